@@ -1,0 +1,101 @@
+"""Canonical MessagePack: one value, one sequence of bytes.
+
+Decides which bytes are a value at all; never what a value means. Spec: 01-record, ENC-1 to ENC-8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgpack
+
+from protocol.errors import Reject
+from protocol.params import ARRAY_ITEMS_MAX, DEPTH_MAX, INTEGER_MAX, MAP_ITEMS_MAX, VALUE_BYTES_MAX
+
+Value = Any  # dict[str, Value] | list[Value] | str | bytes | bool | int
+
+
+def encode(value: Value) -> bytes:
+    """The only encoding of `value`; tuples count as arrays. Raises Reject (ENC-1 to ENC-6) for what has none."""
+    try:
+        data: bytes = msgpack.packb(_canonical(value, DEPTH_MAX), use_bin_type=True)
+    except UnicodeEncodeError:
+        raise Reject("ENC-7", "a text holds a lone surrogate and cannot be UTF-8") from None
+    if len(data) > VALUE_BYTES_MAX:
+        raise Reject("ENC-6", f"value: {len(data)} bytes, at most {VALUE_BYTES_MAX}")
+    return data
+
+
+def decode(data: bytes, bytes_max: int = VALUE_BYTES_MAX, items_max: int = ARRAY_ITEMS_MAX) -> Value:
+    """The value whose canonical encoding is exactly `data`, arrays as lists; raises Reject (ENC-1 to ENC-7)."""
+    if len(data) > bytes_max:
+        raise Reject("ENC-6", f"value: {len(data)} bytes, at most {bytes_max}")
+    try:
+        value = msgpack.unpackb(
+            data,
+            raw=False,
+            strict_map_key=False,
+            object_pairs_hook=_pairs,
+            max_array_len=items_max,
+            max_map_len=MAP_ITEMS_MAX,
+        )
+    except Reject:
+        raise
+    except msgpack.ExtraData:
+        raise Reject("ENC-8", "bytes follow the value") from None
+    except UnicodeDecodeError:
+        raise Reject("ENC-7", "a text is not UTF-8") from None
+    except msgpack.StackError:
+        raise Reject("ENC-5", f"nested deeper than {DEPTH_MAX}") from None
+    except ValueError as error:  # msgpack reports truncation, limits and reserved bytes as ValueError
+        code = "ENC-6" if "exceeds" in str(error) else "ENC-8"
+        raise Reject(code, "too many items" if code == "ENC-6" else "the bytes are cut short or malformed") from None
+    canonical = _canonical(value, DEPTH_MAX)
+    if msgpack.packb(canonical, use_bin_type=True) != data:
+        raise Reject("ENC-4", "an integer or a length is not in its shortest form")
+    return value
+
+
+def digest(purpose: str, data: bytes) -> bytes:
+    """BLAKE2b-256 of `data` with the personalisation "wltm." + purpose (ENC-9); purpose is at most 11 ASCII bytes."""
+    return hashlib.blake2b(data, digest_size=32, person=b"wltm." + purpose.encode("ascii")).digest()
+
+
+def digest_of(purpose: str, value: Value) -> bytes:
+    """`digest` of the canonical encoding of `value`."""
+    return digest(purpose, encode(value))
+
+
+def _pairs(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    last: str | None = None
+    for key, _ in pairs:
+        if type(key) is not str:
+            raise Reject("ENC-3", "a map key is not a text")
+        # Code point order is UTF-8 byte order, so Python's comparison serves.
+        if last is not None and key <= last:
+            raise Reject("ENC-3", f"map key {key[:40]!r}: keys must ascend in UTF-8 byte order and be different")
+        last = key
+    return dict(pairs)
+
+
+def _canonical(value: Value, depth: int) -> Value:
+    """`value` with its maps in key order, every type and bound checked on the way (ENC-1, 2, 3, 5, 6)."""
+    kind = type(value)
+    if kind is str or kind is bytes or kind is bool:
+        return value
+    if kind is int:
+        if not -INTEGER_MAX <= value <= INTEGER_MAX:
+            raise Reject("ENC-2", "an integer is beyond 2^53-1")
+        return value
+    if depth == 0:
+        raise Reject("ENC-5", f"nested deeper than {DEPTH_MAX}")
+    if kind is list or kind is tuple:
+        return [_canonical(item, depth - 1) for item in value]
+    if kind is dict:
+        if len(value) > MAP_ITEMS_MAX:
+            raise Reject("ENC-6", f"a map of {len(value)} items, at most {MAP_ITEMS_MAX}")
+        if any(type(key) is not str for key in value):
+            raise Reject("ENC-3", "a map key is not a text")
+        return {key: _canonical(value[key], depth - 1) for key in sorted(value)}
+    raise Reject("ENC-1", f"a value of type {kind.__name__}: only map, array, text, bytes, boolean and integer exist")

@@ -1,0 +1,49 @@
+"""Every number of the protocol, unit in its name, source beside it.
+
+Numbers on which nodes must agree but which a co-op may choose are fields of its charter or template, not here.
+Spec: cited per line; (g) marks a guess to be tuned by simulation.
+"""
+
+# Encoding (01-record)
+DEPTH_MAX = 12  # ENC-5 (g)
+ARRAY_ITEMS_MAX = 4096  # ENC-6 (g)
+MAP_ITEMS_MAX = 256  # ENC-6 (g)
+VALUE_BYTES_MAX = 1 << 20  # ENC-6, one frame of the mesh
+INTEGER_MAX = 2**53 - 1  # ENC-2, what every language holds exactly
+
+# Records (01-record)
+RECORD_BYTES_MAX = 64 * 1024  # REC-4, header, signature and body together
+HEADER_BYTES_MAX = 2048  # REC-4
+REFS_MAX = 16  # REC-9
+SCOPE_BYTES_MAX = 128  # REC-7
+SLOT_NAME_BYTES_MAX = 96  # REC-8
+UNKNOWN_KIND_BYTES_MAX = 4096  # REC-12
+DAY_MS = 86_400_000
+UNKNOWN_KIND_LIFE_MS = 7 * DAY_MS  # REC-12
+LIFE_MS_MAX = 3660 * DAY_MS  # REC-10 (g), ten years
+CLOCK_AHEAD_MS_MAX = 10 * 60 * 1000  # REC-13
+TEXT_BYTES_MAX = 2048  # REC-11, free text
+
+# Identity (02-identity)
+PERSONA_SCAN = 20  # IDN-3, unknown personas in a row that end a restore's scan
+RESTORE_SEQ_SKIP = 1 << 16  # IDN-6
+
+# Gossip (03-gossip)
+PENDING_PER_PEER_MAX = 256  # GOS-6 (g), records waiting for their refs
+SCOPES_PER_PEER_MAX = 4096  # GOS-2 (g)
+SCOPES_PER_MESSAGE_MAX = 256  # GOS-2 (g)
+WANT_IDS_MAX = 1000  # GOS-5 (g)
+SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
+SYNC_INTERVAL_MS = 60_000  # GOS-4 (g), how often a scope is reconciled with each neighbour without cause
+LIVE_INTENTS_MAX = 5  # GOS-7 (g), per author and board
+PERSON_SLOTS_MAX = 2  # REC-14, ids kept of a `once` slot
+
+# Decisions (06-decision)
+WITNESSES_MAX = 16  # DEC-1 (g)
+ROUND_DOUBLINGS_MAX = 3  # DEC-8, time-outs double, capped at 8x
+ROUND_MAX = 10_000  # DEC-8 (g)
+RECEIPT_IDS_MAX = 64  # DEC-12 (g)
+BOX_IDS_MAX = 1200  # DEC-13 (g), so that a manifest fits a record
+
+# Co-ops (05-formation)
+MEMBERS_MAX = 500  # FRM-20 (g)

@@ -1,0 +1,230 @@
+"""The record: a signed, immutable header and a body. Everything that is said on the network is one.
+
+Decides whether bytes are a record, by the bytes alone; never whether the record matters. `Record.sign` and
+`Record.parse` are the only two ways a Record comes to exist. Spec: 01-record, REC-4 to REC-15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from protocol.encoding import decode, digest, encode
+from protocol.errors import Ignore, Reject
+from protocol.identity import KEY_BYTES, SIGNATURE_BYTES, Persona, verify
+from protocol.kinds import KINDS
+from protocol.params import (
+    HEADER_BYTES_MAX,
+    INTEGER_MAX,
+    LIFE_MS_MAX,
+    RECORD_BYTES_MAX,
+    REFS_MAX,
+    SCOPE_BYTES_MAX,
+    SLOT_NAME_BYTES_MAX,
+    UNKNOWN_KIND_BYTES_MAX,
+    UNKNOWN_KIND_LIFE_MS,
+)
+
+_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+_SLOT_LETTERS = _NAME_LETTERS | frozenset("/.")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The place a record fills: `once` (seq 0, a second id is an equivocation) or `latest` (a higher seq replaces)."""
+
+    mode: str
+    name: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an author signed: enough to prove who said what kind of thing in which slot."""
+
+    network: bytes
+    kind: str
+    author: bytes
+    scope: str
+    slot: Slot | None
+    created: int
+    expires: int
+    refs: tuple[bytes, ...]
+    body_hash: bytes
+    body_bytes: int
+    id: bytes
+    wire: bytes
+    signature: bytes
+
+    @classmethod
+    def parse(cls, data: bytes, network: bytes) -> Header:
+        """A header from its own encoding [header, signature]; raises Reject REC-4 to REC-10."""
+        pair = decode(data, HEADER_BYTES_MAX + 80, 2)
+        if type(pair) is not list or len(pair) != 2:
+            raise Reject("REC-4", "header: not an array of header and signature")
+        return _header(pair[0], pair[1], network, True)
+
+    @property
+    def slot_key(self) -> tuple[str, bytes, str, str] | None:
+        """(scope, author, kind, slot name): records that share it compete for one slot (REC-14)."""
+        return None if self.slot is None else (self.scope, self.author, self.kind, self.slot.name)
+
+    def proof(self) -> bytes:
+        """The header's own encoding, [header, signature]."""
+        return encode([self.wire, self.signature])
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A verified header with the body it commits to; `raw` is the truth, the fields are a view of it."""
+
+    header: Header
+    body: Mapping[str, Any]
+    raw: bytes
+    id: bytes
+    kind: str
+    author: bytes
+    scope: str
+
+    @classmethod
+    def sign(
+        cls,
+        persona: Persona,
+        network: bytes,
+        kind: str,
+        scope: str,
+        body: Mapping[str, Any],
+        *,
+        created: int,
+        expires: int,
+        slot: Slot | None = None,
+        refs: tuple[bytes, ...] = (),
+    ) -> Record:
+        """A new record by `persona`. Times in Unix ms. Raises Reject exactly where a receiver would."""
+        body_data = encode(body)
+        where = [] if slot is None else [slot.mode, slot.name, slot.seq]
+        fields = [network, kind, persona.key, scope, where, created, expires, sorted(set(refs))]
+        wire = encode([*fields, digest("body", body_data), len(body_data)])
+        signature = persona.sign(digest("record", wire))
+        return cls.parse(encode([wire, signature, body_data]), network, verified=True)
+
+    @classmethod
+    def parse(cls, raw: bytes, network: bytes, *, verified: bool = False) -> Record:
+        """The record that `raw` is. Raises Reject (bad for ever) or Ignore REC-12 (unknown and over its bounds).
+
+        `verified` skips the signature alone, for bytes that a process of our own has verified already.
+        """
+        if len(raw) > RECORD_BYTES_MAX:
+            raise Reject("REC-4", f"record: {len(raw)} bytes, at most {RECORD_BYTES_MAX}")
+        parts = decode(raw, RECORD_BYTES_MAX, 3)
+        if type(parts) is not list or len(parts) != 3 or type(parts[2]) is not bytes:
+            raise Reject("REC-4", "record: not an array of header, signature and body")
+        wire, signature, body_data = parts
+        header = _header(wire, signature, network, not verified)
+        if len(body_data) != header.body_bytes or digest("body", body_data) != header.body_hash:
+            raise Reject("REC-6", "body: not the one the header commits to")
+        body = decode(body_data, RECORD_BYTES_MAX)
+        if type(body) is not dict:
+            raise Reject("REC-11", "body: not a map")
+        _check_kind(header, body, len(raw))
+        return cls(header, body, raw, header.id, header.kind, header.author, header.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class FaultProof:
+    """Two headers one author signed for one `once` slot: whoever holds them can convince anybody (REC-15)."""
+
+    first: Header
+    second: Header
+
+    @classmethod
+    def of(cls, one: Header, other: Header) -> FaultProof:
+        """The proof in its one spelling, smaller id first; raises Reject REC-15 when the two prove nothing."""
+        same = one.slot_key == other.slot_key and one.network == other.network
+        if one.slot is None or one.slot.mode != "once" or not same:
+            raise Reject("REC-15", "fault: the two headers do not fill one `once` slot")
+        if one.id == other.id:
+            raise Reject("REC-15", "fault: the two headers are the same")
+        first, second = sorted((one, other), key=lambda header: header.id)
+        return cls(first, second)
+
+
+def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) -> Header:
+    if type(wire) is not bytes or type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
+        raise Reject("REC-4", "header, signature: must be bytes, the signature 64 of them")
+    fields = decode(wire, HEADER_BYTES_MAX, 32)
+    if type(fields) is not list or len(fields) != 10:
+        raise Reject("REC-4", "header: not an array of ten fields")
+    of, kind, author, scope, where, created, expires, refs, body_hash, body_bytes = fields
+    if of != network or type(of) is not bytes:
+        raise Reject("REC-5", "network: the record belongs to another network")
+    if type(author) is not bytes or len(author) != KEY_BYTES:
+        raise Reject("REC-4", "author: must be 32 bytes")
+    if type(body_hash) is not bytes or len(body_hash) != 32 or type(body_bytes) is not int:
+        raise Reject("REC-6", "body hash, body length: must be 32 bytes and an integer")
+    _check_kind_name(kind)
+    _check_scope(scope)
+    slot = _slot(where)
+    _check_times(created, expires)
+    _check_refs(refs)
+    record_id = digest("record", wire)
+    if check_signature and not verify(author, signature, record_id):
+        raise Reject("REC-6", "signature: does not verify")
+    return Header(
+        of, kind, author, scope, slot, created, expires, tuple(refs), body_hash, body_bytes, record_id, wire, signature
+    )
+
+
+def _check_kind_name(kind: Any) -> None:
+    name, dot, version = kind.partition(".") if type(kind) is str else ("", "", "")
+    good = 1 <= len(name) <= 32 and dot and _NAME_LETTERS.issuperset(name) and version.isascii()
+    if not good or not version.isdecimal() or len(version) > 4 or version[0] == "0":
+        raise Reject("REC-7", "kind: must be a name, a dot and a version from 1 to 9999")
+
+
+def _check_scope(scope: Any) -> None:
+    parts = scope.split("/") if type(scope) is str and len(scope) <= SCOPE_BYTES_MAX else []
+    if not 2 <= len(parts) <= 4 or any(not part or not _NAME_LETTERS.issuperset(part) for part in parts):
+        raise Reject("REC-7", "scope: must be two to four names of a-z, 0-9, '-' or '_' joined by '/'")
+
+
+def _slot(where: Any) -> Slot | None:
+    if where == []:
+        return None
+    if type(where) is not list or len(where) != 3 or where[0] not in ("once", "latest"):
+        raise Reject("REC-8", "slot: must be empty or a mode, a name and a sequence number")
+    mode, name, seq = where
+    if type(name) is not str or not 1 <= len(name) <= SLOT_NAME_BYTES_MAX or not _SLOT_LETTERS.issuperset(name):
+        raise Reject("REC-8", f"slot name: 1 to {SLOT_NAME_BYTES_MAX} of a-z, 0-9, '-', '_', '/' and '.'")
+    if type(seq) is not int or not 0 <= seq <= INTEGER_MAX or (mode == "once" and seq != 0):
+        raise Reject("REC-8", "slot sequence: must be an integer from 0, and 0 in a `once` slot")
+    return Slot(mode, name, seq)
+
+
+def _check_times(created: Any, expires: Any) -> None:
+    if type(created) is not int or type(expires) is not int or created < 0:
+        raise Reject("REC-10", "created, expires: must be Unix milliseconds")
+    if not created < expires <= created + LIFE_MS_MAX:
+        raise Reject("REC-10", "expires: must be after created, by ten years at most")
+
+
+def _check_refs(refs: Any) -> None:
+    if type(refs) is not list or len(refs) > REFS_MAX or any(type(ref) is not bytes or len(ref) != 32 for ref in refs):
+        raise Reject("REC-9", f"refs: must be at most {REFS_MAX} ids of 32 bytes")
+    if any(a >= b for a, b in pairwise(refs)):
+        raise Reject("REC-9", "refs: must strictly ascend")
+
+
+def _check_kind(header: Header, body: Mapping[str, Any], size: int) -> None:
+    kind = KINDS.get(header.kind)
+    if kind is None:
+        if size > UNKNOWN_KIND_BYTES_MAX or header.expires - header.created > UNKNOWN_KIND_LIFE_MS:
+            raise Ignore("REC-12", f"kind: {header.kind} is unknown here, and too large or too long-lived to carry")
+        return
+    if header.scope.partition("/")[0] not in kind.families:
+        raise Reject("REC-7", f"scope: {header.kind} is not said in {header.scope}")
+    if (header.slot.mode if header.slot else "none") != kind.mode:
+        raise Reject("REC-8", f"slot: {header.kind} needs the mode {kind.mode}")
+    kind.body(body, "body")
