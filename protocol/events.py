@@ -1,6 +1,6 @@
 """What goes into the core and what comes out: events are past participles, effects are imperatives.
 
-Decides nothing. The driver (daemon or simulator) carries effects out in order, and commits every Store before it speaks.
+Decides nothing. The driver (daemon or simulator) carries effects out in order, and commits every Store before speaking.
 Spec: 03-gossip, GOS-1.
 """
 
