@@ -33,14 +33,14 @@ def run(*command: str) -> None:
     """A step whose failure ends the installation; its output is shown."""
     environment = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USE_PEP517": "1"}
     if subprocess.run(command, env=environment, stdout=sys.stderr).returncode:
-        raise CannotInstall(f"`{Path(command[0]).name}` could not finish, see above; run the same command again to go on")
+        raise CannotInstall(f"`{Path(command[0]).name}` failed, see above; the same command will go on from there")
 
 
 def pip_wheels() -> list[Path]:
-    """The pip that this Python, or its distribution, carries along; newest last."""
+    """The pip that this Python (it is sure to suit), then its distribution, carries along."""
     spec = importlib.util.find_spec("ensurepip")
     bundled = [Path(spec.origin).parent / "_bundled"] if spec and spec.origin else []
-    return sorted(wheel for folder in (*map(Path, WHEEL_FOLDERS), *bundled) for wheel in folder.glob("pip-*.whl"))
+    return [wheel for folder in (*bundled, *map(Path, WHEEL_FOLDERS)) for wheel in sorted(folder.glob("pip-*.whl"))]
 
 
 def installer(python: Path, uv: str | None, wheels: Sequence[Path]) -> tuple[str, list[str]]:
@@ -49,7 +49,7 @@ def installer(python: Path, uv: str | None, wheels: Sequence[Path]) -> tuple[str
         return "uv", [uv, "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet"]
     common = ["--no-input", "--quiet", "--no-warn-script-location"]
     if wheels:  # pip runs from its wheel, so a Python without ensurepip will do
-        return "pip", [str(python), str(wheels[-1] / "pip"), "install", *common]
+        return "pip", [str(python), str(wheels[0] / "pip"), "install", *common]
     if importlib.util.find_spec("pip"):
         return "pip", [sys.executable, "-m", "pip", "--python", str(python), "install", *common]
     raise CannotInstall("found neither uv nor pip; on Debian or Ubuntu: apt-get install python3-venv")
