@@ -47,3 +47,13 @@ BOX_IDS_MAX = 1200  # DEC-13 (g), so that a manifest fits a record
 
 # Co-ops (05-formation)
 MEMBERS_MAX = 500  # FRM-20 (g)
+
+# Templates (04-template)
+TEMPLATE_ATTRIBUTES_MAX = 32  # TPL-4 (g)
+PACK_MAX = 48  # TPL-1 (g), counted units in one pack; bounds the search of NEG-16
+
+# Negotiation (08-negotiation)
+QUOTE_BYTES_MAX = 8192  # NEG-1 (g)
+RUNGS_MAX = 16  # NEG-2 (g)
+BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
+CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
