@@ -1,6 +1,6 @@
 """Canonical MessagePack: one value, one sequence of bytes.
 
-Decides which bytes are a value at all; never what a value means. Spec: 01-record, ENC-1 to ENC-8.
+Decides which bytes are a value at all; never what a value means. Spec: 01-record, ENC-1 to ENC-9.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ Value = Any  # dict[str, Value] | list[Value] | str | bytes | bool | int
 
 
 def encode(value: Value) -> bytes:
-    """The only encoding of `value`; tuples count as arrays. Raises Reject (ENC-1 to ENC-6) for what has none."""
+    """The only encoding of `value`; tuples count as arrays. Raises Reject (ENC-1 to ENC-7) for what has none."""
     try:
-        data: bytes = msgpack.packb(_canonical(value, DEPTH_MAX), use_bin_type=True)
+        _check(value, DEPTH_MAX)
+        data: bytes = msgpack.packb(_ordered(value), use_bin_type=True)
     except UnicodeEncodeError:
         raise Reject("ENC-7", "a text holds a lone surrogate and cannot be UTF-8") from None
     if len(data) > VALUE_BYTES_MAX:
@@ -28,7 +29,7 @@ def encode(value: Value) -> bytes:
 
 
 def decode(data: bytes, bytes_max: int = VALUE_BYTES_MAX, items_max: int = ARRAY_ITEMS_MAX) -> Value:
-    """The value whose canonical encoding is exactly `data`, arrays as lists; raises Reject (ENC-1 to ENC-7)."""
+    """The value whose canonical encoding is exactly `data`, arrays as lists; raises Reject (ENC-1 to ENC-8)."""
     if len(data) > bytes_max:
         raise Reject("ENC-6", f"value: {len(data)} bytes, at most {bytes_max}")
     try:
@@ -51,8 +52,8 @@ def decode(data: bytes, bytes_max: int = VALUE_BYTES_MAX, items_max: int = ARRAY
     except ValueError as error:  # msgpack reports truncation, limits and reserved bytes as ValueError
         code = "ENC-6" if "exceeds" in str(error) else "ENC-8"
         raise Reject(code, "too many items" if code == "ENC-6" else "the bytes are cut short or malformed") from None
-    canonical = _canonical(value, DEPTH_MAX)
-    if msgpack.packb(canonical, use_bin_type=True) != data:
+    _check(value, DEPTH_MAX)
+    if msgpack.packb(value, use_bin_type=True) != data:
         raise Reject("ENC-4", "an integer or a length is not in its shortest form")
     return value
 
@@ -79,23 +80,34 @@ def _pairs(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _canonical(value: Value, depth: int) -> Value:
-    """`value` with its maps in key order, every type and bound checked on the way (ENC-1, 2, 3, 5, 6)."""
+def _check(value: Value, depth: int) -> None:
+    """Every type and bound of a value, `depth` levels down (ENC-1, 2, 3, 5, 6)."""
     kind = type(value)
     if kind is str or kind is bytes or kind is bool:
-        return value
+        return
     if kind is int:
         if not -INTEGER_MAX <= value <= INTEGER_MAX:
             raise Reject("ENC-2", "an integer is beyond 2^53-1")
-        return value
-    if depth == 0:
-        raise Reject("ENC-5", f"nested deeper than {DEPTH_MAX}")
-    if kind is list or kind is tuple:
-        return [_canonical(item, depth - 1) for item in value]
-    if kind is dict:
-        if len(value) > MAP_ITEMS_MAX:
-            raise Reject("ENC-6", f"a map of {len(value)} items, at most {MAP_ITEMS_MAX}")
-        if any(type(key) is not str for key in value):
-            raise Reject("ENC-3", "a map key is not a text")
-        return {key: _canonical(value[key], depth - 1) for key in sorted(value)}
-    raise Reject("ENC-1", f"a value of type {kind.__name__}: only map, array, text, bytes, boolean and integer exist")
+    elif kind is list or kind is tuple or kind is dict:
+        if depth == 0:
+            raise Reject("ENC-5", f"nested deeper than {DEPTH_MAX}")
+        if kind is dict:
+            if len(value) > MAP_ITEMS_MAX:
+                raise Reject("ENC-6", f"a map of {len(value)} items, at most {MAP_ITEMS_MAX}")
+            if any(type(key) is not str for key in value):
+                raise Reject("ENC-3", "a map key is not a text")
+            value = value.values()
+        for item in value:
+            _check(item, depth - 1)
+    else:
+        name = "nil" if value is None else kind.__name__
+        raise Reject("ENC-1", f"a value of type {name}: only map, array, text, bytes, boolean and integer exist")
+
+
+def _ordered(value: Value) -> Value:
+    """`value` with its maps in key order; code point order is UTF-8 byte order."""
+    if type(value) is dict:
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    if type(value) is list or type(value) is tuple:
+        return [_ordered(item) for item in value]
+    return value

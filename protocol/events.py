@@ -76,6 +76,14 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Keep:
+    """Remember a local fact (never a record, never sent): committed with the Stores around it; b"" forgets it."""
+
+    name: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """Give a record to these peers."""
 
@@ -133,4 +141,4 @@ class Compute:
     arguments: tuple[Any, ...]
 
 
-Effect = Store | Publish | Send | SendRecords | Drop | Reply | Notify | Compute
+Effect = Store | Keep | Publish | Send | SendRecords | Drop | Reply | Notify | Compute

@@ -6,6 +6,7 @@ Decides whether bytes are a record, by the bytes alone; never whether the record
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,8 +28,9 @@ from protocol.params import (
     UNKNOWN_KIND_LIFE_MS,
 )
 
-_NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-_SLOT_LETTERS = _NAME_LETTERS | frozenset("/.")
+_KIND_NAME = re.compile(r"[a-z0-9_-]{1,32}\.[1-9][0-9]{0,3}")
+_SCOPE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+){1,3}")
+_SLOT_NAME = re.compile(rf"[a-z0-9_/.-]{{1,{SLOT_NAME_BYTES_MAX}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +180,12 @@ def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) ->
 
 
 def _check_kind_name(kind: Any) -> None:
-    name, dot, version = kind.partition(".") if type(kind) is str else ("", "", "")
-    good = 1 <= len(name) <= 32 and dot and _NAME_LETTERS.issuperset(name) and version.isascii()
-    if not good or not version.isdecimal() or len(version) > 4 or version[0] == "0":
+    if type(kind) is not str or not _KIND_NAME.fullmatch(kind):
         raise Reject("REC-7", "kind: must be a name, a dot and a version from 1 to 9999")
 
 
 def _check_scope(scope: Any) -> None:
-    parts = scope.split("/") if type(scope) is str and len(scope) <= SCOPE_BYTES_MAX else []
-    if not 2 <= len(parts) <= 4 or any(not part or not _NAME_LETTERS.issuperset(part) for part in parts):
+    if type(scope) is not str or len(scope) > SCOPE_BYTES_MAX or not _SCOPE.fullmatch(scope):
         raise Reject("REC-7", "scope: must be two to four names of a-z, 0-9, '-' or '_' joined by '/'")
 
 
@@ -196,7 +195,7 @@ def _slot(where: Any) -> Slot | None:
     if type(where) is not list or len(where) != 3 or where[0] not in ("once", "latest"):
         raise Reject("REC-8", "slot: must be empty or a mode, a name and a sequence number")
     mode, name, seq = where
-    if type(name) is not str or not 1 <= len(name) <= SLOT_NAME_BYTES_MAX or not _SLOT_LETTERS.issuperset(name):
+    if type(name) is not str or not _SLOT_NAME.fullmatch(name):
         raise Reject("REC-8", f"slot name: 1 to {SLOT_NAME_BYTES_MAX} of a-z, 0-9, '-', '_', '/' and '.'")
     if type(seq) is not int or not 0 <= seq <= INTEGER_MAX or (mode == "once" and seq != 0):
         raise Reject("REC-8", "slot sequence: must be an integer from 0, and 0 in a `once` slot")

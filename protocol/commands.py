@@ -1,0 +1,284 @@
+"""What the local user may ask of the node: plain values in, so that browser, CLI and tests say the same thing.
+
+Decides nothing; the engine checks every field again and answers CommandError with a sentence. Amounts are integer minor
+units per template unit and period; times are Unix ms; keys and ids are bytes. Spec: 13-node, API-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Weights = Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SetBoundaries:
+    """Hard limits the node cannot sign past (INT-6); None leaves a limit open."""
+
+    price_max_minor: int | None = None
+    open_pledges_max: int | None = None
+    latest: int | None = None
+    excluded_suppliers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetPreference:
+    """Choices the member made, from which weights are fitted and kept at home (PRF-1).
+
+    tasks: per task the alternatives (attribute -> number) and the index of the chosen one.
+    """
+
+    category: str
+    tasks: tuple[tuple[tuple[Mapping[str, float], ...], int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddIntent:
+    """ "I would like …": an intent on the board of (category, region), or a new version of the one called `name`."""
+
+    name: str
+    category: str
+    region: str
+    want: int
+    tolerate: int
+    spend_minor: int
+    readiness: str
+    ready_by: int
+    terms: tuple[str, ...] = ()
+    requirements: tuple[Mapping[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawIntent:
+    """Take back the intent called `name`; a join or pledge made with it stands until its own end."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Follow a board without an intent on it: what a supplier or a curious member does."""
+
+    category: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCoop:
+    """Found a co-op by hand around the intent called `intent`; members come by invitation."""
+
+    intent: str
+    purpose: str
+    least: int
+    most: int
+    preset: str
+    fee_max_minor: int
+    witnesses: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A signed, single-use, expiring invitation to `coop`; the reply holds `token` (bytes) for the link."""
+
+    coop: bytes
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class JoinCoop:
+    """Join `coop` with the intent called `intent`, on these conditions; `token` is the invitation's, if any.
+
+    The join is signed as soon as the charter is known and its witnesses have accepted.
+    """
+
+    coop: bytes
+    intent: str
+    least: int = 0
+    most: int = 0
+    exclude: tuple[bytes, ...] = ()
+    token: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """What the member would take at most at which unit price, on exactly this roster."""
+
+    coop: bytes
+    want: int
+    tolerate: int
+    least: int
+    price_max_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Stand for negotiator, interests and fee disclosed first (ELE-20). Silence means: not standing."""
+
+    coop: bytes
+    fee_minor: int
+    interests: tuple[str, ...]
+    statement: str
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One ranked ballot: tiers of candidate keys, best first; unlisted ones are tied below (ELE-21)."""
+
+    coop: bytes
+    ranking: tuple[tuple[bytes, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRfq:
+    """The negotiator asks suppliers for quotations; weights default to the members' published mean."""
+
+    coop: bytes
+    weights_minor: Weights = field(default_factory=dict)
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrices:
+    """A supplier's price list and standing rule: rows as node.prices parses them, quoted by itself (NEG-30)."""
+
+    category: str
+    region: str
+    label: str
+    rows: tuple[Mapping[str, str | int], ...]
+    terms: tuple[str, ...]
+    identity: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The member's own signature under the award: binding, the pledge's numbers repeated."""
+
+    deal: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """No, with a reason (voice, not only exit)."""
+
+    deal: bytes
+    reason: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An economic event under an agreement: deliver, receive, pay (by reference) or correct."""
+
+    deal: bytes
+    action: str
+    member: bytes
+    quantity: int
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attest:
+    """What one did for the other, after a deal both signed; dimensions 1..5."""
+
+    deal: bytes
+    subject: bytes
+    role: str
+    outcome: str
+    dimensions: Mapping[str, int] = field(default_factory=dict)
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """-> {"persona", "did", "role", "peers": [...], "scopes": [{"scope", "records", "digest"}], "deadline"}"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskNeeds:
+    """-> [{"kind", "coop" | "deal", "until", "says", "silence", …what the answer needs}]: what waits for me."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskBoard:
+    """-> {"category", "region", "intents": n, "ready": n, "pooled_minor_band": [low, high], "currency", "mine": […],
+    "calls": […], "headlines": […]}"""
+
+    category: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskIntents:
+    """-> the member's own intents, [{"name", "category", "region", "want", …, "readiness", "coop"}]"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskCoops:
+    """-> [{"id", "purpose", "state", "members", "me", "negotiator", "pooled_minor", "currency", "deal", …}]"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskCoop:
+    """-> one co-op with charter, roster, questions, candidates, tally, mandate, deal, ranking and allocation."""
+
+    coop: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskDeals:
+    """-> [{"id", "category", "state", "members", "quote_until", "mine", "award", "agreement"}] (suppliers' feed)"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskBundle:
+    """-> {"bundle": bytes}: the whole deal from records alone (BUN-1)."""
+
+    coop: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskStanding:
+    """-> {"subject", "role", "standing", "expectation", "why": [sentences]}: this observer's view."""
+
+    subject: bytes
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskDigest:
+    """-> {"scope", "digest", "records"}"""
+
+    scope: str
+
+
+Command = (
+    SetBoundaries
+    | SetPreference
+    | AddIntent
+    | WithdrawIntent
+    | Watch
+    | FoundCoop
+    | Invite
+    | JoinCoop
+    | Pledge
+    | Stand
+    | Vote
+    | OpenRfq
+    | SetPrices
+    | Commit
+    | Decline
+    | Report
+    | Attest
+    | AskStatus
+    | AskNeeds
+    | AskBoard
+    | AskIntents
+    | AskCoops
+    | AskCoop
+    | AskDeals
+    | AskBundle
+    | AskStanding
+    | AskDigest
+)
