@@ -55,9 +55,7 @@ class Allocation:
         return dict(self.shares).get(member, 0)
 
 
-def allocate(
-    ladder: Ladder, capacity: int, pack: int, demands: Sequence[Demand], manifest: bytes
-) -> Allocation | None:
+def allocate(ladder: Ladder, capacity: int, pack: int, demands: Sequence[Demand], manifest: bytes) -> Allocation | None:
     """The deepest rung that stands, or None (NEG-12, NEG-17). Raises Reject NEG-10 when a member stands there twice."""
     if len({demand.member for demand in demands}) != len(demands):
         raise Reject("NEG-10", "pledges: a member stands there twice")
