@@ -115,7 +115,7 @@ KINDS: Mapping[str, Kind] = {
             {"invite": data(1, 512)},
         ),
     ),
-    "pledge.1": Kind("latest", _COOP, fields({"roster": ID, **_NUMBERS})),
+    "pledge.1": Kind("once", _COOP, fields({"roster": ID, **_NUMBERS})),
     # 06-decision
     "receipt.1": Kind(
         "none", ("coop", "deal"), fields({"question": QUESTION, "ids": ascending(ID, RECEIPT_IDS_MAX, 1)})

@@ -35,8 +35,11 @@ SCOPES_PER_MESSAGE_MAX = 256  # GOS-2 (g)
 WANT_IDS_MAX = 1000  # GOS-5 (g)
 SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
 SYNC_INTERVAL_MS = 60_000  # GOS-4 (g), how often a scope is reconciled with each neighbour without cause
+SYNC_MESSAGE_BYTES_MAX = 65_536  # SYN-3 (g), about 2,000 ids
+SYNC_RANGES_MAX = 8192  # SYN-3, more than an honest answer to that many bytes of fingerprints holds
+SYNC_HAVE_IDS_MAX = 16_384  # SYN-14 (g), ids to give away found in one message
+SYNC_ROUNDS_MAX = 4096  # SYN-15 (g), eight million differences at 2,000 a round
 LIVE_INTENTS_MAX = 5  # GOS-7 (g), per author and board
-PERSON_SLOTS_MAX = 2  # REC-14, ids kept of a `once` slot
 
 # Decisions (06-decision)
 WITNESSES_MAX = 16  # DEC-1 (g)
@@ -57,3 +60,8 @@ QUOTE_BYTES_MAX = 8192  # NEG-1 (g)
 RUNGS_MAX = 16  # NEG-2 (g)
 BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
 CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
+
+# Logs (01-record, 03-gossip)
+ONCE_HELD_MAX = 4  # REC-14 (g), ids held of one `once` slot; two are the proof
+AUTHORS_MAX = 20_000  # GOS-8 (g), per scope
+AUTHOR_RECORDS_MAX = 4_000  # GOS-8 (g), per author and scope

@@ -1,0 +1,143 @@
+"""The admitted records of one scope, indexed by slot, kind and author.
+
+Decides which of several records in one slot counts; never what a record leads to. Everything here is a function of the
+set of records, whatever order they came in. Spec: 01-record, REC-14 and REC-15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from protocol.encoding import digest_of
+from protocol.errors import Ignore
+from protocol.kinds import KINDS
+from protocol.params import AUTHOR_RECORDS_MAX, AUTHORS_MAX, ONCE_HELD_MAX
+from protocol.record import FaultProof, Record
+
+SlotKey = tuple[str, bytes, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What adding a record did: `stored` when it goes to disk, `proof` when it showed its author's equivocation."""
+
+    stored: bool
+    proof: FaultProof | None = None
+
+
+class Log:
+    """The records of `scope`; `version` grows with every change, so that views know when to be made again."""
+
+    def __init__(self, scope: str) -> None:
+        self.scope = scope
+        self.version = 0
+        self.records: dict[bytes, Record] = {}
+        self._slots: dict[SlotKey, list[Record]] = {}  # `once`: by id; `latest`: the winner alone
+        self._kinds: dict[str, dict[bytes, Record]] = {}
+        self._authors: dict[bytes, int] = {}
+
+    def add(self, record: Record, wanted: bool = False) -> Added:
+        """Take an admitted record. `wanted` ids (listed by a certified manifest) pass the cap of a slot.
+
+        Raises Ignore REC-14 when the slot holds better ones, GOS-8 when the author or the scope is at its bound.
+        """
+        if record.id in self.records:
+            return Added(False)
+        self._check_bounds(record)
+        key = record.header.slot_key
+        proof = None
+        if key is not None:
+            held = self._slots.setdefault(key, [])
+            if record.header.slot is not None and record.header.slot.mode == "once":
+                proof = self._add_once(held, record, wanted)
+            elif not self._add_latest(held, record):
+                raise Ignore("REC-14", "slot: a later version of this record is known")
+        self.records[record.id] = record
+        self._kinds.setdefault(record.kind, {})[record.id] = record
+        self._authors[record.author] = self._authors.get(record.author, 0) + 1
+        self.version += 1
+        return Added(True, proof)
+
+    def discard(self, record_id: bytes) -> None:
+        """Forget a record that expired or was replaced; its slot is free again."""
+        record = self.records.pop(record_id, None)
+        if record is None:
+            return
+        self._kinds[record.kind].pop(record_id, None)
+        key = record.header.slot_key
+        if key is not None and key in self._slots:
+            self._slots[key] = [one for one in self._slots[key] if one.id != record_id]
+        self._authors[record.author] -= 1
+        self.version += 1
+
+    def of_kind(self, kind: str) -> Iterator[Record]:
+        """Every held record of a kind, in no order that may reach a result, equivocations and all."""
+        return iter(self._kinds.get(kind, {}).values())
+
+    def sole(self, kind: str, author: bytes, slot_name: str) -> Record | None:
+        """The one record of an author in a slot; None when there is none, or two where only one may be."""
+        held = self._slots.get((self.scope, author, kind, slot_name), [])
+        return held[0] if len(held) == 1 else None
+
+    def slot(self, kind: str, author: bytes, slot_name: str) -> tuple[Record, ...]:
+        """All held records of an author in a slot, by id."""
+        return tuple(self._slots.get((self.scope, author, kind, slot_name), ()))
+
+    def resolved(self) -> dict[str, list[bytes] | str]:
+        """What each slot comes to: the ids that stand, or "equivocated"; the fold's part of the digest (REC-14)."""
+        result: dict[str, list[bytes] | str] = {}
+        for (_, author, kind, name), held in self._slots.items():
+            if not held or kind not in KINDS:
+                continue
+            once = held[0].header.slot is not None and held[0].header.slot.mode == "once"
+            label = f"{kind}/{author.hex()}/{name}"
+            result[label] = "equivocated" if once and len(held) > 1 else [held[0].id]
+        return result
+
+    def digest(self) -> bytes:
+        """A hash that two nodes share when they hold the same: resolved slots and slotless records, not `now`."""
+        slots = sorted((label, ids) for label, ids in self.resolved().items())
+        loose = sorted(one.id for one in self.records.values() if one.header.slot is None and one.kind in KINDS)
+        flat = [[label, ids if type(ids) is str else list(ids)] for label, ids in slots]
+        # Hashed in slices, so that a scope may outgrow the largest encodable value.
+        parts = [digest_of("slots", flat[at : at + 200]) for at in range(0, len(flat), 200)]
+        parts += [digest_of("loose", loose[at : at + 2000]) for at in range(0, len(loose), 2000)]
+        return digest_of("state", [self.scope, _rolled(parts)])
+
+    def _check_bounds(self, record: Record) -> None:
+        said = self._authors.get(record.author)
+        if said is None and len(self._authors) >= AUTHORS_MAX:
+            raise Ignore("GOS-8", f"scope: {self.scope} holds {AUTHORS_MAX} authors already")
+        if said is not None and said >= AUTHOR_RECORDS_MAX:
+            raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
+
+    def _add_once(self, held: list[Record], record: Record, wanted: bool) -> FaultProof | None:
+        if len(held) >= ONCE_HELD_MAX and not wanted:
+            raise Ignore("REC-14", "slot: its author's equivocation is known already")
+        proof = FaultProof.of(held[0].header, record.header) if held else None
+        held.append(record)
+        held.sort(key=lambda one: one.id)
+        return proof
+
+    def _add_latest(self, held: list[Record], record: Record) -> bool:
+        """Whether `record` wins its slot; the loser leaves the log."""
+        if held and _rank(held[0]) >= _rank(record):
+            return False
+        for loser in list(held):
+            self.discard(loser.id)
+        self._slots[record.header.slot_key or ("", b"", "", "")] = [record]
+        return True
+
+
+def _rank(record: Record) -> tuple[int, bytes]:
+    """Order in a `latest` slot: higher seq, then the smaller id (so ids are complemented)."""
+    seq = record.header.slot.seq if record.header.slot else 0
+    return seq, bytes(255 - byte for byte in record.id)
+
+
+def _rolled(parts: list[bytes]) -> bytes:
+    rolled = bytes(32)
+    for part in parts:
+        rolled = digest_of("roll", [rolled, part])
+    return rolled
