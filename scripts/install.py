@@ -43,14 +43,14 @@ def pip_wheels() -> list[Path]:
     return [wheel for folder in (*bundled, *map(Path, WHEEL_FOLDERS)) for wheel in sorted(folder.glob("pip-*.whl"))]
 
 
-def installer(python: Path, uv: str | None, wheels: Sequence[Path]) -> tuple[str, list[str]]:
-    """Name and command prefix of `install` into the environment of `python`: uv, a pip wheel, or this Python's pip."""
+def installer(python: Path, uv: str | None, wheels: Sequence[Path], pip: bool) -> tuple[str, list[str]]:
+    """What installs into the environment of `python`, name and command: uv, a pip wheel, or this Python's pip."""
     if uv:
         return "uv", [uv, "pip", "install", "--python", str(python), "--compile-bytecode", "--quiet"]
     common = ["--no-input", "--quiet", "--no-warn-script-location"]
     if wheels:  # pip runs from its wheel, so a Python without ensurepip will do
         return "pip", [str(python), str(wheels[0] / "pip"), "install", *common]
-    if importlib.util.find_spec("pip"):
+    if pip:
         return "pip", [sys.executable, "-m", "pip", "--python", str(python), "install", *common]
     raise CannotInstall("found neither uv nor pip; on Debian or Ubuntu: apt-get install python3-venv")
 
@@ -82,7 +82,9 @@ def install(root: Path, name: str) -> None:
     venv, lock = root / ".venv", root / "scripts" / name
     python, unfinished = venv / "bin" / "python", venv / "unfinished"
     create(venv, python)
-    tool, command = installer(python, shutil.which("uv"), pip_wheels())
+    tool, command = installer(
+        python, shutil.which("uv"), pip_wheels(), importlib.util.find_spec("pip") is not None
+    )
     unfinished.touch()
     for other in LOCKS:
         (venv / other).unlink(missing_ok=True)
@@ -99,6 +101,12 @@ def install(root: Path, name: str) -> None:
     unfinished.unlink()
 
 
+def installed(root: Path, name: str) -> bool:
+    """Does .venv hold what the lock lists? As scripts/wltm asks, once more behind the door."""
+    mark, lock = root / ".venv" / name, root / "scripts" / name
+    return (root / ".venv" / "bin" / "python").exists() and mark.exists() and mark.read_bytes() == lock.read_bytes()
+
+
 def main(root: Path, name: str) -> int:
     """Exit code 0, or 3 after one sentence."""
     start = time.monotonic()
@@ -109,8 +117,7 @@ def main(root: Path, name: str) -> int:
         say("waiting for another installation to finish")
         fcntl.flock(door, fcntl.LOCK_EX)
     try:
-        installed, wanted = root / ".venv" / name, root / "scripts" / name
-        if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+        if not installed(root, name):
             install(root, name)
             say(f"ready after {time.monotonic() - start:.0f} s")
     except (CannotInstall, OSError) as error:
