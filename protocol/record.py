@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+from unicodedata import normalize
 
 from protocol.encoding import decode, digest, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import KEY_BYTES, SIGNATURE_BYTES, Persona, verify
 from protocol.kinds import KINDS
 from protocol.params import (
+    CLOCK_AHEAD_MS_MAX,
     HEADER_BYTES_MAX,
     INTEGER_MAX,
     LIFE_MS_MAX,
@@ -28,6 +30,7 @@ from protocol.params import (
     UNKNOWN_KIND_LIFE_MS,
 )
 
+EXPIRING = ("board/", "mail/")  # the scope families whose records expire one by one (REC-13)
 _KIND_NAME = re.compile(r"[a-z0-9_-]{1,32}\.[1-9][0-9]{0,3}")
 _SCOPE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+){1,3}")
 _SLOT_NAME = re.compile(rf"[a-z0-9_/.-]{{1,{SLOT_NAME_BYTES_MAX}}}")
@@ -105,7 +108,7 @@ class Record:
         refs: tuple[bytes, ...] = (),
     ) -> Record:
         """A new record by `persona`. Times in Unix ms. Raises Reject exactly where a receiver would."""
-        body_data = encode(body)
+        body_data = encode(_composed(body))
         where = [] if slot is None else [slot.mode, slot.name, slot.seq]
         fields = [network, kind, persona.key, scope, where, created, expires, sorted(set(refs))]
         wire = encode([*fields, digest("body", body_data), len(body_data)])
@@ -130,7 +133,7 @@ class Record:
         body = decode(body_data, RECORD_BYTES_MAX)
         if type(body) is not dict:
             raise Reject("REC-11", "body: not a map")
-        _check_kind(header, body, len(raw))
+        _check_body(header, body, len(raw))
         return cls(header, body, raw, header.id, header.kind, header.author, header.scope)
 
 
@@ -145,12 +148,20 @@ class FaultProof:
     def of(cls, one: Header, other: Header) -> FaultProof:
         """The proof in its one spelling, smaller id first; raises Reject REC-15 when the two prove nothing."""
         same = one.slot_key == other.slot_key and one.network == other.network
-        if one.slot is None or one.slot.mode != "once" or not same:
+        if not same or any(header.slot is None or header.slot.mode != "once" for header in (one, other)):
             raise Reject("REC-15", "fault: the two headers do not fill one `once` slot")
         if one.id == other.id:
             raise Reject("REC-15", "fault: the two headers are the same")
         first, second = sorted((one, other), key=lambda header: header.id)
         return cls(first, second)
+
+
+def check_clock(header: Header, now: int) -> None:
+    """Raises Ignore REC-13 when the record is not to be taken or served at `now`, Unix ms."""
+    if header.created > now + CLOCK_AHEAD_MS_MAX:
+        raise Ignore("REC-13", "created: more than ten minutes ahead of this clock")
+    if header.expires <= now and header.scope.startswith(EXPIRING):
+        raise Ignore("REC-13", "expires: has passed")
 
 
 def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) -> Header:
@@ -164,11 +175,14 @@ def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) ->
         raise Reject("REC-5", "network: the record belongs to another network")
     if type(author) is not bytes or len(author) != KEY_BYTES:
         raise Reject("REC-4", "author: must be 32 bytes")
-    if type(body_hash) is not bytes or len(body_hash) != 32 or type(body_bytes) is not int:
-        raise Reject("REC-6", "body hash, body length: must be 32 bytes and an integer")
+    if type(body_hash) is not bytes or len(body_hash) != 32:
+        raise Reject("REC-4", "body hash: must be 32 bytes")
+    if type(body_bytes) is not int or not 0 <= body_bytes <= RECORD_BYTES_MAX:
+        raise Reject("REC-4", f"body length: must be an integer from 0 to {RECORD_BYTES_MAX}")
     _check_kind_name(kind)
     _check_scope(scope)
     slot = _slot(where)
+    _check_place(kind, scope, slot)
     _check_times(created, expires)
     _check_refs(refs)
     record_id = digest("record", wire)
@@ -216,14 +230,31 @@ def _check_refs(refs: Any) -> None:
         raise Reject("REC-9", "refs: must strictly ascend")
 
 
-def _check_kind(header: Header, body: Mapping[str, Any], size: int) -> None:
-    kind = KINDS.get(header.kind)
-    if kind is None:
-        if size > UNKNOWN_KIND_BYTES_MAX or header.expires - header.created > UNKNOWN_KIND_LIFE_MS:
-            raise Ignore("REC-12", f"kind: {header.kind} is unknown here, and too large or too long-lived to carry")
+def _check_place(kind: str, scope: str, slot: Slot | None) -> None:
+    known = KINDS.get(kind)
+    if known is None:
         return
-    if header.scope.partition("/")[0] not in kind.families:
-        raise Reject("REC-7", f"scope: {header.kind} is not said in {header.scope}")
-    if (header.slot.mode if header.slot else "none") != kind.mode:
-        raise Reject("REC-8", f"slot: {header.kind} needs the mode {kind.mode}")
-    kind.body(body, "body")
+    if scope.partition("/")[0] not in known.families:
+        raise Reject("REC-7", f"scope: {kind} is not said in {scope}")
+    if (slot.mode if slot else "none") != known.mode:
+        raise Reject("REC-8", f"slot: {kind} needs the mode {known.mode}")
+
+
+def _check_body(header: Header, body: Mapping[str, Any], size: int) -> None:
+    known = KINDS.get(header.kind)
+    if known is not None:
+        known.body(body, "body")
+    elif size > UNKNOWN_KIND_BYTES_MAX or header.expires - header.created > UNKNOWN_KIND_LIFE_MS:
+        raise Ignore("REC-12", f"kind: {header.kind} is unknown here, and too large or too long-lived to carry")
+
+
+def _composed(value: Any) -> Any:
+    """`value` with every text in Normalization Form C (REC-16)."""
+    match value:
+        case str():
+            return normalize("NFC", value)
+        case list() | tuple():
+            return [_composed(item) for item in value]
+        case Mapping():
+            return {_composed(key): _composed(item) for key, item in value.items()}
+    return value
