@@ -1,0 +1,201 @@
+"""The local boundary: what the daemon and its mesh process say to each other over their socket pair.
+
+Decides the commands, the events and their bytes; never touches a socket. Both ends are the same release, so the
+format may change with any of them; it is parsed as strictly as a stranger's all the same. Spec: 03-mesh, MSH-16.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import msgpack
+
+from node.mesh.wire import FRAME_BYTES_MAX, LENGTH_BYTES
+from protocol.errors import Reject
+
+BRIDGE_BYTES_MAX = FRAME_BYTES_MAX + (64 << 10)  # a peer's whole frame and its envelope
+_STRINGS_MAX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one mesh process allows its peers; the defaults suit a relay on a small server."""
+
+    credit_units: int = 1024  # (g) granted to each peer at the start: 4 MiB
+    outbox_records_max: int = 10_000  # (g) waiting for one peer
+    outbox_bytes_max: int = 8 << 20  # (g)
+    ping_interval_ms: int = 10_000  # (g)
+    silence_ms_max: int = 25_000  # (g) a peer that says nothing for so long is gone
+    upgrade_ms_max: int = 5_000  # (g) from the accepted socket to the peer's HELLO
+    half_open_max: int = 128  # (g) sockets that have not said who they are
+    half_open_per_ip_max: int = 32  # (g)
+    inbound_max: int = 128  # (g)
+    inbound_per_ip_max: int = 64  # (g)
+    ban_ms: int = 60_000  # (g)
+    memory_bytes_max: int = 384 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """First command: who we are and where we listen. The seed is the PeerId's Ed25519 seed."""
+
+    network: bytes
+    key_seed: bytes
+    listen: tuple[str, ...]
+    parent_pid: int
+    limits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Queue these records to each of these peers."""
+
+    peers: tuple[str, ...]
+    raws: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Queue one message to one peer."""
+
+    peer: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Stay connected to the peer at this address."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge:
+    """The daemon has committed this batch of this peer's."""
+
+    peer: str
+    batch: int
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Close the connection; with a code, refuse the peer for a while."""
+
+    peer: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The process listens at these addresses, complete with our id."""
+
+    peer: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The process cannot start, in one sentence; it ends."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """Both HELLOs were exchanged with this peer."""
+
+    peer: str
+    address: str
+    outbound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The peer is gone; what was queued for it or not yet acknowledged by it is lost to this connection."""
+
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A batch of records whose signatures verify; to be answered with `acknowledge` after the commit."""
+
+    peer: str
+    batch: int
+    raws: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message from a peer, unread."""
+
+    peer: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The peer has committed a batch of ours."""
+
+    peer: str
+    batch: int
+    codes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overflow:
+    """Records for this peer were dropped because its queue was full; reconcile with it."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The mesh process died and a new one runs; every connection was lost and is being dialled again."""
+
+
+Command = Start | Publish | Send | Dial | Acknowledge | Drop
+MeshEvent = Connected | Disconnected | Received | Message | Acknowledged | Overflow | Restarted
+Report = Ready | Failed | MeshEvent
+Item = Command | Report
+
+_KINDS: tuple[type[Any], ...] = (
+    *(Start, Publish, Send, Dial, Acknowledge, Drop),
+    *(Ready, Failed, Connected, Disconnected, Received, Message, Acknowledged, Overflow),
+)
+_NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
+_ELEMENTS = {"tuple[str, ...]": str, "tuple[bytes, ...]": bytes, "tuple[int, ...]": int}
+_SCALARS = {"str": str, "bytes": bytes, "int": int, "bool": bool}
+_SHAPES = {kind: tuple(str(field.type) for field in fields(kind)) for kind in _KINDS}
+
+
+def encode_item(item: Item) -> bytes:
+    """`item` with its length in front."""
+    values = [getattr(item, field.name) for field in fields(item)]
+    body: bytes = msgpack.packb([_NUMBERS[type(item)], *values], use_bin_type=True)
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def parse_item(body: bytes) -> Item:
+    """The command or event whose encoding, without its length, is `body`. Raises Reject MSH-16."""
+    try:
+        number, *values = msgpack.unpackb(body, raw=False, max_array_len=_STRINGS_MAX, max_map_len=0)
+        kind = _KINDS[number]
+    except (ValueError, TypeError, LookupError, msgpack.UnpackException):
+        raise Reject("MSH-16", "bridge: the bytes are no command and no event") from None
+    shape = _SHAPES[kind]
+    if len(values) != len(shape):
+        raise Reject("MSH-16", f"bridge: {kind.__name__} has {len(shape)} fields, not {len(values)}")
+    item: Item = kind(*(_field(value, of, kind) for value, of in zip(values, shape, strict=True)))
+    return item
+
+
+def _field(value: Any, of: str, kind: type[Any]) -> Any:
+    if of in _SCALARS and type(value) is _SCALARS[of]:
+        return value
+    if of in _ELEMENTS and type(value) is list and all(type(item) is _ELEMENTS[of] for item in value):
+        return tuple(value)
+    raise Reject("MSH-16", f"bridge: a field of {kind.__name__} is not {of}")

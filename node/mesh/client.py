@@ -1,0 +1,286 @@
+"""The daemon's side of the mesh: five verbs, a stream of events, and a child process that may die at any time.
+
+Decides when the child is started again, and what of its state it is given back; knows nothing of libp2p, and nothing of
+records beyond their bytes. Spec: 03-mesh, MSH-16.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import IO
+
+import node
+from node.mesh.bridge import (
+    BRIDGE_BYTES_MAX,
+    Acknowledge,
+    Command,
+    Connected,
+    Dial,
+    Disconnected,
+    Drop,
+    Failed,
+    Limits,
+    MeshEvent,
+    Publish,
+    Ready,
+    Restarted,
+    Send,
+    Start,
+    encode_item,
+    parse_item,
+)
+from node.mesh.wire import FRAME_BYTES_MAX, LENGTH_BYTES, MESSAGE_BYTES_MAX, parse_address
+from protocol.errors import Reject
+
+_START_S_MAX = 60.0  # (g) on a machine where dozens start at once
+_STOP_S_MAX = 2.0
+_RESTART_S_FIRST, _RESTART_S_MAX = 0.1, 30.0  # (g)
+_SETTLED_S = 10.0  # (g) a child that lived so long may be restarted at once again
+_MEMORY_CHECK_S = 5.0
+_PUBLISH_RECORDS_MAX = 1000
+_ADDRESSES_MAX = 1024  # (g)
+_LOG = logging.getLogger("wltm.mesh.client")
+
+
+class MeshError(Exception):
+    """The mesh cannot start or an address cannot be dialled; one sentence says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """`key_seed` is the 32-byte Ed25519 seed of the PeerId; `listen` holds multiaddrs, none for a home node."""
+
+    network: bytes
+    key_seed: bytes = field(repr=False)
+    listen: tuple[str, ...] = ()
+    log_path: Path | None = None
+    limits: Limits = Limits()
+
+
+class MeshClient:
+    """One mesh process, started again whenever it ends. Events arrive one at a time, in order, through `on_event`."""
+
+    def __init__(self, config: MeshConfig, on_event: Callable[[MeshEvent], Awaitable[None]]) -> None:
+        self.peer_id = ""
+        self.addresses: list[str] = []
+        self.pid = 0
+        self.restarts = 0
+        self._config, self._on_event = config, on_event
+        self._listen = config.listen
+        self._dialled: dict[str, None] = {}
+        self._connected: dict[str, None] = {}
+        self._child: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start the process and wait until it listens. Raises MeshError."""
+        reader = await self._spawn()
+        self._supervisor = asyncio.create_task(self._supervise(reader), name="mesh")
+
+    async def publish(self, peers: Sequence[str], raws: Sequence[bytes]) -> None:
+        """Queue whole records to each of these peers; to a peer that is not connected, nothing is sent."""
+        there = tuple(peer for peer in peers if peer in self._connected)
+        if there:
+            for some in _portions(raws):
+                await self._command(Publish(there, some))
+
+    async def send(self, peer: str, message: bytes) -> None:
+        """Queue one message. It may overtake records that wait for credit; nothing is sent to who is not connected."""
+        if len(message) > MESSAGE_BYTES_MAX:
+            raise ValueError(f"a message of {len(message)} bytes, at most {MESSAGE_BYTES_MAX}")
+        if peer in self._connected:
+            await self._command(Send(peer, message))
+
+    async def dial(self, address: str) -> None:
+        """Be connected to this address from now on, whatever happens in between. Raises MeshError."""
+        try:
+            if not parse_address(address).peer:
+                raise MeshError(f"the address {address} lacks /p2p/ and the peer's id")
+        except Reject as error:
+            raise MeshError(error.message) from None
+        if address not in self._dialled:
+            if len(self._dialled) >= _ADDRESSES_MAX:
+                raise MeshError(f"{_ADDRESSES_MAX} addresses are dialled already")
+            self._dialled[address] = None
+            await self._command(Dial(address))
+
+    async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None:
+        """Answer a `Received` after the commit: one code per record, "" for taken."""
+        if peer in self._connected:
+            await self._command(Acknowledge(peer, batch, tuple(codes)))
+
+    async def drop(self, peer: str, code: str) -> None:
+        """Close the connection to this peer; with a code, refuse it for a while."""
+        await self._command(Drop(peer, code))
+
+    async def stop(self) -> None:
+        """End the process and wait for it. No event comes afterwards."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            await asyncio.gather(self._supervisor, return_exceptions=True)
+            self._supervisor = None
+        await self._reap(_STOP_S_MAX)
+
+    async def _spawn(self) -> asyncio.StreamReader:
+        ours, theirs = socket.socketpair()
+        try:
+            with self._log_file() as log:
+                self._child = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", "node.mesh.process", str(theirs.fileno())),
+                    pass_fds=(theirs.fileno(),),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=log,
+                    env=_environment(),
+                )
+        except OSError as error:
+            ours.close()
+            raise MeshError(f"the mesh process cannot be started: {error}") from None
+        finally:
+            theirs.close()
+        reader, self._writer = await asyncio.open_connection(sock=ours, limit=2 * BRIDGE_BYTES_MAX)
+        config = self._config
+        limits = tuple(astuple(config.limits))
+        try:
+            await self._command(Start(config.network, config.key_seed, self._listen, os.getpid(), limits))
+            first = parse_item(await asyncio.wait_for(_body(reader), _START_S_MAX))
+        except (TimeoutError, asyncio.IncompleteReadError, OSError):
+            first = Failed("it ended before it was ready; its log says why")
+        if not isinstance(first, Ready):
+            await self._reap(0)
+            raise MeshError(f"the mesh did not start: {first.reason if isinstance(first, Failed) else 'not ready'}")
+        self.pid = self._child.pid
+        self.peer_id, self.addresses = first.peer, list(first.addresses)
+        self._listen = tuple(address.partition("/p2p/")[0] for address in first.addresses)  # the same ports again
+        for address in self._dialled:
+            await self._command(Dial(address))
+        return reader
+
+    async def _supervise(self, reader: asyncio.StreamReader) -> None:
+        wait_s = _RESTART_S_FIRST
+        clock = asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            watch = asyncio.create_task(self._watch_memory(), name="mesh memory")
+            try:
+                await self._pump(reader)
+            finally:
+                watch.cancel()
+            await self._reap(0)
+            for peer in list(self._connected):
+                await self._tell(Disconnected(peer, "the mesh process ended"))
+            if clock() - began > _SETTLED_S:
+                wait_s = _RESTART_S_FIRST
+            reader = await self._respawn(wait_s)
+            wait_s = min(2 * wait_s, _RESTART_S_MAX)
+            self.restarts += 1
+            await self._tell(Restarted())
+
+    async def _respawn(self, wait_s: float) -> asyncio.StreamReader:
+        while True:
+            await asyncio.sleep(wait_s)
+            try:
+                return await self._spawn()
+            except MeshError as error:
+                _LOG.warning("%s", error)
+                wait_s = min(2 * wait_s, _RESTART_S_MAX)
+
+    async def _pump(self, reader: asyncio.StreamReader) -> None:
+        """Hand on events until the process is gone."""
+        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
+            while True:
+                body = await _body(reader)
+                try:
+                    item = parse_item(body)
+                except Reject as error:
+                    _LOG.warning("%s", error)
+                    return
+                if isinstance(item, MeshEvent):
+                    await self._tell(item)
+
+    async def _tell(self, event: MeshEvent) -> None:
+        if isinstance(event, Connected):
+            self._connected[event.peer] = None
+        elif isinstance(event, Disconnected):
+            self._connected.pop(event.peer, None)
+        await self._on_event(event)
+
+    async def _command(self, command: Command) -> None:
+        """Write one command. Without a process it is lost, as its connections are; `dial` is given again."""
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.write(encode_item(command))
+                await self._writer.drain()
+
+    async def _reap(self, patience_s: float) -> None:
+        """Close the socket, which ends the process; kill it after `patience_s`."""
+        writer, self._writer = self._writer, None
+        child, self._child = self._child, None
+        if writer is not None:
+            writer.close()
+        if child is not None:
+            try:
+                await asyncio.wait_for(child.wait(), patience_s)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    child.kill()
+                await child.wait()
+
+    async def _watch_memory(self) -> None:
+        """Kill a process that grew past its limit in spite of it. Linux only: elsewhere the limit itself must do."""
+        page = os.sysconf("SC_PAGE_SIZE") if sys.platform == "linux" else 0
+        while page:
+            await asyncio.sleep(_MEMORY_CHECK_S)
+            try:
+                resident = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * page
+            except (OSError, IndexError):
+                return
+            if resident > self._config.limits.memory_bytes_max and self._child is not None:
+                _LOG.warning("the mesh process uses %d MiB and is started again", resident >> 20)
+                self._child.kill()
+                return
+
+    @contextlib.contextmanager
+    def _log_file(self) -> Iterator[IO[bytes] | int]:
+        if self._config.log_path is None:
+            yield asyncio.subprocess.DEVNULL
+        else:
+            with self._config.log_path.open("ab") as log:
+                yield log
+
+
+async def _body(reader: asyncio.StreamReader) -> bytes:
+    size = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
+    if size > BRIDGE_BYTES_MAX:
+        raise OSError(f"the mesh process sent {size} bytes at once")
+    return await reader.readexactly(size)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, with this very checkout first on the path, and one malloc arena for all threads but one."""
+    root = str(Path(node.__file__).resolve().parent.parent)
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "MALLOC_ARENA_MAX": "2"}
+
+
+def _portions(raws: Sequence[bytes]) -> Iterator[tuple[bytes, ...]]:
+    """`raws` in order, in tuples that each fit a frame of the bridge."""
+    some: list[bytes] = []
+    size = 0
+    for raw in raws:
+        if some and (len(some) >= _PUBLISH_RECORDS_MAX or size + len(raw) > FRAME_BYTES_MAX // 2):
+            yield tuple(some)
+            some, size = [], 0
+        some.append(raw)
+        size += len(raw)
+    if some:
+        yield tuple(some)

@@ -1,0 +1,404 @@
+"""The mesh process: sockets, streams and tasks around `Link`; run as `python -m node.mesh.process FD`.
+
+Decides when bytes move; every rule about them is in `link`, `gate` and `hardening`. Nothing a peer does may end a task
+that serves another: each task of a connection runs inside `_minded`, which turns whatever is raised into the reason that
+this connection closed. Spec: 03-mesh.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from node.mesh import hardening
+from node.mesh.bridge import (
+    BRIDGE_BYTES_MAX,
+    Acknowledge,
+    Command,
+    Connected,
+    Dial,
+    Disconnected,
+    Drop,
+    Failed,
+    Limits,
+    Overflow,
+    Publish,
+    Ready,
+    Report,
+    Send,
+    Start,
+    encode_item,
+    parse_item,
+)
+from node.mesh.gate import Gate
+from node.mesh.link import Link, Verifier
+from node.mesh.wire import Address, Splitter, parse_address
+from protocol.errors import Reject
+
+PROTOCOL = "/wltm/mesh/1"  # MSH-3
+_READ_BYTES = 1 << 18
+_REDIAL_MS_FIRST, _REDIAL_MS_MAX = 200, 30_000  # (g)
+_PARTING_S = 0.5  # (g) to get a GOODBYE out
+_LOG = logging.getLogger("wltm.mesh")
+
+
+class Connection:
+    """One secured connection and, once its stream is open, the link on it."""
+
+    def __init__(self, muxer: Any, link: Link, scope: trio.CancelScope, ticket: int) -> None:
+        self.muxer, self.link, self.scope, self.ticket = muxer, link, scope, ticket
+        self.stream: Any = None
+        self.opened = trio.Event()
+        self.wake = trio.Event()
+        self.gone = trio.Event()
+        self.parted = trio.Event()
+        self.parting = False
+        self.announced = False  # the daemon knows of this connection
+        self.waiting = False  # for the daemon, not for the peer
+        self.reason = ""
+
+    def close(self, reason: str, code: str = "") -> None:
+        """Begin to close, with a GOODBYE; the first reason given stays."""
+        self.reason = self.reason or reason
+        if not self.parting:
+            self.parting = True
+            self.link.part(code)
+            self.wake.set()
+            self.scope.deadline = min(self.scope.deadline, trio.current_time() + _PARTING_S)
+
+
+class Mesh:
+    """All connections of one node."""
+
+    def __init__(self, bridge: trio.SocketStream, start: Start, nursery: trio.Nursery) -> None:
+        self._bridge, self._nursery = bridge, nursery
+        self._network = start.network
+        self._limits = Limits(*start.limits)
+        self._identity = hardening.Identity(start.key_seed)
+        self._verifier = Verifier(start.network)
+        self._gate = Gate(self._limits)
+        self._speaking = trio.Lock()
+        self._peers: dict[str, Connection] = {}
+        self._scopes: dict[int, trio.CancelScope] = {}
+        self._dialled: set[str] = set()
+
+    async def listen(self, addresses: tuple[str, ...]) -> None:
+        """Open every listener and report Ready. Raises Reject or OSError."""
+        bound: list[str] = []
+        for text in filter(None, addresses):
+            address = parse_address(text)
+            try:
+                listeners = await trio.open_tcp_listeners(address.port, host=address.host, backlog=512)
+            except OSError as error:
+                raise OSError(f"cannot listen on {text}: {error.strerror or error}") from None
+            for listener in listeners:
+                host, port = listener.socket.getsockname()[:2]
+                bound.append(str(Address(address.family, str(host), int(port), self._identity.peer)))
+            self._nursery.start_soon(trio.serve_listeners, self._inbound, listeners)
+        await self.report(Ready(self._identity.peer, tuple(bound)))
+
+    async def report(self, report: Report) -> None:
+        """Tell the daemon. Waits for it in turn with the other tasks, so that no peer can crowd out another."""
+        async with self._speaking:
+            await self._bridge.send_all(encode_item(report))
+
+    def obey(self, command: Command) -> None:
+        """Carry out one command. Never waits: the daemon may be waiting for us to read on."""
+        match command:
+            case Publish(peers, raws):
+                for peer in peers:
+                    if (connection := self._peers.get(peer)) is not None:
+                        overflow = connection.link.publish(raws)
+                        connection.wake.set()
+                        if overflow is not None:
+                            self._nursery.start_soon(self.report, overflow)
+            case Send(peer, data):
+                if (connection := self._peers.get(peer)) is not None:
+                    if connection.link.send(data):
+                        connection.wake.set()
+                    else:
+                        connection.close("MSH-10 reads too slowly")
+            case Acknowledge(peer, batch, codes):
+                if (connection := self._peers.get(peer)) is not None and connection.link.acknowledge(batch, codes):
+                    connection.wake.set()
+            case Dial(text):
+                address = parse_address(text)
+                if text not in self._dialled and address.peer not in ("", self._identity.peer):
+                    self._dialled.add(text)
+                    self._nursery.start_soon(self._keep, address)
+            case Drop(peer, code):
+                if code:
+                    self._gate.ban(peer, _now_ms())
+                if (connection := self._peers.get(peer)) is not None:
+                    connection.close(f"{code} dropped by this node".strip(), code)
+            case Start():
+                raise Reject("MSH-16", "bridge: a second start")
+
+    async def _inbound(self, tcp: trio.SocketStream) -> None:
+        try:
+            host, port = tcp.socket.getpeername()[:2]
+        except OSError:
+            host, port = "0.0.0.0", 0
+        ticket, evicted = self._gate.knock(str(host))
+        if evicted is not None:
+            self._scopes[evicted].cancel()
+        family = "ip6" if ":" in str(host) else "ip4"
+        with trio.CancelScope(deadline=self._upgrade_deadline()) as scope:
+            self._scopes[ticket] = scope
+            try:
+                await self._minded_upgrade(tcp, Address(family, str(host), int(port), ""), scope, ticket)
+            finally:
+                del self._scopes[ticket]
+                self._gate.leave(ticket)
+                await trio.aclose_forcefully(tcp)
+
+    async def _keep(self, address: Address) -> None:
+        """Be connected to `address` for ever, at growing intervals while it cannot be reached (MSH-19)."""
+        wait_ms = _REDIAL_MS_FIRST
+        while True:
+            if (connection := self._peers.get(address.peer)) is not None:
+                await connection.gone.wait()
+                wait_ms = _REDIAL_MS_FIRST
+            else:
+                reached = await self._outbound(address)
+                wait_ms = _REDIAL_MS_FIRST if reached else min(2 * wait_ms, _REDIAL_MS_MAX)
+            now_ms = _now_ms()
+            banned_ms = self._gate.banned_until(address.peer, now_ms) - now_ms
+            await trio.sleep(max(banned_ms, wait_ms * random.uniform(0.5, 1.5)) / 1000)
+
+    async def _outbound(self, address: Address) -> bool:
+        """One attempt, and the whole conversation if it succeeds; whether both sides said HELLO."""
+        with trio.CancelScope(deadline=self._upgrade_deadline()) as scope:
+            try:
+                tcp = await trio.open_tcp_stream(address.host, address.port)
+            except OSError as error:
+                _LOG.info("dial %s: %s", address, error)
+                return False
+            try:
+                connection = await self._minded_upgrade(tcp, address, scope, 0)
+                return connection is not None and connection.announced
+            finally:
+                await trio.aclose_forcefully(tcp)
+        return False
+
+    async def _minded_upgrade(
+        self, tcp: trio.SocketStream, address: Address, scope: trio.CancelScope, ticket: int
+    ) -> Connection | None:
+        """Secure the socket, then converse on it. Whatever the peer makes the library raise ends here."""
+        try:
+            if address.peer:
+                peer, muxer = await self._identity.connect(tcp, address.peer)
+            else:
+                peer, muxer = await self._identity.accept(tcp)
+        except MemoryError:
+            hardening.end_for_memory()
+        except Exception as error:
+            _LOG.info("%s: no connection: %s %s", address, type(error).__name__, error)
+            return None
+        if peer == self._identity.peer or self._gate.banned_until(peer, _now_ms()) > _now_ms():
+            return None
+        outbound = bool(address.peer)
+        link = Link(self._network, self._verifier.check, peer, str(address), outbound, self._limits)
+        connection = Connection(muxer, link, scope, ticket)
+        try:
+            await self._converse(connection)
+        finally:
+            await self._forget(connection)
+        return connection
+
+    async def _converse(self, connection: Connection) -> None:
+        async with trio.open_nursery() as nursery:
+            tasks = (self._mux, self._answer_streams, self._open, self._read, self._write, self._watch)
+            for task in tasks:
+                nursery.start_soon(self._minded, connection, nursery.cancel_scope, task)
+
+    async def _minded(
+        self, connection: Connection, scope: trio.CancelScope, task: Callable[[Connection], Awaitable[None]]
+    ) -> None:
+        """Run a task of a connection; when it ends, for whatever cause, so does the connection."""
+        try:
+            await task(connection)
+            if task in (self._open, self._answer_streams):
+                return
+        except MemoryError:
+            hardening.end_for_memory()
+        except Reject as fault:  # MSH-14
+            self._gate.ban(connection.link.peer, _now_ms())
+            connection.close(f"{fault.code} {fault.message}", fault.code)
+        except TimeoutError as silence:
+            connection.reason = connection.reason or f"MSH-11 {silence}"
+        except Exception as error:
+            connection.reason = connection.reason or f"{type(error).__name__} {error}".strip()
+        if connection.parting and task != self._write:
+            await connection.parted.wait()
+        scope.cancel()
+
+    async def _mux(self, connection: Connection) -> None:
+        await connection.muxer.start()
+        connection.parted.set()  # nothing more can be said
+
+    async def _answer_streams(self, connection: Connection) -> None:
+        async with trio.open_nursery() as nursery:
+            while True:
+                try:
+                    stream = await connection.muxer.accept_stream()
+                except Exception:  # MuxedConnUnavailable: `_mux` ends as well, and tells why
+                    return
+                nursery.start_soon(self._answer_stream, connection, stream)
+
+    async def _answer_stream(self, connection: Connection, stream: Any) -> None:
+        """Agree on the protocol of a stream that the peer opened; all but the one we wait for are refused (MSH-3)."""
+        with trio.move_on_after(self._limits.upgrade_ms_max / 1000):
+            try:
+                wanted = not connection.link.outbound and connection.stream is None
+                await hardening.answer(stream, *([PROTOCOL] if wanted else []))
+                if connection.stream is None:
+                    connection.stream = stream
+                    connection.opened.set()
+                    return
+            except MemoryError:
+                hardening.end_for_memory()
+            except Exception as error:
+                _LOG.debug("%s: stream refused: %s", connection.link.peer, error)
+        with trio.move_on_after(_PARTING_S):
+            await stream.reset()
+
+    async def _open(self, connection: Connection) -> None:
+        if connection.link.outbound:
+            await connection.muxer.event_started.wait()
+            stream = await connection.muxer.open_stream()
+            await hardening.ask(stream, PROTOCOL)
+            connection.stream = stream
+            connection.opened.set()
+
+    async def _read(self, connection: Connection) -> None:
+        await connection.opened.wait()
+        link = connection.link
+        while link.farewell is None:
+            data = await connection.stream.read(_READ_BYTES)
+            if not data:
+                break
+            for event in link.feed(data, _now_ms()):
+                if type(event) is Connected and not await self._admit(connection):
+                    return
+                connection.waiting = True
+                await self.report(event)
+                connection.waiting = False
+            link.excuse(_now_ms())
+            connection.wake.set()
+        connection.reason = connection.reason or f"{link.farewell or ''} closed by the peer".strip()
+
+    async def _write(self, connection: Connection) -> None:
+        await connection.opened.wait()
+        while True:
+            parting = connection.parting
+            connection.wake = trio.Event()
+            data = connection.link.pull()
+            for start in range(0, len(data), hardening.WRITE_BYTES):
+                await connection.stream.write(data[start : start + hardening.WRITE_BYTES])
+            if parting:
+                break
+            if not data:
+                await connection.wake.wait()
+        connection.parted.set()
+
+    async def _watch(self, connection: Connection) -> None:
+        await connection.opened.wait()
+        while True:
+            if connection.waiting:
+                connection.link.excuse(_now_ms())
+            due_ms = connection.link.tick(_now_ms())
+            connection.wake.set()
+            await trio.sleep(max(due_ms - _now_ms(), 10) / 1000)
+
+    async def _admit(self, connection: Connection) -> bool:
+        """Whether a peer that has said HELLO may stay, and which of two connections to it does (MSH-15, MSH-18)."""
+        link = connection.link
+        if connection.ticket and not self._gate.enter(connection.ticket):
+            connection.close("MSH-18 too many connections", "MSH-18")
+            return False
+        while (other := self._peers.get(link.peer)) is not None:  # again: another may have come while we told of one
+            ours_first = self._identity.peer < link.peer
+            if other.link.outbound != link.outbound and link.outbound != ours_first:
+                connection.close("MSH-15 connected already", "MSH-15")
+                return False
+            other.close("MSH-15 replaced by a newer connection", "MSH-15")
+            await self._farewell(other)
+        self._peers[link.peer] = connection
+        connection.announced = True
+        connection.scope.deadline = float("inf")
+        _LOG.info("%s: connected at %s", link.peer, link.address)
+        return True
+
+    async def _farewell(self, connection: Connection) -> None:
+        if self._peers.get(connection.link.peer) is connection:
+            del self._peers[connection.link.peer]
+            connection.gone.set()
+            reason = connection.reason or "closed"
+            _LOG.info("%s: disconnected: %s", connection.link.peer, reason)
+            await self.report(Disconnected(connection.link.peer, reason))
+
+    async def _forget(self, connection: Connection) -> None:
+        with trio.CancelScope(shield=True):
+            await self._farewell(connection)
+            with trio.move_on_after(_PARTING_S):
+                await connection.muxer.close()
+
+    def _upgrade_deadline(self) -> float:
+        return trio.current_time() + self._limits.upgrade_ms_max / 1000
+
+
+def _now_ms() -> int:
+    return int(trio.current_time() * 1000)
+
+
+async def _commands(bridge: trio.SocketStream) -> Any:
+    splitter = Splitter(BRIDGE_BYTES_MAX)
+    while data := await bridge.receive_some(_READ_BYTES):
+        for body in splitter.feed(data):
+            yield parse_item(body)
+
+
+async def main(descriptor: int) -> None:
+    """Serve the daemon at the other end of the socket `descriptor` until it closes it."""
+    bridge = trio.SocketStream(trio.socket.from_stdlib_socket(socket.socket(fileno=descriptor)))
+    commands = _commands(bridge)
+    start = await anext(commands, None)
+    if not isinstance(start, Start):
+        return
+    hardening.bind_to_parent(start.parent_pid)
+    hardening.bound_memory(Limits(*start.limits).memory_bytes_max)
+    async with trio.open_nursery() as nursery:
+        mesh = Mesh(bridge, start, nursery)
+        try:
+            await mesh.listen(start.listen)
+        except (OSError, Reject) as error:
+            await mesh.report(Failed(error.message if isinstance(error, Reject) else str(error)))
+        else:
+            async for command in commands:
+                mesh.obey(command)
+        nursery.cancel_scope.cancel()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the daemon decides when we end
+    _handler = logging.StreamHandler()
+    _handler.addFilter(hardening.Sparing())
+    logging.basicConfig(handlers=[_handler], level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("libp2p").setLevel(logging.CRITICAL)
+    _LOG.setLevel(logging.INFO)
+    try:
+        trio.run(main, int(sys.argv[1]))
+    except MemoryError:
+        hardening.end_for_memory()
+    except (trio.BrokenResourceError, trio.ClosedResourceError, BaseExceptionGroup) as gone:
+        _LOG.info("ended: %s", gone)
+    os._exit(0)  # nothing here outlives its sockets, and a library's thread must not hold us back
