@@ -48,6 +48,21 @@ ROUND_MAX = 10_000  # DEC-8 (g)
 RECEIPT_IDS_MAX = 64  # DEC-12 (g)
 BOX_IDS_MAX = 1200  # DEC-13 (g), so that a manifest fits a record
 
+# Preference (04-preference)
+TASKS_MAX = 200  # PRF-1 (g), choices of one member
+ALTERNATIVES_MAX = 64  # PRF-1 (g), in one task
+PRIOR_TASKS = 2.0  # PRF-3, the prior weighs as much as this many tasks; measured in decision 0010
+POOL_PERSONS_PER_ATTRIBUTE = 2  # PRF-4, members' worth of the lone prior in a pool's; measured in decision 0010
+LEVELS_MAX = 5  # PRF-5, PROTOCOL 1
+LEVEL_UTILITY = 1.0  # PRF-5 (g), a spread of the attribute moves the odds by e
+COORDINATE_MAX = 127  # PRF-8, FRM-1
+
+# Formation of groups (05-formation)
+GROUP_SIZE_MAX = 10_000  # FRM-2, keeps the arithmetic of FRM-7 within 63 bits
+NEIGHBOURHOOD_MAX = 512  # FRM-6 (g), entries among which groups are refined; bounds what one newcomer can disturb
+REFINE_ROUNDS = 8  # FRM-7 (g)
+WINDOW_MS = 28 * DAY_MS  # FRM-9 (g), who is ready within the same four weeks
+
 # Co-ops (05-formation)
 MEMBERS_MAX = 500  # FRM-20 (g)
 
