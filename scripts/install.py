@@ -81,10 +81,9 @@ def install(root: Path, name: str) -> None:
     """Brings root/.venv to what root/scripts/`name` lists; raises `CannotInstall`."""
     venv, lock = root / ".venv", root / "scripts" / name
     python, unfinished = venv / "bin" / "python", venv / "unfinished"
+    pip = importlib.util.find_spec("pip") is not None
+    tool, command = installer(python, shutil.which("uv"), pip_wheels(), pip)
     create(venv, python)
-    tool, command = installer(
-        python, shutil.which("uv"), pip_wheels(), importlib.util.find_spec("pip") is not None
-    )
     unfinished.touch()
     for other in LOCKS:
         (venv / other).unlink(missing_ok=True)
@@ -108,7 +107,7 @@ def installed(root: Path, name: str) -> bool:
 
 
 def main(root: Path, name: str) -> int:
-    """Exit code 0, or 3 after one sentence."""
+    """Exit code 0, or 3 (130 for Ctrl-C) after one sentence."""
     start = time.monotonic()
     door = os.open(root, os.O_RDONLY)
     try:
@@ -123,6 +122,9 @@ def main(root: Path, name: str) -> int:
     except (CannotInstall, OSError) as error:
         say(str(error))
         return 3
+    except KeyboardInterrupt:
+        say("interrupted; the same command starts over")
+        return 130
     return 0
 
 

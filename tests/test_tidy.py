@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -238,10 +239,23 @@ def test_top_level_is_the_agreed_one() -> None:
     assert {name for name in top if not name.startswith(".")} <= TOP
 
 
-def test_every_package_is_in_the_distribution() -> None:
+def test_the_distribution_has_every_package() -> None:
     packages = tomllib.loads(FILES["pyproject.toml"])["tool"]["setuptools"]["packages"]
     found = {str(Path(name).parent).replace("/", ".") for name in SOURCES if name.startswith(("node/", "protocol/"))}
-    assert found <= set(packages)
+    assert set(packages) == found
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    project = tomllib.loads(FILES["pyproject.toml"])["project"]
+    extras = project["optional-dependencies"]
+    runtime = {re.split(r"[\[=<>;]", line)[0] for line in [*project["dependencies"], *extras["relay"]]}
+    testing = runtime | {re.split(r"[\[=<>;]", line)[0] for line in extras["test"]}
+    known = {*sys.stdlib_module_names, "protocol", "node", "tests"}
+    distributions = packages_distributions()
+    for name, text in SOURCES.items():
+        declared = runtime if name.startswith(("protocol/", "node/")) else testing
+        for package in sorted({imported.partition(".")[0] for imported, _ in imports(ast.parse(text))} - known):
+            assert {dist.lower() for dist in distributions.get(package, [package])} & declared, f"{name}: {package}"
 
 
 def clauses(files: dict[str, str]) -> dict[str, str]:
