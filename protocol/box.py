@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from protocol.decision import Council, Docket
+from protocol.decision import Council, Decided, Docket
 from protocol.encoding import decode, encode
 from protocol.errors import Reject
 from protocol.log import Log
@@ -21,13 +21,17 @@ IDS_PER_AUTHOR_MAX = 2  # DEC-14: two are an equivocation, more would add nothin
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Which records belong: of `kind` in `slot_name`, by the entitled (None: anybody not barred), that `admits` takes."""
+    """Which records belong: of `kind` in `slot_name`, by the entitled (None: anybody not barred), that `admits` takes.
+
+    `enough`: with nobody named as entitled, so many authors make the box complete (0: never).
+    """
 
     kind: str
     slot_name: str
     entitled: tuple[bytes, ...] | None
     barred: tuple[bytes, ...]
     admits: Callable[[Record], bool]
+    enough: int = 0
 
     def takes(self, record: Record) -> bool:
         """Whether a record belongs into this box, by the record and what was certified before it (DEC-13)."""
@@ -103,9 +107,11 @@ def contents(log: Log, docket: Docket, question: Question, council: Council) -> 
 def complete(log: Log, question: Question, ids: list[bytes]) -> bool:
     """Whether everybody entitled has spoken in `ids`, so that nothing is to be waited for (DEC-16)."""
     box = question.box
-    if box is None or box.entitled is None:
+    if box is None:
         return False
     authors = {log.records[one].author: None for one in ids if one in log.records}
+    if box.entitled is None:
+        return 0 < box.enough <= len(authors)
     return all(key in authors for key in box.entitled)
 
 
@@ -148,3 +154,40 @@ def judge_manifest(
     if duty is None:
         return True if complete(log, question, ids) else None
     return all(one in ids for one in duty)
+
+
+def settled(log: Log, docket: Docket, council: Council, question: Question) -> Decided | None:
+    """The certified answer as far as something may follow from it: what a manifest lists is held, and a value that
+    everybody can compute is the computed one (else more than f witnesses lied).
+    """
+    decided = docket.decided(question.name, council)
+    if decided is None:
+        return None
+    if question.box is None:
+        return decided if decided.value == question.value else None
+    try:
+        ids = manifest_ids(decided.value)
+    except Reject:
+        return None
+    return decided if all(one in log.records for one in ids) else None
+
+
+def missing(log: Log, value: bytes) -> list[bytes]:
+    """The ids a certified manifest lists that are not held: they are asked for by name (DEC-19)."""
+    try:
+        return [one for one in manifest_ids(value) if one not in log.records]
+    except Reject:
+        return []
+
+
+def held_once(log: Log, box: Box, value: bytes) -> list[Record]:
+    """What a settled manifest lists, by id; two of one author void each other, a latecomer voids nothing (DEC-14)."""
+    listed = [one for one in map(log.records.__getitem__, manifest_ids(value)) if box.takes(one)]
+    said: dict[bytes, int] = {}
+    for one in listed:
+        said[one.author] = said.get(one.author, 0) + 1
+    return [one for one in listed if said[one.author] == 1]
+
+
+def _all_held(log: Log, manifest: bytes) -> bool:
+    return all(one in log.records for one in manifest_ids(manifest))

@@ -119,6 +119,13 @@ class Docket:
                     return Decided(name, number, hashed, value, ids, stamps[len(stamps) // 2])
         return None
 
+    def certifies(self, name: str, council: Council, value: bytes) -> bool:
+        """Whether a quorum of precommits for `value` in one round is held, where its bytes are known otherwise."""
+        hashed = value_hash(value)
+        return any(
+            self.count(name, number, "precommit", council, hashed) >= council.quorum for number in self.rounds(name)
+        )
+
     def voted(self, name: str, number: int, step: str, key: bytes) -> bytes | None:
         """The value hash (or NIL) that `key` voted for in this step; None when it has not voted."""
         for hashed, cast in self._votes.get((name, number, step), {}).items():

@@ -101,6 +101,18 @@ def array(item: Rule, most: int, least: int = 0) -> Rule:
     return Rule(("array", least, most, item.shape), check)
 
 
+def pair(first: Rule, second: Rule) -> Rule:
+    """An array of exactly these two."""
+
+    def check(value: Any, path: str) -> None:
+        if type(value) is not list or len(value) != 2:
+            raise _fail(path, "an array of two items")
+        first(value[0], f"{path}[0]")
+        second(value[1], f"{path}[1]")
+
+    return check
+
+
 def ascending(item: Rule, most: int, least: int = 0) -> Rule:
     """An array whose items strictly ascend (bytes and texts by bytes): a set with one spelling."""
     check_array = array(item, most, least).check
