@@ -1,7 +1,7 @@
 """From a secret to personas: keys, names, signatures, sealed boxes.
 
 Decides how keys follow from the recovery words and what a valid signature is; never draws randomness itself.
-Spec: 02-identity, IDN-1 to IDN-9.
+Spec: 02-identity, IDN-1 to IDN-10.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from nacl.exceptions import CryptoError
 
 from protocol.encoding import digest
 from protocol.errors import Reject
+from protocol.params import PERSONA_SCAN
 
 KEY_BYTES = 32
 SIGNATURE_BYTES = 64
@@ -62,8 +63,29 @@ def recovery_root(master: bytes) -> bytes:
 
 
 def persona(root: bytes, network: bytes, number: int) -> Persona:
-    """Persona `number` in `network` under a persona root or a recovery root (IDN-2)."""
+    """Persona `number` in `network` under a persona root (IDN-2)."""
     return Persona.from_seed(_derive(root, b"wltm.persona", network + number.to_bytes(4, "big")))
+
+
+def recovery(root: bytes, number: int) -> Persona:
+    """The recovery key of persona `number`, in whatever network, under a recovery root (IDN-10)."""
+    return persona(root, bytes(KEY_BYTES), number)
+
+
+def recovery_hash(key: bytes, recovery_key: bytes) -> bytes:
+    """What the first record of the persona `key` says of its recovery key (IDN-10)."""
+    return digest("recovery", key + recovery_key)
+
+
+def personas_of(root: bytes, network: bytes, known: Callable[[bytes], bool]) -> list[int]:
+    """The numbers of the personas whose keys the network knows, as a restore finds them (IDN-3)."""
+    found: list[int] = []
+    number = 0
+    while number <= (found[-1] if found else -1) + PERSONA_SCAN:
+        if known(persona(root, network, number).key):
+            found.append(number)
+        number += 1
+    return found
 
 
 def _derive(key: bytes, person: bytes, data: bytes) -> bytes:

@@ -30,6 +30,7 @@ from protocol.params import (
     UNKNOWN_KIND_LIFE_MS,
 )
 
+PROOF_BYTES_MAX = HEADER_BYTES_MAX + SIGNATURE_BYTES + 6  # an array of two, each with its length
 EXPIRING = ("board/", "mail/")  # the scope families whose records expire one by one (REC-13)
 _KIND_NAME = re.compile(r"[a-z0-9_-]{1,32}\.[1-9][0-9]{0,3}")
 _SCOPE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+){1,3}")
@@ -66,7 +67,9 @@ class Header:
     @classmethod
     def parse(cls, data: bytes, network: bytes) -> Header:
         """A header from its own encoding [header, signature]; raises Reject REC-4 to REC-10."""
-        pair = decode(data, HEADER_BYTES_MAX + 80, 2)
+        if len(data) > PROOF_BYTES_MAX:
+            raise Reject("REC-4", f"header: {len(data)} bytes, at most {PROOF_BYTES_MAX}")
+        pair = decode(data, PROOF_BYTES_MAX, 2)
         if type(pair) is not list or len(pair) != 2:
             raise Reject("REC-4", "header: not an array of header and signature")
         return _header(pair[0], pair[1], network, True)
@@ -167,6 +170,8 @@ def check_clock(header: Header, now: int) -> None:
 def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) -> Header:
     if type(wire) is not bytes or type(signature) is not bytes or len(signature) != SIGNATURE_BYTES:
         raise Reject("REC-4", "header, signature: must be bytes, the signature 64 of them")
+    if len(wire) > HEADER_BYTES_MAX:
+        raise Reject("REC-4", f"header: {len(wire)} bytes, at most {HEADER_BYTES_MAX}")
     fields = decode(wire, HEADER_BYTES_MAX, 32)
     if type(fields) is not list or len(fields) != 10:
         raise Reject("REC-4", "header: not an array of ten fields")
