@@ -12,7 +12,7 @@ ID_BYTES = 32
 CREATED_BYTES = 8
 FINGERPRINT_BYTES = 16
 INFINITE_MS = (1 << 64) - 1  # SYN-1: no item is created then
-BLOCK_ITEMS = 256  # a fingerprint adds up to four such blocks id by id
+BLOCK_ITEMS = 64  # a fingerprint adds up to four such blocks id by id
 
 _SUM_MODULUS = 1 << 8 * ID_BYTES
 
