@@ -13,7 +13,7 @@ from protocol.encoding import decode, digest_of, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import Persona, verify
 from protocol.log import Log
-from protocol.record import Record
+from protocol.record import Record, embedded
 
 
 def charter_hash(author: bytes, body: Mapping[str, object]) -> bytes:
@@ -87,7 +87,7 @@ class Member:
 
 def intent_of(join: Record, network: bytes) -> Record:
     """The intent a join embeds; raises Reject or Ignore when it is no good record of this network."""
-    return Record.parse(join.body["intent"], network)
+    return embedded(join.body["intent"], network)
 
 
 def good_join(charter: Record, network: bytes, join: Record) -> bool:

@@ -21,7 +21,7 @@ from protocol.errors import Ignore, Reject
 from protocol.log import Log
 from protocol.mandate import Mandate, witnesses_hash
 from protocol.negotiation import Bid, Ranking, Request, Requirement, open_commitment, rank
-from protocol.record import Record
+from protocol.record import Record, embedded
 from protocol.schema import array, data, fields, integer, pair, text
 from protocol.template import Template
 
@@ -138,7 +138,7 @@ def read_mandate(rfq: Record, network: bytes) -> Mandate:
     docket = Docket()
     for raw in rfq.body["certificate"]:
         try:
-            vote = Record.parse(raw, network)
+            vote = embedded(raw, network)
         except (Reject, Ignore):
             raise Reject("NEG-40", "rfq.certificate: holds what is no vote") from None
         if vote.kind == "vote.1" and vote.scope == "coop/" + rfq.body["coop"].hex():

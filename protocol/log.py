@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from protocol.encoding import digest_of
 from protocol.errors import Ignore
+from protocol.index import Index
 from protocol.kinds import KINDS
 from protocol.params import AUTHOR_RECORDS_MAX, AUTHORS_MAX, ONCE_HELD_MAX
 from protocol.record import FaultProof, Record
@@ -33,6 +34,7 @@ class Log:
         self.scope = scope
         self.version = 0
         self.records: dict[bytes, Record] = {}
+        self.items = Index()  # what reconciliation compares
         self._slots: dict[SlotKey, list[Record]] = {}  # `once`: by id; `latest`: the winner alone
         self._kinds: dict[str, dict[bytes, Record]] = {}
         self._authors: dict[bytes, int] = {}
@@ -54,6 +56,7 @@ class Log:
             elif not self._add_latest(held, record):
                 raise Ignore("REC-14", "slot: a later version of this record is known")
         self.records[record.id] = record
+        self.items.insert(record.header.created, record.id)
         self._kinds.setdefault(record.kind, {})[record.id] = record
         self._authors[record.author] = self._authors.get(record.author, 0) + 1
         self.version += 1
@@ -64,6 +67,7 @@ class Log:
         record = self.records.pop(record_id, None)
         if record is None:
             return
+        self.items.discard(record.header.created, record_id)
         self._kinds[record.kind].pop(record_id, None)
         key = record.header.slot_key
         if key is not None and key in self._slots:

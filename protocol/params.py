@@ -33,6 +33,7 @@ PENDING_PER_PEER_MAX = 256  # GOS-6 (g), records waiting for their refs
 SCOPES_PER_PEER_MAX = 4096  # GOS-2 (g)
 SCOPES_PER_MESSAGE_MAX = 256  # GOS-2 (g)
 WANT_IDS_MAX = 1000  # GOS-5 (g)
+MESSAGE_BYTES_MAX = 128 * 1024  # GOS-1 (g)
 SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
 SYNC_INTERVAL_MS = 60_000  # GOS-4 (g), how often a scope is reconciled with each neighbour without cause
 SYNC_MESSAGE_BYTES_MAX = 65_536  # SYN-3 (g), about 2,000 ids

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 from unicodedata import normalize
@@ -165,6 +166,12 @@ def check_clock(header: Header, now: int) -> None:
         raise Ignore("REC-13", "created: more than ten minutes ahead of this clock")
     if header.expires <= now and header.scope.startswith(EXPIRING):
         raise Ignore("REC-13", "expires: has passed")
+
+
+@lru_cache(maxsize=8192)
+def embedded(raw: bytes, network: bytes) -> Record:
+    """The record that another one carries inside itself, parsed and verified once. Raises as Record.parse does."""
+    return Record.parse(raw, network)
 
 
 def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) -> Header:
