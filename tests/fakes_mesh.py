@@ -115,7 +115,8 @@ class FakeMesh:
             self.disconnect(peer, "the mesh process ended")
         self.restarts += 1
         self._events.put_nowait(Restarted())
-        self.reconnect()
+        for mesh in self._hub.meshes.values():
+            mesh.reconnect()
 
     def overflow(self, peer: str) -> None:
         """The queue to this peer was full."""

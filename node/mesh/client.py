@@ -62,7 +62,7 @@ class MeshConfig:
     key_seed: bytes = field(repr=False)
     listen: tuple[str, ...] = ()
     log_path: Path | None = None
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 class MeshClient:

@@ -143,7 +143,7 @@ def bound_memory(bytes_max: int) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (bytes_max, bytes_max))
 
 
-class Communicator(IMultiselectCommunicator):  # type: ignore[misc]
+class Communicator(IMultiselectCommunicator):
     """multistream-select messages, each bounded before it is read (MSH-2)."""
 
     def __init__(self, connection: Any) -> None:

@@ -1,13 +1,15 @@
 """One connection's rules, without the connection: bytes in, events out, bytes out.
 
-Decides order, credit, acknowledgement, silence and fault on one peer's stream; never reads a socket or a clock: `now_ms`
-is any steadily rising count of milliseconds. Two of these joined by a wire are the whole protocol. Spec: 03-mesh.
+Decides order, credit, acknowledgement, silence and fault on one peer's stream; never reads a socket or a clock:
+`now_ms` is any steadily rising count of milliseconds. Two of these joined by a wire are the whole protocol.
+Spec: 03-mesh, MSH-5 to MSH-13.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 
 from node.mesh.bridge import Acknowledged, Connected, Limits, MeshEvent, Message, Overflow, Received
@@ -55,10 +57,8 @@ class Verifier:
         key = blake2b(raw, digest_size=16).digest()
         if key in self._seen:
             return
-        try:
+        with suppress(Ignore):  # that verdict is the daemon's, which answers with its code
             Record.parse(raw, self._network)
-        except Ignore:
-            pass  # decided by the daemon, which answers with its code
         if len(self._seen) >= SEEN_MAX:
             del self._seen[next(iter(self._seen))]
         self._seen[key] = None
@@ -71,7 +71,14 @@ class Link:
     """The state of one peer's stream. `feed` raises Reject when the peer is at fault."""
 
     def __init__(
-        self, network: bytes, check: Callable[[bytes], None], peer: str, address: str, outbound: bool, limits: Limits
+        self,
+        network: bytes,
+        check: Callable[[bytes], None],
+        peer: str,
+        address: str,
+        outbound: bool,
+        limits: Limits,
+        now_ms: int,
     ) -> None:
         self.peer, self.address, self.outbound = peer, address, outbound
         self.greeted = False
@@ -94,7 +101,7 @@ class Link:
         self._pong: int | None = None
         self._pings = 0
         self._unknown = 0
-        self._heard_ms = self._spoke_ms = -1
+        self._heard_ms = self._spoke_ms = now_ms
 
     def feed(self, data: bytes, now_ms: int) -> Iterator[MeshEvent]:
         """What the peer's bytes amount to; between two events the caller may rest. Raises Reject."""
@@ -145,8 +152,6 @@ class Link:
 
     def tick(self, now_ms: int) -> int:
         """Queue a PING when due; returns when to call again. Raises TimeoutError after too long a silence (MSH-11)."""
-        if self._heard_ms < 0:
-            self._heard_ms = self._spoke_ms = now_ms
         if now_ms - self._heard_ms >= self._limits.silence_ms_max:
             raise TimeoutError(f"nothing heard for {now_ms - self._heard_ms} ms")
         # Sent however much we hear: it is also our own sign of life, while our reader waits for the daemon.

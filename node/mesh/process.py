@@ -1,8 +1,8 @@
 """The mesh process: sockets, streams and tasks around `Link`; run as `python -m node.mesh.process FD`.
 
 Decides when bytes move; every rule about them is in `link`, `gate` and `hardening`. Nothing a peer does may end a task
-that serves another: each task of a connection runs inside `_minded`, which turns whatever is raised into the reason that
-this connection closed. Spec: 03-mesh.
+that serves another: each task of a connection runs inside `_minded`, which turns whatever is raised into the reason
+that this connection closed. Spec: 03-mesh, MSH-3, MSH-14, MSH-15 and MSH-19.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ from node.mesh.bridge import (
     Drop,
     Failed,
     Limits,
-    Overflow,
     Publish,
     Ready,
     Report,
@@ -82,6 +81,7 @@ class Mesh:
         self._bridge, self._nursery = bridge, nursery
         self._network = start.network
         self._limits = Limits(*start.limits)
+        self._upgrade_s = self._limits.upgrade_ms_max / 1000  # until HELLO
         self._identity = hardening.Identity(start.key_seed)
         self._verifier = Verifier(start.network)
         self._gate = Gate(self._limits)
@@ -151,7 +151,7 @@ class Mesh:
         if evicted is not None:
             self._scopes[evicted].cancel()
         family = "ip6" if ":" in str(host) else "ip4"
-        with trio.CancelScope(deadline=self._upgrade_deadline()) as scope:
+        with trio.move_on_after(self._upgrade_s) as scope:
             self._scopes[ticket] = scope
             try:
                 await self._minded_upgrade(tcp, Address(family, str(host), int(port), ""), scope, ticket)
@@ -176,7 +176,8 @@ class Mesh:
 
     async def _outbound(self, address: Address) -> bool:
         """One attempt, and the whole conversation if it succeeds; whether both sides said HELLO."""
-        with trio.CancelScope(deadline=self._upgrade_deadline()) as scope:
+        reached = False
+        with trio.move_on_after(self._upgrade_s) as scope:
             try:
                 tcp = await trio.open_tcp_stream(address.host, address.port)
             except OSError as error:
@@ -184,10 +185,10 @@ class Mesh:
                 return False
             try:
                 connection = await self._minded_upgrade(tcp, address, scope, 0)
-                return connection is not None and connection.announced
+                reached = connection is not None and connection.announced
             finally:
                 await trio.aclose_forcefully(tcp)
-        return False
+        return reached
 
     async def _minded_upgrade(
         self, tcp: trio.SocketStream, address: Address, scope: trio.CancelScope, ticket: int
@@ -205,8 +206,8 @@ class Mesh:
             return None
         if peer == self._identity.peer or self._gate.banned_until(peer, _now_ms()) > _now_ms():
             return None
-        outbound = bool(address.peer)
-        link = Link(self._network, self._verifier.check, peer, str(address), outbound, self._limits)
+        check, outbound = self._verifier.check, bool(address.peer)
+        link = Link(self._network, check, peer, str(address), outbound, self._limits, _now_ms())
         connection = Connection(muxer, link, scope, ticket)
         try:
             await self._converse(connection)
@@ -256,7 +257,7 @@ class Mesh:
 
     async def _answer_stream(self, connection: Connection, stream: Any) -> None:
         """Agree on the protocol of a stream that the peer opened; all but the one we wait for are refused (MSH-3)."""
-        with trio.move_on_after(self._limits.upgrade_ms_max / 1000):
+        with trio.move_on_after(self._upgrade_s):
             try:
                 wanted = not connection.link.outbound and connection.stream is None
                 await hardening.answer(stream, *([PROTOCOL] if wanted else []))
@@ -273,7 +274,6 @@ class Mesh:
 
     async def _open(self, connection: Connection) -> None:
         if connection.link.outbound:
-            await connection.muxer.event_started.wait()
             stream = await connection.muxer.open_stream()
             await hardening.ask(stream, PROTOCOL)
             connection.stream = stream
@@ -351,9 +351,6 @@ class Mesh:
             await self._farewell(connection)
             with trio.move_on_after(_PARTING_S):
                 await connection.muxer.close()
-
-    def _upgrade_deadline(self) -> float:
-        return trio.current_time() + self._limits.upgrade_ms_max / 1000
 
 
 def _now_ms() -> int:
