@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A file of protocol/ imports only files to its left.
 ORDER = (
     "params errors encoding identity schema kinds record template commands events log gossip index sync intent"
-    " preference formation decision box charter election allocation negotiation mandate coop deal agreement accountability"
-    " consent reputation bundle state engine"
+    " preference formation decision box charter election allocation negotiation mandate coop deal agreement"
+    " accountability consent reputation bundle state engine"
 ).split()
 PURE = set(
     "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac itertools math"
