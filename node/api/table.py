@@ -1,0 +1,121 @@
+"""Every command and query of the node as method and path: the whole local API on one screen.
+
+Decides names only. Fields of a command that are not in the path come from the JSON body, or from the query of a GET.
+Spec: 13-node, API-1.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from node.api import convert
+from protocol import commands as c
+
+PREFIX = "/api/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One command; `path` is below PREFIX, `{name}` in it is a field of the command."""
+
+    method: str
+    path: str
+    command: type[Any]
+
+    @property
+    def in_path(self) -> tuple[str, ...]:
+        """The fields that the path holds."""
+        return tuple(re.findall(r"{(\w+)", self.path))
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of what the command says about itself."""
+        return " ".join((self.command.__doc__ or "").split())
+
+
+ROUTES = (
+    Route("GET", "/status", c.AskStatus),
+    Route("GET", "/needs", c.AskNeeds),
+    Route("GET", "/board/{category}/{region}", c.AskBoard),
+    Route("POST", "/watch", c.Watch),
+    Route("GET", "/intents", c.AskIntents),
+    Route("POST", "/intents", c.AddIntent),
+    Route("DELETE", "/intents/{name}", c.WithdrawIntent),
+    Route("PUT", "/boundaries", c.SetBoundaries),
+    Route("PUT", "/preferences", c.SetPreference),
+    Route("PUT", "/prices", c.SetPrices),
+    Route("GET", "/coops", c.AskCoops),
+    Route("POST", "/coops", c.FoundCoop),
+    Route("GET", "/coops/{coop}", c.AskCoop),
+    Route("GET", "/coops/{coop}/bundle", c.AskBundle),
+    Route("POST", "/coops/{coop}/invite", c.Invite),
+    Route("POST", "/coops/{coop}/join", c.JoinCoop),
+    Route("POST", "/coops/{coop}/pledge", c.Pledge),
+    Route("POST", "/coops/{coop}/stand", c.Stand),
+    Route("POST", "/coops/{coop}/vote", c.Vote),
+    Route("POST", "/coops/{coop}/rfq", c.OpenRfq),
+    Route("GET", "/deals", c.AskDeals),
+    Route("POST", "/deals/{deal}/commit", c.Commit),
+    Route("POST", "/deals/{deal}/decline", c.Decline),
+    Route("POST", "/deals/{deal}/report", c.Report),
+    Route("POST", "/deals/{deal}/attest", c.Attest),
+    Route("GET", "/standing/{subject}", c.AskStanding),
+    Route("GET", "/digest/{scope:.+}", c.AskDigest),
+)
+
+
+def openapi() -> dict[str, Any]:
+    """The table as an OpenAPI 3.1 document (API-13)."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        path = re.sub(r":[^}]*", "", PREFIX + route.path)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+    failure = {"type": "object", "properties": {"code": {"type": "string"}, "message": {"type": "string"}}}
+    error = {"type": "object", "properties": {"error": failure}, "required": ["error"]}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "wltm local API", "version": "1"},
+        "paths": paths,
+        "components": {
+            "schemas": {"Error": error},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    known = convert.shape(route.command)
+    outside = {name: found for name, found in known.items() if name not in route.in_path}
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": convert.schema(known[name][0])}
+        for name in route.in_path
+    ]
+    failed = {"description": "One sentence why not", "content": _json({"$ref": "#/components/schemas/Error"})}
+    operation: dict[str, Any] = {
+        "operationId": route.command.__name__,
+        "summary": route.summary,
+        "responses": {"200": {"description": "Done, and durable"}, "default": failed},
+    }
+    if route.method == "GET":
+        parameters += [
+            {"name": name, "in": "query", "required": required, "schema": convert.schema(kind)}
+            for name, (kind, required) in outside.items()
+        ]
+    elif outside:
+        body = {
+            "type": "object",
+            "properties": {name: convert.schema(kind) for name, (kind, _) in outside.items()},
+            "required": [name for name, (_, required) in outside.items() if required],
+            "additionalProperties": False,
+        }
+        operation["requestBody"] = {"required": bool(body["required"]), "content": _json(body)}
+    if parameters:
+        operation["parameters"] = parameters
+    return operation
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

@@ -1,0 +1,31 @@
+"""The command `wltm`: every command, its options and one example of each.
+
+Decides names and help; what a command does is said to the running node, or done by the module it names.
+Spec: 13-node, CLI-1.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from node.cli import coop, files, home, member, trade
+from node.cli.shell import Group, run
+
+
+wltm = Group(
+    "wltm",
+    help="Would like to meet: a network of buying co-operatives that their members own.\n\n"
+    "Exit codes: 0 done, 1 checked and found wrong, 2 usage or input, 3 not reachable or not now.",
+    example="wltm demo",
+)
+for command in (
+    *(home.init, home.up, home.down, home.status, home.identity, member.needs, member.join, member.invite),
+    *(member.intent, member.board, coop.coop, trade.rfq, trade.award, trade.supplier, home.log, home.config),
+    *(files.demo, files.verify, files.tally, files.groups, files.record),
+):
+    wltm.add_command(command)
+
+
+def main() -> None:
+    """The program's entry."""
+    sys.exit(run(wltm, sys.argv[1:]))

@@ -1,0 +1,123 @@
+"""Speaking to the node that runs on this home, through its local API.
+
+Decides nothing. The node leaves its address in the home (`node.json`) and its key beside it (`api-token`).
+Spec: 13-node, CLI-8.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from node.cli.shell import NOT_NOW, USAGE, Options, Stop
+
+RUN_FILE = "node.json"  # {"pid", "host", "port"} while a node runs
+TOKEN_FILE = "api-token"
+PREFIX = "/api/v1"
+ANSWER_BYTES_MAX = 256 << 20
+TIMEOUT_SECONDS = 60.0
+
+
+class Client:
+    """One connection per request to the daemon of `home`; raises Stop 3 when it does not run, 2 when it refuses."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        run = read_run_file(home)
+        if run is None:
+            raise self._absent()
+        self.host, self.port, self.pid = run["host"], run["port"], run["pid"]
+        try:
+            self._token = (home / TOKEN_FILE).read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise Stop(NOT_NOW, f"{home / TOKEN_FILE} cannot be read; it is made by `wltm init`", "CLI-8") from None
+
+    @classmethod
+    def of(cls, options: Options) -> Client:
+        """The client for the home in force."""
+        from node.config import default_home
+
+        return cls(options.home.expanduser().absolute() if options.home else default_home())
+
+    def get(self, path: str, **query: str) -> Any:
+        """The answer to a query."""
+        return self.call("GET", path + ("?" + urlencode(query) if query else ""))
+
+    def post(self, path: str, values: Mapping[str, Any] | None = None) -> Any:
+        """The answer to a command."""
+        return self.call("POST", path, values or {})
+
+    def call(self, method: str, path: str, values: Mapping[str, Any] | None = None) -> Any:
+        """The decoded JSON answer; `path` is below /api/v1, its parts already quoted."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            body = None if values is None else json.dumps(values)
+            connection.request(method, PREFIX + path, body, self._headers())
+            response = connection.getresponse()
+            return self._answer(response.status, response.read(ANSWER_BYTES_MAX))
+        except TimeoutError:
+            raise Stop(NOT_NOW, "the node does not answer; look at its log, or ask again", "CLI-8") from None
+        except (OSError, http.client.HTTPException):
+            raise self._absent() from None
+        finally:
+            connection.close()
+
+    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(event name, data) as they happen, until the node stops."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        try:
+            connection.request("GET", PREFIX + "/events", headers=self._headers())
+            response = connection.getresponse()
+            if response.status != 200:
+                self._answer(response.status, response.read(ANSWER_BYTES_MAX))
+            name = ""
+            while line := response.readline(1 << 20):
+                head, _, rest = line.decode().rstrip("\n").partition(": ")
+                if head == "event":
+                    name = rest
+                elif head == "data":
+                    yield name, json.loads(rest)
+        except (OSError, http.client.HTTPException):
+            raise self._absent() from None
+        finally:
+            connection.close()
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self._token}",
+            "Host": f"{self.host}:{self.port}",
+            "Content-Type": "application/json",
+        }
+
+    def _absent(self) -> Stop:
+        return Stop(NOT_NOW, f"no node runs in {self.home}; start it with `wltm up`", "CLI-8")
+
+    def _answer(self, status: int, body: bytes) -> Any:
+        try:
+            value = json.loads(body)
+        except ValueError:
+            raise Stop(NOT_NOW, f"port {self.port} answers, but not like a node of this program", "CLI-8") from None
+        if status == 200:
+            return value
+        error = value.get("error", {}) if isinstance(value, dict) else {}
+        exit_code = NOT_NOW if status in (409, 500, 503) else USAGE
+        raise Stop(exit_code, str(error.get("message", f"status {status}")), str(error.get("code", "")))
+
+
+def read_run_file(home: Path) -> dict[str, Any] | None:
+    """Where the node of `home` says it listens; None when it does not say so."""
+    try:
+        value = json.loads((home / RUN_FILE).read_bytes()[:1000])
+        found = {"host": str(value["host"]), "port": int(value["port"]), "pid": int(value["pid"])}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found
+
+
+def part(text: str) -> str:
+    """One part of a path, quoted."""
+    return quote(text, safe="")

@@ -1,0 +1,372 @@
+"""What a member does in a co-op, by hand: found, join, pledge, stand, vote, commit, attest.
+
+Decides nothing; asks the running node. Before each signature it says what that binds. Spec: 13-node, CLI-4, CLI-7.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.client import Client
+from node.cli.member import YES
+from node.cli.shell import USAGE, Group, Options, Stop, table
+from node.present import amount, money, one_of, short, words
+from protocol.errors import Reject
+from protocol.identity import did, key_of
+
+
+@click.group("coop", cls=Group, example="wltm coop list", help="The co-ops you are in, or could be.")
+def coop() -> None:
+    """One command per act."""
+
+
+def coop_of(client: Client, typed: str) -> dict[str, Any]:
+    """The co-op whose id begins with what was typed."""
+    rows = {row["id"]: row for row in client.get("/coops")}
+    return dict(rows[one_of(typed, list(rows), "co-op")])
+
+
+def deal_of(client: Client, typed: str) -> tuple[str, dict[str, Any]]:
+    """The deal whose id, or whose co-op's id, begins with what was typed: (deal id, the co-op's or supplier's row)."""
+    coops = client.get("/coops")
+    known = {row["deal"]: row for row in [*client.get("/deals"), *coops] if row.get("deal")}
+    known |= {row["id"]: row for row in client.get("/deals") if row["id"] not in known}
+    by_coop = {row["id"]: row["deal"] for row in coops if row.get("deal")}
+    name = one_of(typed, [*known, *by_coop], "deal")
+    deal = by_coop.get(name, name)
+    return deal, known[deal]
+
+
+def persona(typed: str, names: list[str] | None = None) -> str:
+    """A persona's key in hex: typed as did:key or, among `names`, as the beginning of the hex."""
+    if typed.startswith("did:"):
+        try:
+            return key_of(typed).hex()
+        except Reject as error:
+            raise Stop(USAGE, error.message, error.code) from None
+    return one_of(typed, names, "persona") if names is not None else typed
+
+
+@coop.command("list", example="wltm coop list", help="Your co-ops and their states.")
+@click.pass_obj
+def coop_list(options: Options) -> None:
+    """The pooled value belongs to exactly the members on the roster."""
+    found = Client.of(options).get("/coops")
+    rows = [
+        {**row, "id": short(row["id"]), "pooled": money(row["pooled_minor"], row["currency"]), "me": words(row["me"])}
+        for row in found
+    ]
+    columns = {"id": "id", "state": "state", "members": "members", "pooled": "pooled value", "purpose": "purpose"}
+    options.out(found, lambda: table(rows, columns, "No co-ops yet; they form by themselves from ready intents."))
+
+
+@coop.command("show", example="wltm coop show 3f2a91c0", help="Everything you may know about one co-op.")
+@click.argument("coop_id", metavar="COOP")
+@click.pass_obj
+def coop_show(options: Options, /, coop_id: str) -> None:
+    """Charter, roster, candidates, tally, mandate, deal."""
+    client = Client.of(options)
+    found = client.get(f"/coops/{coop_of(client, coop_id)['id']}")
+    options.out(found, lambda: outline(found))
+
+
+def outline(value: Any, indent: str = "") -> str:
+    """A nested value as indented lines."""
+    lines = []
+    entries = value.items() if isinstance(value, dict) else ((f"{place}.", item) for place, item in enumerate(value, 1))
+    for name, item in entries:
+        if isinstance(item, dict | list) and item and len(words(item)) > 80:
+            lines += [f"{indent}{name}:", outline(item, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {words(item) or '–'}")
+    return "\n".join(lines)
+
+
+@coop.command(
+    "found",
+    example="wltm coop found home --purpose 'Green power for our street' --min 3 --max 12 --yes",
+    help="Found a co-op around your intent INTENT; members come by invitation.",
+)
+@click.argument("intent")
+@click.option("--purpose", required=True, help="One sentence that the charter will hold.")
+@click.option("--min", "least", type=click.IntRange(2), default=3, show_default=True)
+@click.option("--max", "most", type=click.IntRange(2), default=40, show_default=True)
+@click.option("--preset", type=click.Choice(["always-on", "home"]), default="home", show_default=True)
+@click.option("--fee-max", default="0", show_default=True, help="The most a negotiator may ask.")
+@click.option("--witness", "witnesses", multiple=True, metavar="DID", help="Who witnesses beside you (repeat).")
+@YES
+@click.pass_obj
+def coop_found(
+    options: Options,
+    /,
+    intent: str,
+    fee_max: str,
+    witnesses: tuple[str, ...],
+    least: int,
+    most: int,
+    yes: bool,
+    **values: Any,
+) -> None:
+    """The charter exists when each witness has signed it."""
+    from node.template import load
+
+    client = Client.of(options)
+    intents = {row["name"]: row for row in client.get("/intents")}
+    category = intents[one_of(intent, list(intents), "intent")]["category"]
+    if least > most:
+        raise Stop(USAGE, "--min must not be above --max", "CLI-6")
+    values |= {"intent": intent, "least": least, "most": most}
+    values["fee_max_minor"] = amount(fee_max, load(category).currency)
+    values["witnesses"] = sorted(persona(name) for name in witnesses)
+    options.confirm(
+        "This signs a charter and makes you one of its witnesses: that duty lasts until the co-op's deal has ended. It"
+        " buys nothing; you can leave the roster until your own commitment.",
+        yes,
+    )
+    answer = client.post("/coops", values)
+    options.out(answer, f"Founded {short(answer['coop'])}; invite members with `wltm invite {short(answer['coop'])}`.")
+
+
+@coop.command(
+    "join",
+    example="wltm coop join 3f2a91c0 --intent home --yes",
+    help="Join a co-op that the board or a charter calls you to (with a link: `wltm join`).",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.option("--intent", required=True, metavar="NAME", help="Which of your intents it serves.")
+@click.option("--least", type=click.IntRange(0), default=0, help="Only if at least so many join.")
+@click.option("--most", type=click.IntRange(0), default=0, help="Only if at most so many join (0: any).")
+@YES
+@click.pass_obj
+def coop_join(options: Options, /, coop_id: str, intent: str, least: int, most: int, yes: bool) -> None:
+    """Joining asks; the roster's decision admits."""
+    client = Client.of(options)
+    row = coop_of(client, coop_id)
+    options.confirm(
+        f"This asks to be on the roster of {short(row['id'])} and shows its members your intent {intent}. It buys"
+        " nothing; you can leave until your own commitment.",
+        yes,
+    )
+    answer = client.post(f"/coops/{row['id']}/join", {"intent": intent, "least": least, "most": most})
+    options.out(answer, f"Asked to join {short(row['id'])}.")
+
+
+@coop.command(
+    "pledge",
+    example="wltm coop pledge 3f2a91c0 --want 30 --least 20 --price-max 2.45 --yes",
+    help="Say what you would take at most, at which unit price.",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.option("--want", type=click.IntRange(0), required=True, help="Units a period.")
+@click.option("--tolerate", type=click.IntRange(0), default=0, show_default=True, help="How many more you would take.")
+@click.option("--least", type=click.IntRange(0), default=0, show_default=True, help="Below this: none at all.")
+@click.option("--price-max", required=True, help="Highest unit price, such as 2.45.")
+@YES
+@click.pass_obj
+def coop_pledge(options: Options, /, coop_id: str, price_max: str, yes: bool, **values: Any) -> None:
+    """An estimate: commitments count."""
+    client = Client.of(options)
+    row = coop_of(client, coop_id)
+    values["price_max_minor"] = amount(price_max, row["currency"])
+    options.confirm(
+        f"This tells {short(row['id'])} what you would take: {values['want']} units at up to {row['currency']}"
+        f" {price_max} each, on exactly this roster. It buys nothing and can be replaced until pledges are counted.",
+        yes,
+    )
+    options.out(client.post(f"/coops/{row['id']}/pledge", values), f"Pledged in {short(row['id'])}.")
+
+
+@coop.command(
+    "stand",
+    example="wltm coop stand 3f2a91c0 --fee 20 --interest none --statement 'I buy for a school.' --yes",
+    help="Stand for negotiator; fee and interests are disclosed first.",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.option("--fee", default="0", show_default=True, help="What you ask for the work.")
+@click.option("--interest", "interests", multiple=True, default=["none"], help="What ties you to a supplier.")
+@click.option("--statement", default="", help="A few sentences.")
+@click.option("--language", default="en", show_default=True, help="Of the statement.")
+@YES
+@click.pass_obj
+def coop_stand(
+    options: Options, /, coop_id: str, fee: str, interests: tuple[str, ...], statement: str, language: str, yes: bool
+) -> None:
+    """Silence means: not standing."""
+    client = Client.of(options)
+    row = coop_of(client, coop_id)
+    values = {"fee_minor": amount(fee, row["currency"]), "interests": sorted({*interests})}
+    options.confirm(
+        f"This stands you for negotiator of {short(row['id'])} for a fee of {row['currency']} {fee}, interests:"
+        f" {', '.join(sorted({*interests}))}. Once signed it cannot be changed in this election.",
+        yes,
+    )
+    answer = client.post(f"/coops/{row['id']}/stand", {**values, "statement": statement, "language": language})
+    options.out(answer, f"You stand for negotiator of {short(row['id'])}.")
+
+
+@coop.command(
+    "vote",
+    example="wltm coop vote 3f2a91c0 9c1e 77ab=05d2 --yes",
+    help="Rank the candidates, best first; A=B ranks two alike; unlisted ones come last.",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.argument("ranking", nargs=-1, required=True, metavar="CANDIDATE…")
+@YES
+@click.pass_obj
+def coop_vote(options: Options, /, coop_id: str, ranking: tuple[str, ...], yes: bool) -> None:
+    """One ballot, sealed until the box closes."""
+    client = Client.of(options)
+    row = coop_of(client, coop_id)
+    names = [candidate["key"] for candidate in client.get(f"/coops/{row['id']}")["candidates"]]
+    tiers = [sorted(persona(name, names) for name in tier.split("=")) for tier in ranking]
+    spoken = ", then ".join(" = ".join(short(name) for name in tier) for tier in tiers)
+    options.confirm(
+        f"This casts your one ballot in {short(row['id'])}: {spoken}. Once signed it cannot be changed; a second ballot"
+        " would void both.",
+        yes,
+    )
+    options.out(client.post(f"/coops/{row['id']}/vote", {"ranking": tiers}), "Your ballot is cast.")
+
+
+@coop.command(
+    "commit",
+    example="wltm coop commit 3f2a91c0 --yes",
+    help="Sign your own part of the award: binding.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@YES
+@click.pass_obj
+def coop_commit(options: Options, /, deal: str, yes: bool) -> None:
+    """The pledge's numbers are repeated; nobody signs for you."""
+    client = Client.of(options)
+    found, row = deal_of(client, deal)
+    options.confirm(
+        f"This binds you to buy under the award of deal {short(found)}"
+        f" ({row.get('purpose') or row.get('category', '')}), within the quantity and price you pledged. Once signed"
+        " only the supplier's cancellation terms undo it.",
+        yes,
+    )
+    options.out(client.post(f"/deals/{found}/commit"), f"Committed to deal {short(found)}.")
+
+
+@coop.command(
+    "decline",
+    example="wltm coop decline 3f2a91c0 --reason price --yes",
+    help="Say no to the award, with a reason.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@click.option("--reason", required=True, help="Such as price, terms, timing, found-better, other.")
+@click.option("--remark", default="", help="A few sentences for the others.")
+@YES
+@click.pass_obj
+def coop_decline(options: Options, /, deal: str, reason: str, remark: str, yes: bool) -> None:
+    """Voice, not only exit."""
+    client = Client.of(options)
+    found, _ = deal_of(client, deal)
+    options.confirm(f"This says no to deal {short(found)} ({reason}). Once signed it cannot be changed.", yes)
+    options.out(
+        client.post(f"/deals/{found}/decline", {"reason": reason, "remark": remark}), f"Declined deal {short(found)}."
+    )
+
+
+@coop.command(
+    "report",
+    example="wltm coop report 3f2a91c0 receive --quantity 30 --yes",
+    help="Report what happened under an agreement: deliver, receive, pay (by reference) or correct.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@click.argument("action", type=click.Choice(["deliver", "receive", "pay", "correct"]))
+@click.option("--quantity", type=click.IntRange(0), required=True, help="Units.")
+@click.option("--member", metavar="DID", help="Whose delivery (default: yours).")
+@click.option("--reference", default="", help="Such as a payment's reference.")
+@YES
+@click.pass_obj
+def coop_report(
+    options: Options, /, deal: str, action: str, quantity: int, member: str | None, reference: str, yes: bool
+) -> None:
+    """The software never holds money."""
+    client = Client.of(options)
+    found, _ = deal_of(client, deal)
+    whose = persona(member) if member else client.get("/status")["persona"]
+    options.confirm(
+        f"This states in deal {short(found)}: {action} {quantity} units, member {short(whose)}. It stays on record; a"
+        " mistake is corrected by another report.",
+        yes,
+    )
+    values = {"action": action, "member": whose, "quantity": quantity, "reference": reference}
+    options.out(client.post(f"/deals/{found}/report", values), f"Reported: {action} {quantity}.")
+
+
+@coop.command(
+    "attest",
+    example="wltm coop attest 3f2a91c0 did:key:z6Mk… --role supplier --outcome kept --yes",
+    help="Say how the other side kept what it promised.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@click.argument("subject", metavar="DID")
+@click.option("--role", type=click.Choice(["supplier", "member", "negotiator"]), required=True)
+@click.option("--outcome", type=click.Choice(["kept", "broken"]), required=True)
+@click.option("--dimension", "dimensions", multiple=True, metavar="NAME=1..5", help="Such as quality=4 (repeat).")
+@click.option("--remark", default="", help="A few sentences.")
+@YES
+@click.pass_obj
+def coop_attest(
+    options: Options,
+    /,
+    deal: str,
+    subject: str,
+    role: str,
+    outcome: str,
+    dimensions: tuple[str, ...],
+    remark: str,
+    yes: bool,
+) -> None:
+    """About something both sides signed."""
+    client = Client.of(options)
+    found, _ = deal_of(client, deal)
+    whom = persona(subject)
+    graded = {name: grade(name, mark) for name, _, mark in (item.partition("=") for item in dimensions)}
+    options.confirm(
+        f"This tells everyone that {short(whom)} has {outcome} its word as {role} in deal {short(found)}. It cannot be"
+        " changed, only remedied.",
+        yes,
+    )
+    values = {"subject": whom, "role": role, "outcome": outcome, "dimensions": graded, "remark": remark}
+    options.out(client.post(f"/deals/{found}/attest", values), f"Attested: {short(whom)} {outcome}.")
+
+
+def grade(name: str, mark: str) -> int:
+    """A mark from 1 to 5."""
+    if mark not in {"1", "2", "3", "4", "5"}:
+        raise Stop(USAGE, f"--dimension {name[:40]}: give a mark from 1 to 5, as in quality=4", "CLI-6")
+    return int(mark)
+
+
+@coop.command(
+    "bundle",
+    example="wltm coop bundle 3f2a91c0 --out deal.bundle",
+    help="Export the whole deal as one file that `wltm verify` checks without network.",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE")
+@click.pass_obj
+def coop_bundle(options: Options, /, coop_id: str, out: Path) -> None:
+    """Never overwrites a file."""
+    client = Client.of(options)
+    data = bytes.fromhex(client.get(f"/coops/{coop_of(client, coop_id)['id']}/bundle")["bundle"])
+    try:
+        file = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise Stop(USAGE, f"{out}: cannot be made ({error.strerror}); choose another --out", "CLI-9") from None
+    with os.fdopen(file, "wb") as stream:
+        stream.write(data)
+    options.out({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes; check it with `wltm verify {out}`.")
+
+
+def shown_key(key: str) -> str:
+    """A persona for people: the beginning of its key and its did."""
+    return f"{short(key)} ({did(bytes.fromhex(key))})"

@@ -1,0 +1,148 @@
+"""Commands that need no running node: they read one file and say what it holds.
+
+Decides nothing; each hands its file to the module that knows. Spec: 13-node, CLI-9.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.shell import NOT_NOW, USAGE, WRONG, Command, Group, Options, Stop
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+RECORD_FILE_BYTES_MAX = 1 << 20
+
+
+@click.command(
+    "verify",
+    cls=Command,
+    example="wltm verify deal.bundle",
+    help="Check a whole deal from its bundle alone: signatures, boxes, tally, mandate, ranking, allocation.",
+)
+@click.argument("bundle", type=FILE)
+@click.pass_obj
+def verify(options: Options, /, bundle: Path) -> None:
+    """Prints each step; exit 1 and the clause at the first that is off."""
+    from protocol.bundle import verify as check
+
+    from protocol.errors import Reject
+
+    data = content(bundle, 256 << 20)
+    steps: list[str] = []
+    try:
+        result = check(data, steps.append)
+    except Reject as error:
+        options.out(
+            {"ok": False, "steps": steps, "error": {"code": error.code, "message": error.message}},
+            "\n".join([*(f"ok    {step}" for step in steps), f"WRONG {error.message} [{error.code}]"]),
+        )
+        options.failed = WRONG
+        return
+    options.out(
+        {"ok": True, "steps": steps, "result": result}, "\n".join([*(f"ok    {step}" for step in steps), "verified"])
+    )
+
+
+@click.command(
+    "tally",
+    cls=Command,
+    example="wltm tally election.soi --json",
+    help="Count ranked ballots (PrefLib .soc .soi .toc .toi, or a bundle) by Schulze's method.",
+)
+@click.argument("file", type=FILE)
+@click.pass_obj
+def tally(options: Options, /, file: Path) -> None:
+    """Ties stay ties here; only a charter breaks them."""
+    from node import tally as counting
+
+    result = counting.tally(file)
+    options.out(result, lambda: counting.render(result))
+
+
+@click.command(
+    "groups",
+    cls=Command,
+    example="wltm groups --choices choices.csv --min 8 --max 40 --json",
+    help="Form like-minded groups from choices (columns: person, task, alternative, chosen, then attributes).",
+)
+@click.option("--choices", type=FILE, required=True, metavar="FILE.csv", help="What each person chose.")
+@click.option("--min", "least", type=click.IntRange(2), default=8, show_default=True, help="Fewest in a group.")
+@click.option("--max", "most", type=click.IntRange(2), default=40, show_default=True, help="Most in a group.")
+@click.pass_obj
+def groups(options: Options, /, choices: Path, least: int, most: int) -> None:
+    """The same code as the node's own."""
+    if least > most:
+        raise Stop(USAGE, "--min must not be above --max", "CLI-6")
+    from node import groups as forming
+
+    result = forming.groups(choices, least, most)
+    options.out(result, lambda: forming.render(result))
+
+
+@click.group("record", cls=Group, example="wltm record inspect record.bin", help="Look at single records.")
+def record() -> None:
+    """Group of one command for now."""
+
+
+@record.command(
+    "inspect",
+    example="wltm record inspect record.bin",
+    help="Show the fields of a record (a file, or - for standard input; raw, hex or base64) and the verdict on it.",
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path, allow_dash=True))
+@click.pass_obj
+def inspect(options: Options, /, file: Path) -> None:
+    """Exit 1 when the record is rejected."""
+    from node import inspect as looking
+    from node.cli.home import configuration
+
+    most = RECORD_FILE_BYTES_MAX
+    data = sys.stdin.buffer.read(most + 1) if str(file) == "-" else content(file, most)
+    result = looking.inspect(data, configuration(options).network.id)
+    options.out(result, lambda: looking.render(result))
+    if result["verdict"] == "rejected":
+        options.failed = WRONG
+
+
+@click.command(
+    "demo",
+    cls=Command,
+    example="wltm demo --members 12 --suppliers 3 --seed 7",
+    help="A town of real nodes on this machine, from “I would like …” to a signed agreement.",
+)
+@click.option("--headless", is_flag=True, help="No live view: a line per stage.")
+@click.option("--members", type=click.IntRange(3, 200), default=12, show_default=True)
+@click.option("--suppliers", type=click.IntRange(1, 20), default=3, show_default=True)
+@click.option("--choices", type=FILE, metavar="FILE.csv", help="Members choose as these persons did.")
+@click.option("--seed", type=click.IntRange(0), help="Repeat a run's town.")
+@click.option("--speed", type=click.IntRange(1), help="Divide the network's durations.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep what it leaves.")
+@click.pass_obj
+def demo(options: Options, /, **choices: Any) -> None:
+    """Exit 0 only if every stage happened."""
+    from node.demo import run
+
+    result = run(**choices, json=options.json, say=options.say)
+    if options.json:
+        click.echo(json.dumps(result, ensure_ascii=False))
+    if not result["ok"]:
+        options.failed = WRONG
+
+
+def content(path: Path, bytes_max: int) -> bytes:
+    """The bytes of a file. Raises Stop when it cannot be read or is larger than `bytes_max`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise Stop(USAGE, f"{path}: cannot be read ({error.strerror})", "CLI-9") from None
+    except MemoryError:
+        raise Stop(NOT_NOW, f"{path}: does not fit into memory", "CLI-9") from None
+    if len(data) > bytes_max:
+        raise Stop(USAGE, f"{path}: larger than {bytes_max} bytes; is it the right file?", "CLI-9")
+    return data

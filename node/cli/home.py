@@ -1,0 +1,302 @@
+"""The node's own commands: make a home, start and stop the node in it, ask how it is.
+
+Decides what lies in a fresh home; everything else is said to the running node. Spec: 13-node, CLI-8, CLI-11.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from node.cli.client import Client
+from node.cli.shell import NOT_NOW, USAGE, Command, Group, Options, Stop, table
+from node.present import moment, now_ms, short, words
+from protocol.identity import did
+
+if TYPE_CHECKING:
+    from node.config import Config
+
+WORDS_BYTES_MAX = 1000
+PASSPHRASE_BYTES_MAX = 1000
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+NETWORK_FLAGS = (
+    click.option("--role", type=click.Choice(["home", "relay", "supplier"]), help="What this node is for."),
+    click.option("--listen", multiple=True, metavar="ADDR", help="Let peers dial in: /ip4/0.0.0.0/tcp/4001 (repeat)."),
+    click.option(
+        "--relay", "relays", multiple=True, metavar="ADDR", help="Keep to this relay: /ip4/…/tcp/…/p2p/… (repeat)."
+    ),
+    click.option("--port", type=click.IntRange(0, 65535), help="Port of the local page and API; 0 takes any."),
+)
+PASSPHRASE = click.option(
+    "--passphrase-file",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Read the passphrase from a file (for services), or - for standard input.",
+)
+
+
+def configuration(options: Options, **flags: Any) -> Config:
+    """The settings in force for the home in force."""
+    from node.config import load
+
+    given = {name.replace("__", "."): value for name, value in flags.items() if value not in ((), None)}
+    return load(options.home, given)
+
+
+def flagged(function: Any) -> Any:
+    """Adds the flags that are settings too."""
+    for option in reversed(NETWORK_FLAGS):
+        function = option(function)
+    return function
+
+
+@click.command(
+    "init",
+    cls=Command,
+    example="wltm init --invitation wltm:hqRuYW1l…",
+    help="Make this node's home: its keys, and twelve words that restore them.",
+)
+@click.option("--invitation", metavar="LINK", help="Belong to the network that invites you, through its relays.")
+@click.option("--network", metavar="NAME", help="Start a network of your own.")
+@click.option("--speed", type=click.IntRange(1, 10**6), help="With --network: divide its durations (for trying out).")
+@flagged
+@click.option("--no-passphrase", is_flag=True, help="Keep the keys unencrypted (for a disk that is encrypted).")
+@PASSPHRASE
+@click.option(
+    "--words-file",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Restore from twelve words instead of drawing new ones.",
+)
+@click.pass_obj
+def init(
+    options: Options,
+    /,
+    no_passphrase: bool,
+    passphrase_file: Path | None,
+    words_file: Path | None,
+    invitation: str | None,
+    network: str | None,
+    speed: int | None,
+    **flags: Any,
+) -> None:
+    """Nothing is written before everything that was given has been understood."""
+    from node import keystore
+    from node.config import FILE_NAME
+
+    if network and invitation:
+        raise Stop(USAGE, "--network starts a network, --invitation follows one: give only one of them", "CLI-11")
+    if speed and not network:
+        raise Stop(USAGE, "--speed belongs to a network of your own: give --network too", "CLI-11")
+    if no_passphrase and passphrase_file:
+        raise Stop(USAGE, "--no-passphrase and --passphrase-file exclude one another", "CLI-11")
+    settings = _settings(invitation, network, speed, flags)
+    config = configuration(options, **settings)
+    if (config.home / keystore.FILE_NAME).exists():
+        raise Stop(USAGE, f"{config.home} is a node's home already; choose another --home", "CLI-11")
+    words = " ".join(_text_of(words_file, WORDS_BYTES_MAX).split()) if words_file else None
+    passphrase = None if no_passphrase else _new_passphrase(options, passphrase_file)
+    keys, shown = keystore.create(config.home, words, passphrase)
+    if settings:
+        _write_new(config.home / FILE_NAME, _toml(config, settings))
+    persona = keys.persona(config.network.id, 0).key
+    value = {"home": str(config.home), "network": config.network.name, "did": did(persona)}
+    if words is None:
+        value["words"] = shown
+    options.out(value, lambda: _welcome(config, did(persona), None if words else shown))
+
+
+def _settings(invitation: str | None, network: str | None, speed: int | None, flags: dict[str, Any]) -> dict[str, Any]:
+    """What the flags of `init` fix for ever, as settings."""
+    settings: dict[str, Any] = {
+        "role": flags["role"],
+        "mesh__listen": flags["listen"],
+        "mesh__relays": flags["relays"],
+        "api__port": flags["port"],
+    }
+    if invitation:
+        from node.invitation import read
+
+        invited = read(invitation, now_ms())
+        settings |= {
+            "network__name": invited.name,
+            "network__salt": invited.salt.hex(),
+            "network__speed": invited.speed,
+            "mesh__relays": flags["relays"] or invited.relays,
+        }
+    elif network:
+        settings |= {"network__name": network, "network__salt": os.urandom(16).hex(), "network__speed": speed}
+    return {name: value for name, value in settings.items() if value not in ((), None)}
+
+
+def _toml(config: Config, settings: Sequence[str] | dict[str, Any]) -> str:
+    """A config.toml with these settings only; what the user does not fix keeps its default."""
+    chosen = {name.replace("__", ".") for name in settings}
+    return "".join(f"{name} = {value}\n" for name, value, _ in config.shown() if name in chosen)
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        file = os.open(path, NEW_FILE, 0o600)
+    except FileExistsError:
+        raise Stop(USAGE, f"{path} exists and is left alone; put the settings there by hand", "CLI-11") from None
+    with os.fdopen(file, "w") as stream:
+        stream.write(text)
+
+
+def _welcome(config: Config, name: str, words: str | None) -> str:
+    lines = [f"Home: {config.home} (network {config.network.name})", f"You are {name}"]
+    if words:
+        lines += ["", "Write these twelve words down; they restore your keys and are not shown again:"]
+        lines += ["", f"  {words}", ""]
+    return "\n".join([*lines, "Start with `wltm up`."])
+
+
+def _text_of(path: Path, bytes_max: int) -> str:
+    from node.cli.files import content
+
+    data = sys.stdin.buffer.read(bytes_max + 1) if str(path) == "-" else content(path, bytes_max)
+    try:
+        return data.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise Stop(USAGE, f"{path}: is not a text", "CLI-11") from None
+
+
+def _new_passphrase(options: Options, path: Path | None) -> str:
+    if path:
+        return _text_of(path, PASSPHRASE_BYTES_MAX)
+    if options.json or not sys.stdin.isatty():
+        raise Stop(USAGE, "a passphrase is needed: give --passphrase-file FILE, or --no-passphrase", "CLI-11")
+    return str(click.prompt("Passphrase for the keys", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def passphrase_for(home: Path, path: Path | None) -> str | None:
+    """The passphrase of a home, asked for only when its keys are encrypted."""
+    from node import keystore
+
+    if not keystore.is_locked(home):
+        return None
+    if path:
+        return _text_of(path, PASSPHRASE_BYTES_MAX)
+    if not sys.stdin.isatty():
+        raise Stop(NOT_NOW, f"the keys in {home} are locked; give --passphrase-file FILE", "CLI-11")
+    return str(click.prompt("Passphrase", hide_input=True, err=True))
+
+
+@click.command(
+    "up",
+    cls=Command,
+    example="wltm up --detach",
+    help="Run the node of this home, here or with --detach in the background.",
+)
+@click.option("--detach", is_flag=True, help="Return once it answers.")
+@flagged
+@PASSPHRASE
+@click.option("--ready-fd", type=int, hidden=True)
+@click.pass_obj
+def up(options: Options, /, detach: bool, passphrase_file: Path | None, ready_fd: int | None, **flags: Any) -> None:
+    """Prints the page's address, which opens it once."""
+    from node.cli import serve
+
+    settings = {
+        "role": flags["role"],
+        "mesh__listen": flags["listen"],
+        "mesh__relays": flags["relays"],
+        "api__port": flags["port"],
+    }
+    config = configuration(options, **settings)
+    passphrase = passphrase_for(config.home, passphrase_file)
+    if detach:
+        arguments = [f"--{name}={value}" for name in ("role", "port") if (value := flags[name]) is not None]
+        arguments += [f"--listen={value}" for value in flags["listen"]]
+        arguments += [f"--relay={value}" for value in flags["relays"]]
+        answer = serve.detached(config.home, arguments, passphrase, options.verbose)
+        options.out(answer, f"The node runs (process {answer['pid']}). Its page opens once at {answer['url']}")
+    else:
+        serve.foreground(options, config, passphrase, ready_fd)
+
+
+@click.command("down", cls=Command, example="wltm down", help="Stop the node of this home; nothing is lost.")
+@click.pass_obj
+def down(options: Options) -> None:
+    """Returns when the process has ended."""
+    from node.cli import serve
+
+    client = Client.of(options)
+    client.post("/down")
+    serve.await_end(client.home, client.pid)
+    options.out({"stopped": client.pid}, "The node has stopped.")
+
+
+@click.command("status", cls=Command, example="wltm status", help="How this node is: persona, peers, what it holds.")
+@click.pass_obj
+def status(options: Options) -> None:
+    """With a fresh link to the page."""
+    client = Client.of(options)
+    found = client.get("/status")
+    found["url"] = client.post("/links")["url"]
+    options.out(found, lambda: _status_text(found))
+
+
+def _status_text(found: dict[str, Any]) -> str:
+    scopes = [{**row, "digest": short(row["digest"])} for row in found["scopes"]]
+    lines = [
+        f"{found['did']} ({found['role']})",
+        f"Peers: {len(found['peers'])}" + "".join(f"\n  {peer}" for peer in found["peers"]),
+        *(f"Reached at {address}" for address in found.get("addresses", ())),
+        f"Page, opens once: {found['url']}",
+    ]
+    if not found["peers"]:
+        lines.insert(2, "Nobody is connected: what you sign waits here. Give a relay with `wltm up --relay ADDR`.")
+    columns = {"scope": "scope", "records": "records", "digest": "digest"}
+    return "\n".join([*lines, table(scopes, columns, "No scopes followed yet.")])
+
+
+@click.command("id", cls=Command, example="wltm id", help="Who you are in this network, as did:key.")
+@click.pass_obj
+def identity(options: Options) -> None:
+    """Asks the running node: keys may be locked."""
+    found = Client.of(options).get("/status")
+    options.out({"did": found["did"], "key": found["persona"]}, found["did"])
+
+
+@click.group("config", cls=Group, example="wltm config show --origin", help="Settings and where they come from.")
+def config() -> None:
+    """The user's file is never rewritten."""
+
+
+@config.command("show", example="wltm config show --origin", help="All settings in force.")
+@click.option("--origin", is_flag=True, help="Also where each comes from.")
+@click.pass_obj
+def config_show(options: Options, /, origin: bool) -> None:
+    """Flags before variables before the file before defaults."""
+    rows = [{"name": name, "value": value, "origin": place} for name, value, place in configuration(options).shown()]
+    columns = {"name": "setting", "value": "value"} | ({"origin": "origin"} if origin else {})
+    options.out([{key: row[key] for key in columns} for row in rows], lambda: table(rows, columns, ""))
+
+
+@click.command("log", cls=Command, example="wltm log --follow", help="The newest records of this node.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--follow", is_flag=True, help="Then what happens, as it happens.")
+@click.pass_obj
+def log(options: Options, /, limit: int, follow: bool) -> None:
+    """Positions ascend; the newest record comes last."""
+    client = Client.of(options)
+    last = client.get("/log", limit="0")["last"]
+    rows = client.get("/log", after=str(max(0, last - limit)), limit=str(limit))["records"]
+    for row in rows:
+        options.out(row, _log_line(row))
+    if not follow:
+        return
+    for name, data in client.events():
+        options.out(data, f"{name}: {data.get('topic', '')} {words(data.get('detail', ''))}")
+
+
+def _log_line(row: dict[str, Any]) -> str:
+    return f"{row['position']:>7}  {moment(row['created'])}  {row['kind']:<20} {short(row['author'])}  {row['scope']}"

@@ -1,0 +1,215 @@
+"""What a member does before there is a co-op: say what they would like, look at the board, invite and join.
+
+Decides nothing; asks the running node. Spec: 13-node, CLI-4, CLI-10.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from node import invitation
+from node.cli.client import Client, part
+from node.cli.shell import USAGE, Command, Group, Options, Stop, table
+from node.present import amount, instant, moment, money, now_ms, one_of, short, until, words
+from protocol.params import DAY_MS
+
+YES = click.option("--yes", is_flag=True, help="Sign without asking.")
+
+
+@click.command(
+    "needs", cls=Command, example="wltm needs", help="What waits for you, until when, and what silence means."
+)
+@click.pass_obj
+def needs(options: Options) -> None:
+    """The list that the page begins with."""
+    found = Client.of(options).get("/needs")
+    options.out(found, lambda: "\n".join(need_lines(found)) or "Nothing waits for you.")
+
+
+def need_lines(found: list[dict[str, Any]]) -> list[str]:
+    """One paragraph per thing that waits."""
+    lines = []
+    for need in found:
+        where = short(need.get("coop") or need.get("deal") or "")
+        left = f" — {until(need['until'], now_ms())}" if need.get("until") else ""
+        lines.append(f"{need['kind']:<9} {where}  {need['says']}{left}. {need.get('silence', '')}".rstrip())
+    return lines
+
+
+@click.group("intent", cls=Group, example="wltm intent list", help="What you would like.")
+def intent() -> None:
+    """Add, list, withdraw."""
+
+
+@intent.command(
+    "add",
+    example="wltm intent add home --category electricity --region u10 --want 30 --spend 62 --by +30d --yes",
+    help="Put “I would like …” on the board, or a new version of the one called NAME.",
+)
+@click.argument("name")
+@click.option("--category", required=True, help="What kind of thing, as its template is called.")
+@click.option("--region", required=True, help="Where: a geohash of up to five letters.")
+@click.option("--want", type=click.IntRange(0), required=True, help="How many units a period.")
+@click.option("--tolerate", type=click.IntRange(0), default=0, help="How many more you would take.", show_default=True)
+@click.option("--spend", required=True, help="What you pay now per period, such as 62.50.")
+@click.option("--readiness", type=click.Choice(["exploring", "ready"]), default="ready", show_default=True)
+@click.option("--by", "ready_by", required=True, help="Ready by: 2026-12-31, or +30d.")
+@click.option("--terms", multiple=True, help="Data terms you ask for (repeat).")
+@YES
+@click.pass_obj
+def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **values: Any) -> None:
+    """Signed and shown to everyone on the board."""
+    from node.template import load
+
+    template = load(values["category"])
+    values["spend_minor"] = amount(spend, template.currency)
+    values["ready_by"] = instant(ready_by, now_ms())
+    values["terms"] = sorted(values["terms"])
+    client = Client.of(options)
+    options.confirm(
+        f"This shows everyone on the board {values['category']}/{values['region']} that your persona would like"
+        f" {values['want']} units a period. It binds you to nothing; undo it with `wltm intent withdraw"
+        f" {values['name']}` at any time.",
+        yes,
+    )
+    options.out(client.post("/intents", values), f"On the board: {values['name']}.")
+
+
+@intent.command("list", example="wltm intent list", help="Your own intents.")
+@click.pass_obj
+def intent_list(options: Options) -> None:
+    """Also those that are used up."""
+    found = Client.of(options).get("/intents")
+    columns = {"name": "name", "category": "category", "region": "region", "want": "want", "readiness": "readiness"}
+    options.out(found, lambda: table(found, columns, "No intents yet; add one with `wltm intent add`."))
+
+
+@intent.command("withdraw", example="wltm intent withdraw home --yes", help="Take an intent off the board.")
+@click.argument("name")
+@YES
+@click.pass_obj
+def intent_withdraw(options: Options, /, name: str, yes: bool) -> None:
+    """A join or pledge made with it stands until its own end."""
+    client = Client.of(options)
+    options.confirm(
+        f"This takes {name} off the board; a join or pledge made with it stands until its own end. Adding it again is"
+        " possible at any time.",
+        yes,
+    )
+    options.out(client.call("DELETE", f"/intents/{part(name)}", {}), f"Withdrawn: {name}.")
+
+
+@click.command(
+    "board",
+    cls=Command,
+    example="wltm board electricity u10",
+    help="What a board holds; without arguments, the boards of your own intents.",
+)
+@click.argument("category", required=False)
+@click.argument("region", required=False)
+@click.pass_obj
+def board(options: Options, /, category: str | None, region: str | None) -> None:
+    """Pooled value as a band, calls of co-ops, requests for quotations."""
+    client = Client.of(options)
+    if category and region:
+        boards = [(category, region)]
+    elif category:
+        raise Stop(USAGE, "a board is named by its category and its region: wltm board electricity u10", "CLI-6")
+    else:
+        boards = list(dict.fromkeys((row["category"], row["region"]) for row in client.get("/intents")))
+    found = [client.get(f"/board/{part(name)}/{part(place)}") for name, place in boards]
+    options.out(found, lambda: "\n\n".join(map(board_text, found)) or "No boards yet; add an intent.")
+
+
+def board_text(value: dict[str, Any]) -> str:
+    """A board for people: the pooled value first."""
+    low, high = value["pooled_minor_band"]
+    currency = value["currency"]
+    lines = [
+        f"{value['category']}/{value['region']}: {value['intents']} would like, {value['ready']} of them ready;"
+        f" together {money(low, currency)} to {money(high, currency)}"
+    ]
+    lines += [f"  co-op seeking members: {words(call)}" for call in value["calls"]]
+    lines += [f"  request for quotations: {words(headline)}" for headline in value["headlines"]]
+    return "\n".join(lines)
+
+
+@click.command(
+    "invite",
+    cls=Command,
+    example="wltm invite 3f2a91c0 --expires +7d --yes",
+    help="Make a link with which one person can join your co-op, once.",
+)
+@click.argument("coop")
+@click.option("--expires", default="+7d", show_default=True, help="Until when the link works.")
+@click.option("--qr", is_flag=True, help="Also as a QR code.")
+@YES
+@click.pass_obj
+def invite(options: Options, /, coop: str, expires: str, qr: bool, yes: bool) -> None:
+    """The link carries the network and a few relays, so the joiner needs nothing else."""
+    from node.cli.home import configuration
+
+    client = Client.of(options)
+    coops = {row["id"]: row for row in client.get("/coops")}
+    chosen = one_of(coop, list(coops), "co-op")
+    ends = instant(expires, now_ms())
+    if not now_ms() < ends <= now_ms() + 366 * DAY_MS:
+        raise Stop(USAGE, "--expires: must be within a year from now", "CLI-6")
+    options.confirm(
+        f"This lets whoever holds the link join {short(chosen)} once, until {moment(ends)}; it cannot be taken back.",
+        yes,
+    )
+    answer = client.post(f"/coops/{chosen}/invite", {"expires": ends})
+    status = client.get("/status")
+    network = configuration(options)
+    link = invitation.Invitation(
+        name=network.network.name,
+        salt=network.network.salt,
+        speed=network.network.speed,
+        coop=bytes.fromhex(chosen),
+        founder=bytes.fromhex(status["persona"]),
+        relays=tuple(status.get("addresses", ())) or network.mesh.relays,
+        token=bytes.fromhex(answer["token"]),
+        expires=ends,
+    ).link()
+    options.out({"link": link, "expires": ends}, lambda: link + ("\n" + invitation.qr(link) if qr else ""))
+
+
+@click.command(
+    "join",
+    cls=Command,
+    example="wltm join wltm:hqRuYW1l… --intent home --yes",
+    help="Join the co-op that a link invites you to, with one of your intents.",
+)
+@click.argument("link")
+@click.option("--intent", "intent_name", required=True, metavar="NAME", help="Which of your intents it serves.")
+@click.option("--least", type=click.IntRange(0), default=0, help="Only if at least so many join.")
+@click.option("--most", type=click.IntRange(0), default=0, help="Only if at most so many join (0: any).")
+@click.option("--exclude", multiple=True, metavar="DID", help="Not together with this persona (repeat).")
+@YES
+@click.pass_obj
+def join(
+    options: Options, /, link: str, intent_name: str, least: int, most: int, exclude: tuple[str, ...], yes: bool
+) -> None:
+    """One action; the node waits for the charter by itself."""
+    from node.cli.home import configuration
+
+    invited = invitation.read(link, now_ms())
+    if invited.network_id != configuration(options).network.id:
+        raise Stop(
+            USAGE,
+            f"the link is for another network ({invited.name}); make a home for it with `wltm init --invitation LINK`",
+            "CLI-10",
+        )
+    client = Client.of(options)
+    coop = invited.coop.hex()
+    options.confirm(
+        f"This asks to be on the roster of {short(coop)} and shows its members your intent {intent_name}. It buys"
+        " nothing; you can leave until your own commitment.",
+        yes,
+    )
+    values = {"intent": intent_name, "least": least, "most": most, "exclude": sorted(exclude)}
+    answer = client.post(f"/coops/{coop}/join", {**values, "token": invited.token.hex()})
+    options.out(answer, f"Asked to join {short(coop)}; `wltm coop show {short(coop)}` says how it goes.")

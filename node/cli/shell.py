@@ -1,0 +1,169 @@
+"""What every command of `wltm` shares: global options anywhere on the line, exit codes, output for people or programs.
+
+Decides how an answer or a failure leaves the program, never what it is. Spec: 13-node, CLI-1 to CLI-5.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from protocol.errors import CommandError, ProtocolError
+
+OK, WRONG, USAGE, NOT_NOW = 0, 1, 2, 3
+INTERRUPTED = 130
+
+
+class Stop(Exception):
+    """Ends the command with this exit code and, if there is one, this sentence."""
+
+    def __init__(self, exit_code: int, message: str = "", code: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.message = message
+        self.code = code
+
+
+@dataclass(slots=True)
+class Options:
+    """The global options of one run."""
+
+    home: Path | None = None
+    json: bool = False
+    verbose: bool = False
+    failed: int = field(default=OK)
+
+    def out(self, value: Any, text: str | Callable[[], str]) -> None:
+        """The answer: `value` as JSON for programs, `text` for people."""
+        if self.json:
+            click.echo(json.dumps(value, ensure_ascii=False))
+        else:
+            click.echo(printable(text if isinstance(text, str) else text()))
+
+    def say(self, sentence: str) -> None:
+        """What happens meanwhile, for people; never on standard output."""
+        if not self.json:
+            click.echo(printable(sentence), err=True)
+
+    def confirm(self, sentence: str, yes: bool) -> None:
+        """Says what a signature binds, and asks (CLI-4)."""
+        if yes:
+            self.say(sentence)
+        elif self.json or not sys.stdin.isatty():
+            raise Stop(USAGE, f"{sentence} Say --yes if that is meant.", "CLI-4")
+        else:
+            self.say(sentence)
+            if not click.confirm("Sign?", default=False, err=True):
+                raise Stop(NOT_NOW, "Nothing was signed.", "CLI-4")
+
+
+def printable(text: str) -> str:
+    """Text from peers cannot drive the terminal: control characters but line breaks are shown as codes (CLI-5)."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
+        for letter in text.encode("utf-8", "replace").decode()
+    )
+
+
+def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is not None and value is not False:
+            setattr(context.ensure_object(Options), name, value)
+
+    return keep
+
+
+def _global_options() -> list[click.Parameter]:
+    def option(names: list[str], attribute: str, text: str, **more: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_remember(attribute), help=text, **more)
+
+    home = click.Path(file_okay=False, path_type=Path)
+    return [
+        option(["--home"], "home", "Folder of this node (or WLTM_HOME).", type=home, metavar="DIR"),
+        option(["--json"], "json", "Answer in JSON.", is_flag=True),
+        option(["-v", "--verbose"], "verbose", "Say more, also about errors.", is_flag=True),
+    ]
+
+
+class Command(click.Command):
+    """A command that takes the global options too, and shows one example."""
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _global_options()
+        self.epilog = f"Example: {example}"
+
+
+class Group(click.Group):
+    """A group of `Command`s, in the order in which they were added."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params += _global_options()
+        self.epilog = f"Example: {example}"
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def run(group: click.Group, arguments: Sequence[str]) -> int:
+    """Runs the command and returns its exit code; nothing but one sentence is said about a failure (CLI-3)."""
+    options = Options(json="--json" in arguments, verbose=bool({"-v", "--verbose"} & {*arguments}))
+    try:
+        group.main(list(arguments), prog_name="wltm", standalone_mode=False, obj=options)
+        return options.failed
+    except Stop as stop:
+        return _failed(options, stop.exit_code, stop.code, stop.message)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return USAGE
+    except click.ClickException as error:
+        return _failed(options, USAGE, "CLI-2", error.format_message())
+    except (click.Abort, KeyboardInterrupt):
+        return _failed(options, INTERRUPTED, "CLI-2", "stopped")
+    except ProtocolError as error:
+        return _failed(options, USAGE, error.code, error.message)
+    except BrokenPipeError:
+        sys.stdout = None
+        return OK
+    except (OSError, MemoryError) as error:
+        if options.verbose:
+            raise
+        return _failed(options, NOT_NOW, "CLI-3", str(error) or type(error).__name__)
+    except Exception as error:
+        if options.verbose:
+            raise
+        kind = type(error).__name__
+        return _failed(options, NOT_NOW, "CLI-3", f"an error of this program ({kind}); -v shows where")
+
+
+def _failed(options: Options, exit_code: int, code: str, message: str) -> int:
+    if message:
+        click.echo(f"wltm: {printable(message)}" + (f" [{code}]" if code and options.verbose else ""), err=True)
+    if options.json:
+        click.echo(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
+    return exit_code
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: str) -> str:
+    """Rows under headings, aligned; `columns` maps a row's key to its heading; `empty` is said when there are none."""
+    if not rows:
+        return empty
+    lines = [list(columns.values())] + [[str(row.get(name, "")) for name in columns] for row in rows]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def choice_error(field_name: str, sentence: str) -> CommandError:
+    """An input that the shell itself refuses."""
+    return CommandError("CLI-6", f"{field_name}: {sentence}")

@@ -1,0 +1,122 @@
+"""The negotiator's and the supplier's commands: ask for quotations, see how they rank, quote from a price list.
+
+Decides nothing; asks the running node. Spec: 13-node, CLI-4.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from node.cli.client import Client
+from node.cli.coop import coop_of, outline
+from node.cli.member import YES
+from node.cli.shell import USAGE, Command, Group, Options, Stop
+from node.present import amount, short
+
+
+@click.command(
+    "rfq",
+    cls=Command,
+    example="wltm rfq 3f2a91c0 --yes",
+    help="As the negotiator: ask suppliers for sealed quotations.",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.option("--weight", "weights", multiple=True, metavar="NAME=AMOUNT", help="What a unit of an attribute is worth.")
+@click.option("--terms", multiple=True, help="Data terms a supplier must accept (repeat).")
+@YES
+@click.pass_obj
+def rfq(options: Options, /, coop_id: str, weights: tuple[str, ...], terms: tuple[str, ...], yes: bool) -> None:
+    """Weights default to the members' published mean."""
+    client = Client.of(options)
+    row = coop_of(client, coop_id)
+    values: dict[str, Any] = {"terms": sorted({*terms}), "weights_minor": {}}
+    for name, equals, worth in (item.partition("=") for item in weights):
+        if not equals:
+            raise Stop(USAGE, f"--weight {name[:40]}: write it like renewable_percent=0.05", "CLI-6")
+        sign = -1 if worth.startswith("-") else 1
+        values["weights_minor"][name] = sign * amount(worth.removeprefix("-"), row["currency"])
+    options.confirm(
+        f"This asks suppliers, for {short(row['id'])} and under your mandate, to quote for {row['members']} members. It"
+        " commits nobody to buy, and cannot be changed once signed.",
+        yes,
+    )
+    answer = client.post(f"/coops/{row['id']}/rfq", values)
+    options.out(answer, f"Suppliers of {short(row['id'])} are asked.")
+
+
+@click.command(
+    "award",
+    cls=Command,
+    example="wltm award 3f2a91c0",
+    help="How the quotations rank, which one is awarded, who gets what.",
+)
+@click.argument("coop_id", metavar="COOP")
+@click.pass_obj
+def award(options: Options, /, coop_id: str) -> None:
+    """Recomputed by your own node."""
+    client = Client.of(options)
+    found = client.get(f"/coops/{coop_of(client, coop_id)['id']}")
+    picked = {name: found.get(name) for name in ("state", "deal", "ranking", "award", "allocation", "agreement")}
+    options.out(picked, lambda: outline({name: value for name, value in picked.items() if value}))
+
+
+@click.group("supplier", cls=Group, example="wltm supplier deals", help="For suppliers.")
+def supplier() -> None:
+    """Quote; the rest is `coop commit`'s and `coop report`'s siblings."""
+
+
+@supplier.command(
+    "quote",
+    example="wltm supplier quote --prices prices.csv --category electricity --region u10 --label 'Green Grid' --yes",
+    help="Answer every fitting request for quotations of a board from this price list, until you replace it.",
+)
+@click.option("--prices", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE.csv")
+@click.option("--category", required=True)
+@click.option("--region", required=True)
+@click.option("--label", required=True, help="Your name on the board.")
+@click.option("--terms", multiple=True, help="Data terms you accept (repeat).")
+@click.option("--identity", "identity", multiple=True, metavar="NAME=TEXT", help="The trader's name, address, contact.")
+@YES
+@click.pass_obj
+def quote(
+    options: Options,
+    /,
+    prices: Path,
+    category: str,
+    region: str,
+    label: str,
+    terms: tuple[str, ...],
+    identity: tuple[str, ...],
+    yes: bool,
+) -> None:
+    """The whole file is checked before anything is signed."""
+    from node.prices import load as load_prices
+    from node.template import load
+
+    rows = load_prices(prices, load(category))
+    client = Client.of(options)
+    values = {
+        "category": category,
+        "region": region,
+        "label": label,
+        "rows": [row.to_mapping() for row in rows],
+        "terms": sorted({*terms}),
+        "identity": {name: text for name, _, text in (item.partition("=") for item in identity)} or {"name": label},
+    }
+    options.confirm(
+        f"From now on this node answers requests on {category}/{region} from these {len(rows)} prices by itself. Each"
+        " quotation binds you while it is valid; a new list replaces this one for requests not yet answered.",
+        yes,
+    )
+    options.out(client.call("PUT", "/prices", values), f"Quoting on {category}/{region} from {len(rows)} prices.")
+
+
+@supplier.command("deals", example="wltm supplier deals", help="The requests this node knows, and how they stand.")
+@click.pass_obj
+def deals(options: Options) -> None:
+    """The supplier's feed."""
+    found = Client.of(options).get("/deals")
+    options.out(found, lambda: outline(found) or "No requests yet.")

@@ -1,0 +1,107 @@
+"""The one live page: what needs you now, your co-ops, the boards, this node and its peers. Server-rendered.
+
+Decides what is shown and in which order; reads through the same queries as everyone and signs nothing. All text is
+escaped, for peers wrote most of it. Spec: 13-node, API-12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from node import present
+from protocol import commands as c
+from protocol.identity import did
+
+Reads = Callable[[Any], Awaitable[Any]]  # a query of protocol.commands -> its plain result
+
+FOLDER = Path(__file__).parent
+STATIC = {
+    "style.css": "text/css",
+    "page.js": "text/javascript",
+    "enter.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+COOPS_MAX = 20
+BOARDS_MAX = 12
+_REFRESH_SECONDS = 15  # without JavaScript
+
+_jinja = Environment(
+    loader=FileSystemLoader(FOLDER / "pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_jinja.filters |= {
+    "short": present.short,
+    "money": present.money,
+    "words": present.words,
+    "moment": present.moment,
+    "did": lambda key: did(bytes.fromhex(key)),
+}
+
+
+class Pages:
+    """Renders; holds nothing between two requests."""
+
+    async def whole(self, reads: Reads, csrf: str) -> web.Response:
+        """The page with everything on it."""
+        return _html("page.html", **await view(reads), csrf=csrf, refresh=_REFRESH_SECONDS)
+
+    async def now(self, reads: Reads, csrf: str) -> web.Response:
+        """The part of the page that moves, fetched again when an event says so."""
+        return _html("now.html", **await view(reads))
+
+    async def enter(self, request: web.Request) -> web.Response:
+        """Trades the one-time link's fragment for a cookie, in the browser."""
+        return _html("enter.html")
+
+    async def static(self, request: web.Request) -> web.Response:
+        """One of the few files that belong to the page."""
+        name = request.match_info["name"]
+        if name not in STATIC:
+            raise web.HTTPNotFound()
+        return web.Response(body=(FOLDER / "static" / name).read_bytes(), content_type=STATIC[name], charset="utf-8")
+
+    @staticmethod
+    def failure(status: int, message: str) -> web.Response:
+        """One sentence, and what to do."""
+        response = _html("failure.html", message=message)
+        response.set_status(status)
+        return response
+
+
+def _html(name: str, **values: Any) -> web.Response:
+    return web.Response(text=_jinja.get_template(name).render(values), content_type="text/html")
+
+
+async def view(reads: Reads) -> dict[str, Any]:
+    """Everything that the page shows, from queries alone."""
+    now = present.now_ms()
+    status = await reads(c.AskStatus())
+    coops = await reads(c.AskCoops())
+    intents = await reads(c.AskIntents())
+    followed = [tuple(row["scope"].split("/")[1:]) for row in status["scopes"] if row["scope"].startswith("board/")]
+    places = list(dict.fromkeys([(row["category"], row["region"]) for row in intents] + followed))
+    return {
+        "status": status,
+        "needs": [_need(need, now) for need in await reads(c.AskNeeds())],
+        "coops": [await reads(c.AskCoop(bytes.fromhex(row["id"]))) | row for row in coops[:COOPS_MAX]],
+        "coops_more": max(0, len(coops) - COOPS_MAX),
+        "deals": (await reads(c.AskDeals()))[:COOPS_MAX],
+        "intents": intents,
+        "boards": [await reads(c.AskBoard(category, region)) for category, region in places[:BOARDS_MAX]],
+        "boards_more": max(0, len(places) - BOARDS_MAX),
+        "as_of": present.moment(now),
+    }
+
+
+def _need(need: dict[str, Any], now: int) -> dict[str, Any]:
+    where = need.get("coop") or need.get("deal") or ""
+    left = present.until(need["until"], now) if need.get("until") else ""
+    return {"where": where, "left": left, "silence": "", **need}
