@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
-from protocol.errors import CommandError, Reject
-from protocol.negotiation import Quotation, Request, parse
+from protocol.errors import CommandError
+from protocol.offer import Offer
 from protocol.params import RUNGS_MAX
 from protocol.template import Template, minor_digits
 
@@ -25,29 +25,6 @@ OFFERS_MAX = 100_000
 _FILE_BYTES_MAX = 128 * 1024 * 1024
 _SEPARATORS = ";,\t"
 _SPACES = {ord(letter): None for letter in " \u00a0\u202f'’"}
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """One article: its ladder of (minimum quantity, unit price in minor units), in counted units per period."""
-
-    sku: str
-    line: int
-    ladder: tuple[tuple[int, int], ...]
-    capacity: int
-    pack: int
-    attributes: tuple[int, ...]  # scaled, in the order of Template.compared
-
-
-@dataclass(frozen=True, slots=True)
-class Seller:
-    """What a supplier says in every quotation."""
-
-    supplier: bytes
-    trader: Mapping[str, str]
-    terms: tuple[str, ...]
-    cancellation: str = "end-of-term"
-    cancellation_fee_minor: int = 0
 
 
 def load(path: Path, template: Template) -> tuple[Offer, ...]:
@@ -83,48 +60,6 @@ def offers(file: Iterable[str], template: Template) -> tuple[Offer, ...]:
     if not found:
         raise CommandError("NEG-34", f"price list: no row in category {template.category!r}")
     return tuple(found.values())
-
-
-def quote(articles: Sequence[Offer], request: Request, quantity: int, seller: Seller) -> Quotation:
-    """The seller's best answer to a request for `quantity`: what scores least there. Raises CommandError NEG-35."""
-    fitting = [offer for offer in articles if _meets(offer, request) and offer.ladder[0][0] <= quantity]
-    if not fitting:
-        raise CommandError("NEG-35", f"no article meets the requirements at a quantity of {quantity}")
-    best = min(fitting, key=lambda offer: (_points(offer, request, quantity), offer.sku))
-    quotation = Quotation(
-        supplier=seller.supplier,
-        reference=best.sku,
-        ladder=best.ladder,
-        pack=best.pack,
-        capacity=best.capacity,
-        valid_until=request.valid_until,
-        cancellation=seller.cancellation,
-        cancellation_fee_minor=seller.cancellation_fee_minor,
-        attributes=dict(zip((row.name for row in request.template.compared), best.attributes, strict=True)),
-        terms=tuple(sorted(seller.terms)),
-        trader=dict(seller.trader),
-    )
-    try:
-        return parse(quotation.to_mapping(), request.template)
-    except Reject as error:
-        raise CommandError(error.code, f"price list line {best.line}: {error.message}") from None
-
-
-def _meets(offer: Offer, request: Request) -> bool:
-    values = dict(zip((row.name for row in request.template.compared), offer.attributes, strict=True))
-    return all(
-        wanted.attribute in values and wanted.met_by(values[wanted.attribute]) for wanted in request.requirements
-    )
-
-
-def _points(offer: Offer, request: Request, quantity: int) -> tuple[int, ...]:
-    """What the quantity costs and counts for, as NEG-28 scores it; an offer that cannot serve all of it comes last."""
-    price = next(price for minimum, price in reversed(offer.ladder) if minimum <= quantity)
-    adjusted = sum(
-        request.weights_minor.get(row.name, 0) * value * quantity // row.scale
-        for row, value in zip(request.template.compared, offer.attributes, strict=True)
-    )
-    return max(0, quantity - offer.capacity), price * quantity + adjusted
 
 
 def _rows(file: Iterable[str], template: Template) -> Iterator[Offer]:

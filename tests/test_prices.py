@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node import prices
-from node.prices import Offer, Seller, load, offers, quote
+from node.prices import load, offers
 from node.template import load as template
 from protocol.encoding import digest
 from protocol.errors import CommandError
 from protocol.negotiation import Request, Requirement, parse
+from protocol.offer import Offer, Seller, quote
 
 FOOD = template("bulk-food")
 HEAD = "sku;category;min_qty;unit_price;capacity;pack;organic;distance_km;packaging_returned;days_to_delivery"

@@ -1,0 +1,78 @@
+"""A supplier's standing rule: which of its articles answers a request, and with what quotation.
+
+Decides the offer that scores best for the members among what the price list holds; never signs, never reads a file.
+Spec: 08-negotiation, NEG-35.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol.errors import CommandError, Reject
+from protocol.negotiation import Quotation, Request, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One article: its ladder of (minimum quantity, unit price in minor units), in counted units per period."""
+
+    sku: str
+    line: int
+    ladder: tuple[tuple[int, int], ...]
+    capacity: int
+    pack: int
+    attributes: tuple[int, ...]  # scaled, in the order of Template.compared
+
+
+@dataclass(frozen=True, slots=True)
+class Seller:
+    """What a supplier says in every quotation."""
+
+    supplier: bytes
+    trader: Mapping[str, str]
+    terms: tuple[str, ...]
+    cancellation: str = "end-of-term"
+    cancellation_fee_minor: int = 0
+
+
+def quote(articles: Sequence[Offer], request: Request, quantity: int, seller: Seller) -> Quotation:
+    """The seller's best answer to a request for `quantity`: what scores least there. Raises CommandError NEG-35."""
+    fitting = [offer for offer in articles if _meets(offer, request) and offer.ladder[0][0] <= quantity]
+    if not fitting:
+        raise CommandError("NEG-35", f"no article meets the requirements at a quantity of {quantity}")
+    best = min(fitting, key=lambda offer: (_points(offer, request, quantity), offer.sku))
+    quotation = Quotation(
+        supplier=seller.supplier,
+        reference=best.sku,
+        ladder=best.ladder,
+        pack=best.pack,
+        capacity=best.capacity,
+        valid_until=request.valid_until,
+        cancellation=seller.cancellation,
+        cancellation_fee_minor=seller.cancellation_fee_minor,
+        attributes=dict(zip((row.name for row in request.template.compared), best.attributes, strict=True)),
+        terms=tuple(sorted(seller.terms)),
+        trader=dict(seller.trader),
+    )
+    try:
+        return parse(quotation.to_mapping(), request.template)
+    except Reject as error:
+        raise CommandError(error.code, f"price list line {best.line}: {error.message}") from None
+
+
+def _meets(offer: Offer, request: Request) -> bool:
+    values = dict(zip((row.name for row in request.template.compared), offer.attributes, strict=True))
+    return all(
+        wanted.attribute in values and wanted.met_by(values[wanted.attribute]) for wanted in request.requirements
+    )
+
+
+def _points(offer: Offer, request: Request, quantity: int) -> tuple[int, ...]:
+    """What the quantity costs and counts for, as NEG-28 scores it; an offer that cannot serve all of it comes last."""
+    price = next(price for minimum, price in reversed(offer.ladder) if minimum <= quantity)
+    adjusted = sum(
+        request.weights_minor.get(row.name, 0) * value * quantity // row.scale
+        for row, value in zip(request.template.compared, offer.attributes, strict=True)
+    )
+    return max(0, quantity - offer.capacity), price * quantity + adjusted
