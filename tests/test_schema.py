@@ -169,11 +169,13 @@ def kinds_table() -> str:
 def _kind_cases() -> Iterator[dict[str, Any]]:
     for name, kind in sorted(KINDS.items()):
         good = least(kind.body.shape)
+        size = len(encode(good))
         given = {"kind": name, "body": encode(good).hex()}
         yield {"name": f"{name} at its least", "clause": "REC-11", "input": given, "output": {"body": written(good)}}
         for why, bad in spoiled(kind.body.shape, "body"):
             given = {"kind": name, "body": encode(bad).hex()}
-            yield {"name": f"{name}: {why}", "clause": "REC-11", "input": given, "reject": "REC-11"}
+            if len(encode(bad)) < size + 300:  # the longer ones are tested and not printed
+                yield {"name": f"{name}: {why}", "clause": "REC-11", "input": given, "reject": "REC-11"}
 
 
 def _rule_cases() -> Iterator[dict[str, Any]]:
