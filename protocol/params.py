@@ -60,8 +60,8 @@ COORDINATE_MAX = 127  # PRF-8, FRM-1
 
 # Formation of groups (05-formation)
 GROUP_SIZE_MAX = 10_000  # FRM-2, keeps the arithmetic of FRM-7 within 63 bits
-NEIGHBOURHOOD_MAX = 512  # FRM-6 (g), entries among which groups are refined; bounds what one newcomer can disturb
-REFINE_ROUNDS = 8  # FRM-7 (g)
+NEIGHBOURHOOD_MAX = 512  # FRM-6 (g), entries that settle among each other; bounds what one newcomer can disturb
+SETTLE_ROUNDS = 8  # FRM-7 (g)
 WINDOW_MS = 28 * DAY_MS  # FRM-9 (g), who is ready within the same four weeks
 
 # Co-ops (05-formation)
@@ -81,3 +81,20 @@ CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
 ONCE_HELD_MAX = 4  # REC-14 (g), ids held of one `once` slot; two are the proof
 AUTHORS_MAX = 20_000  # GOS-8 (g), per scope
 AUTHOR_RECORDS_MAX = 4_000  # GOS-8 (g), per author and scope
+FOUND_WITNESSES = 4  # FRM-14 (g), of a computed group: the least number that bears one fault
+FOUNDERS_MAX = 5  # FRM-13 (g), how many of a group may write the charter, one after another
+
+# Reputation (10-reputation); floats serve one observer only and are never compared between nodes
+GOOD_HALF_LIFE_MS = 180 * DAY_MS  # REP-3 (g)
+BAD_HALF_LIFE_MS = 360 * DAY_MS  # REP-3 (g)
+GOOD_WINDOW_MS = 30 * DAY_MS  # REP-2 (g), one unit of good per pair in each
+FIRST_SIGHT_MS = 72 * 3_600_000  # REP-1 (g)
+EDGE_HALF = 3  # REP-5 (g), evidence that makes an edge of one half
+BAD_COST = 4  # REP-5 (g), units of good that one of bad undoes
+REMEDY_SHARE = 0.25  # REP-4 (g)
+VOUCH_GOOD = 0.75  # REP-6, an edge of 0.2 by itself
+SPONSOR_BAD = 0.3  # REP-6 (g)
+RESTART = 0.30  # REP-7, MeritRank (arXiv 2207.09950)
+BOTTLENECK_DECAY = 0.90  # REP-8 (g)
+BOTTLENECK_SHARE = 0.80  # REP-8 (g)
+NEWCOMER_OUTCOMES = 3  # REP-12 (g)
