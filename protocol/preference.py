@@ -32,6 +32,7 @@ _RIDGE = 1e-3  # in standardised units: a direction that no task tells anything 
 _ROUNDING = 1e-12  # of an attribute's size: a smaller spread is an error of arithmetic
 _NEWTON_STEPS = 50
 _POOL_ROUNDS = 12
+_NEARLY = 3  # Newton steps of a round whose prior will still change
 _STEPS_PER_SPREAD = 6  # integer steps in one standard deviation of a pool: finer than the fit's own error
 
 Vector = tuple[float, ...]
@@ -247,8 +248,8 @@ def fit_pool(people: Sequence[Sequence[Task]]) -> Pool:
     lone = np.linalg.inv(PRIOR_TASKS * information + _RIDGE * np.eye(width))
     held = POOL_PERSONS_PER_ATTRIBUTE * width
     spread, centre, weights = lone, np.zeros(width), np.zeros((count, width))
-    for _ in range(_POOL_ROUNDS):
-        weights, doubt = _modes(pool, weights, centre, np.linalg.inv(spread))
+    for left in reversed(range(_POOL_ROUNDS)):
+        weights, doubt = _modes(pool, weights, centre, np.linalg.inv(spread), _NEARLY if left else _NEWTON_STEPS)
         centre = weights.mean(axis=0)
         away = weights - centre
         spread = (away.T @ away + doubt.sum(axis=0) + held * lone) / (count + held)
@@ -298,12 +299,12 @@ def _flatten(people: Sequence[Sequence[Task]]) -> _Flat:
     return _Flat(rows, scale, sizes, task_of_row, owner_of_row, first_rows, first_tasks, chosen)
 
 
-def _modes(pool: _Flat, weights: Any, centre: Any, penalty: Any) -> tuple[Any, Any]:
+def _modes(pool: _Flat, weights: Any, centre: Any, penalty: Any, steps: int) -> tuple[Any, Any]:
     """Each member's mode, warm-started at `weights`, and the inverse curvature there: (n, K) and (n, K, K)."""
     import numpy as np
 
     reached, shares = _values(pool, weights, centre, penalty)
-    for _ in range(_NEWTON_STEPS):
+    for _ in range(steps):
         slope, curve = _slopes(pool, shares, weights, centre, penalty)
         step = np.linalg.solve(curve, slope[:, :, None])[:, :, 0]
         for _ in range(30):
