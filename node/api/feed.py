@@ -24,11 +24,13 @@ class Feed:
         self.last = 0  # highest sequence that was ever here
         self._lost = 0  # highest sequence that has left the tail, or was never in it
 
+    def begin(self, sequence: int) -> None:
+        """What came up to `sequence` happened before this node started."""
+        self.last = self._lost = sequence
+
     def put(self, sequence: int, notification: Mapping[str, Any]) -> None:
         """Adds the newest notification and wakes all listeners."""
-        if not self._tail:
-            self._lost = sequence - 1  # what happened before this node started
-        elif len(self._tail) == TAIL:
+        if len(self._tail) == TAIL:
             self._lost = self._tail[0][0]
         self._tail.append((sequence, notification))
         self.last = max(self.last, sequence)

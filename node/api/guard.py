@@ -68,8 +68,8 @@ class Keys:
 
     def enter(self, secret: str) -> str | None:
         """The cookie of a new session, or None when the link was used, has ended or never was."""
-        ends = self._links.pop(_hash(secret), 0.0)
-        if ends < self._clock():
+        ends = self._links.pop(_hash(secret), None)
+        if ends is None or ends <= self._clock():
             return None
         _make_room(self._sessions, SESSIONS_MAX)
         cookie = token_urlsafe(32)

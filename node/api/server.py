@@ -41,8 +41,16 @@ class Node(Protocol):
     def subscribe(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
         """(sequence, notification) from now on, ascending."""
 
-    async def log(self, after: int, limit: int) -> Mapping[str, Any]:
-        """{"last": the newest position, "records": at most `limit` of them beyond position `after`, as plain maps}."""
+    @property
+    def sequence(self) -> int:
+        """Of the last notification."""
+
+    async def log(self, after: int, limit: int) -> list[Mapping[str, Any]]:
+        """At most `limit` records of the log beyond position `after`, as plain maps."""
+
+    @property
+    def last_position(self) -> int:
+        """The newest position of the log."""
 
 
 class Api:
@@ -98,6 +106,7 @@ class Api:
         port = runner.addresses[0][1]
         self._guard.opened(f"[{host}]" if ":" in host else host, port)
         self.url = f"http://{self._guard.hosts[0]}"
+        self._feed.begin(self._node.sequence)
         self._pump = asyncio.create_task(self._follow())
 
     async def stop(self) -> None:
@@ -174,7 +183,7 @@ class Api:
         """Server-sent events: `change` with the notification, or `resync` when some were lost (API-11)."""
         after = request.headers.get("Last-Event-ID")
         if after is not None and not (after.isascii() and after.isdigit() and len(after) < 16):
-            raise CommandError("API-11", "Last-Event-ID: must be the id of an event of this node")
+            raise Refusal(400, "API-11", "Last-Event-ID: must be the id of an event of this node")
         if self._listeners >= LISTENERS_MAX:
             raise Refusal(503, "API-10", f"{LISTENERS_MAX} event streams are open already; close one")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -209,7 +218,8 @@ class Api:
 
     async def _log(self, request: web.Request) -> web.Response:
         after, limit = (_count(request, name, default) for name, default in (("after", 0), ("limit", 100)))
-        return web.json_response(convert.plain(await self._node.log(after, min(limit, LOG_PAGE_MAX))))
+        records = await self._node.log(after, min(limit, LOG_PAGE_MAX))
+        return web.json_response({"last": self._node.last_position, "records": convert.plain(records)})
 
     async def _enter(self, request: web.Request) -> web.Response:
         secret = convert.parse(await request.read()).get("link")

@@ -11,7 +11,6 @@ import sys
 from node.cli import coop, files, home, member, trade
 from node.cli.shell import Group, run
 
-
 wltm = Group(
     "wltm",
     help="Would like to meet: a network of buying co-operatives that their members own.\n\n"

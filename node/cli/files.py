@@ -60,8 +60,9 @@ def tally(options: Options, /, file: Path) -> None:
     """Ties stay ties here; only a charter breaks them."""
     from node import tally as counting
 
-    result = counting.tally(file)
-    options.out(result, lambda: counting.render(result))
+    election = counting.ballots_from(file)
+    result = counting.tally(election)
+    options.out(result, lambda: counting.render(election, result))
 
 
 @click.command(
@@ -80,8 +81,8 @@ def groups(options: Options, /, choices: Path, least: int, most: int) -> None:
         raise Stop(USAGE, "--min must not be above --max", "CLI-6")
     from node import groups as forming
 
-    result = forming.groups(choices, least, most)
-    options.out(result, lambda: forming.render(result))
+    result = forming.find_groups(forming.load_choices(choices), least, most)
+    options.out(result.to_mapping(), result.in_words)
 
 
 @click.group("record", cls=Group, example="wltm record inspect record.bin", help="Look at single records.")

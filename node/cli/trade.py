@@ -95,14 +95,16 @@ def quote(
     """The whole file is checked before anything is signed."""
     from node.prices import load as load_prices
     from node.template import load
+    from protocol.offer import flat as flatten
 
-    rows = load_prices(prices, load(category))
+    template = load(category)
+    rows = load_prices(prices, template)
     client = Client.of(options)
     values = {
         "category": category,
         "region": region,
         "label": label,
-        "rows": [row.to_mapping() for row in rows],
+        "rows": [flat for row in rows for flat in flatten(row, template)],
         "terms": sorted({*terms}),
         "identity": {name: text for name, _, text in (item.partition("=") for item in identity)} or {"name": label},
     }

@@ -1,0 +1,90 @@
+"""A node without a network: answers the queries of protocol.commands from a dict, keeps what was submitted."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from protocol import commands as c
+from protocol.errors import CommandError
+from protocol.identity import did
+
+ME = bytes(range(32))
+COOP = "ab" * 16
+DEAL = "cd" * 16
+
+
+def answers() -> dict[type, Any]:
+    """One small town: an intent on a board, a co-op, a deal."""
+    coop = {
+        "id": bytes.fromhex(COOP),
+        "purpose": "Green power",
+        "state": "electing",
+        "members": 10,
+        "me": {"role": "member"},
+        "negotiator": b"",
+        "pooled_minor": 2_100_000,
+        "currency": "GBP",
+        "deal": bytes.fromhex(DEAL),
+    }
+    return {
+        c.AskStatus: {
+            "persona": ME,
+            "did": did(ME),
+            "role": "home",
+            "peers": ["12D3KooWpeer"],
+            "scopes": [{"scope": "board/electricity/u10", "records": 3, "digest": bytes(32)}],
+            "deadline": 0,
+        },
+        c.AskNeeds: [],
+        c.AskIntents: [
+            {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": b""}
+        ],
+        c.AskBoard: {
+            "category": "electricity",
+            "region": "u10",
+            "intents": 12,
+            "ready": 9,
+            "pooled_minor_band": [1_000_000, 3_000_000],
+            "currency": "GBP",
+            "mine": [],
+            "calls": [],
+            "headlines": [],
+        },
+        c.AskCoops: [coop],
+        c.AskCoop: coop | {"candidates": [{"key": ME, "statement": "I will."}]},
+        c.AskDeals: [],
+        c.AskBundle: {"bundle": b"bundle"},
+    }
+
+
+class FakeNode:
+    """What the API sees of a daemon. `refuse` maps a command's type to the error it raises."""
+
+    def __init__(self) -> None:
+        self.answers = answers()
+        self.refuse: dict[type, Exception] = {}
+        self.submitted: list[Any] = []
+        self.sequence = 6
+        self.last_position = 3
+        self.changes: asyncio.Queue[tuple[int, Mapping[str, Any]]] = asyncio.Queue()
+        self.on_submit: Callable[[Any], None] = lambda command: None
+
+    async def submit(self, command: Any) -> Any:
+        self.submitted.append(command)
+        self.on_submit(command)
+        if error := self.refuse.get(type(command)):
+            raise error
+        if isinstance(command, c.WithdrawIntent) and command.name != "home":
+            raise CommandError("INT-9", f"name: there is no intent called {command.name}")
+        return self.answers.get(type(command), {})
+
+    async def subscribe(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
+        while True:
+            yield await self.changes.get()
+
+    async def log(self, after: int, limit: int) -> list[Mapping[str, Any]]:
+        rows: list[Mapping[str, Any]] = [
+            {"position": n, "created": 0, "kind": "intent.1", "author": ME, "scope": "board/electricity/u10"}
+            for n in range(after + 1, 4)
+        ]
+        return rows[:limit]
