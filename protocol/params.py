@@ -41,6 +41,7 @@ SYNC_RANGES_MAX = 8192  # SYN-3, more than an honest answer to that many bytes o
 SYNC_HAVE_IDS_MAX = 16_384  # SYN-14 (g), ids to give away found in one message
 SYNC_ROUNDS_MAX = 4096  # SYN-15 (g), eight million differences at 2,000 a round
 LIVE_INTENTS_MAX = 5  # GOS-7 (g), per author and board
+INTENT_LIFE_MS = 30 * DAY_MS  # INT-5 (g), beyond its ready-by date
 
 # Decisions (06-decision)
 WITNESSES_MAX = 16  # DEC-1 (g)
@@ -98,3 +99,6 @@ RESTART = 0.30  # REP-7, MeritRank (arXiv 2207.09950)
 BOTTLENECK_DECAY = 0.90  # REP-8 (g)
 BOTTLENECK_SHARE = 0.80  # REP-8 (g)
 NEWCOMER_OUTCOMES = 3  # REP-12 (g)
+
+# Reputation scopes (10-reputation)
+TRUST_PREFIX_DIGITS = 1  # REP-11 (g), hex digits of the subject's key that name the scope
