@@ -1,0 +1,482 @@
+"""13-node, CLI: exit codes, one sentence per failure, what is said before a signature, what reaches the node."""
+
+import asyncio
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node import invitation, present
+from node.api import Api
+from node.cli import wltm
+from node.cli.client import RUN_FILE, TOKEN_FILE
+from node.cli.shell import NOT_NOW, USAGE, WRONG, Command, Group, Options, Stop, printable, run, table
+from protocol import commands as c
+from protocol.errors import CommandError
+from protocol.identity import did
+from tests.fakes_node import COOP, DEAL, ME, FakeNode
+
+TOKEN = "token"
+
+
+@dataclass
+class Rig:
+    """A fake node that answers on a port, its home, and the CLI in this process."""
+
+    node: FakeNode
+    home: Path
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, line: str, code: int = 0) -> str:
+        """Runs a command; returns what it said on standard output, or, where it failed, its sentence."""
+        found = run(wltm, [*shlex.split(line), "--home", str(self.home)])
+        said = self.capsys.readouterr()
+        assert found == code, said.out + said.err
+        assert "Traceback" not in said.err
+        return said.err if code else said.out
+
+    def json(self, line: str, code: int = 0) -> Any:
+        """The same with --json: the answer."""
+        assert run(wltm, [*shlex.split(line), "--json", "--home", str(self.home)]) == code
+        return json.loads(self.capsys.readouterr().out)
+
+
+@pytest.fixture
+def rig(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Rig]:
+    node = FakeNode()
+    ready, loop = threading.Event(), asyncio.new_event_loop()
+    api = Api(node, TOKEN, (), lambda: None)
+
+    def serve() -> None:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(api.start("127.0.0.1", 0))
+        ready.set()
+        loop.run_forever()
+        loop.run_until_complete(api.stop())
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert ready.wait(10)
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    (tmp_path / RUN_FILE).write_text(json.dumps({"pid": 1, "host": host, "port": int(port)}))
+    (tmp_path / TOKEN_FILE).write_text(TOKEN + "\n")
+    yield Rig(node, tmp_path, capsys)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+
+
+def commands(group: click.Group = wltm, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Every command with its full name."""
+    for name, command in group.commands.items():
+        yield f"{path}{name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path}{name} ")
+
+
+ALL = dict(commands())
+
+
+# CLI-1: help.
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_every_command_has_help_and_one_example_that_parses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-1, CLI-2"""
+    command = ALL[name]
+    assert isinstance(command, Command | Group)
+    assert run(wltm, [*name.split(), "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "--home" in text
+    assert "--json" in text
+    match = re.search(r"Example: wltm (.*)", " ".join(text.split()))
+    assert match
+    words = shlex.split(match[1])
+    if isinstance(command, Command):
+        assert words[: len(name.split())] == name.split()
+        command.make_context("wltm", words[len(name.split()) :], obj=Options())
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """CLI-1: it is there at once, also before anything else works."""
+    heavy = "aiohttp sqlalchemy numpy scipy libp2p trio rich jinja2 asyncio node.api node.daemon"
+    code = (
+        "import sys\nfrom node.cli import wltm\nfrom node.cli.shell import run\nrun(wltm, ['--help'])\n"
+        f"print([name for name in {heavy.split()} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_contract_names_are_there() -> None:
+    """CLI-1"""
+    promised = (
+        "init up down status id needs invite join board rfq award log verify tally groups demo,intent add,intent list,"
+        "intent withdraw,supplier quote,record inspect,config show"
+    )
+    names = [*promised.split(",")[0].split(), *promised.split(",")[1:]]
+    names += ["coop " + name for name in "list show found join pledge stand vote commit decline attest bundle".split()]
+    assert {*names} <= {*ALL}
+
+
+# CLI-3: failures.
+
+
+def test_usage_errors_are_one_sentence_and_exit_2(rig: Rig) -> None:
+    """CLI-3"""
+    for line in (
+        "bogus",
+        "coop bogus",
+        "board --bogus",
+        "coop show",
+        "board electricity",
+        "groups --choices x --min 9 --max 8",
+    ):
+        assert rig(line, USAGE).count("\n") == 1, line
+
+
+def test_without_a_node_everything_exits_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-8"""
+    for line in ("needs", "status", "down", "coop list", "log", "id", "intent list"):
+        assert run(wltm, [*line.split(), "--home", str(tmp_path)]) == NOT_NOW
+        assert capsys.readouterr().err == f"wltm: no node runs in {tmp_path}; start it with `wltm up`\n"
+
+
+def test_a_stale_run_file_a_stranger_on_the_port_a_wrong_token(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-8"""
+    (rig.home / TOKEN_FILE).write_text("another")
+    assert "api-token" in rig("needs", USAGE)
+    (rig.home / TOKEN_FILE).unlink()
+    assert "wltm init" in rig("needs", NOT_NOW)
+    (rig.home / TOKEN_FILE).write_text(TOKEN)
+    for content in ('{"pid": 1, "host": "127.0.0.1", "port": 1}', "{", "[]", '{"pid": 1}'):
+        (rig.home / RUN_FILE).write_text(content)
+        assert "start it with `wltm up`" in rig("needs", NOT_NOW)
+
+
+def test_what_the_node_refuses_is_its_own_sentence(rig: Rig) -> None:
+    """CLI-3, API-9"""
+    rig.node.refuse = {c.Pledge: CommandError("FRM-30", "pledge: the box of pledges is closed")}
+    line = "coop pledge ab --want 3 --price-max 2.45 --yes"
+    assert rig(line, USAGE).endswith("wltm: pledge: the box of pledges is closed\n")
+    assert rig.json(line, USAGE) == {"error": {"code": "FRM-30", "message": "pledge: the box of pledges is closed"}}
+    rig.node.refuse = {c.Pledge: CommandError("STO-5", "the disk is full")}
+    assert rig(line, NOT_NOW).endswith("wltm: the disk is full\n")
+    rig.node.refuse = {c.AskNeeds: ValueError("inner")}
+    assert "inner" not in rig("needs", NOT_NOW)
+
+
+def test_an_error_of_the_program_shows_its_trace_only_on_request(capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-3"""
+
+    @click.group(cls=Group, example="x")
+    def group() -> None: ...
+
+    @group.command("fail", example="x fail")
+    def fail() -> None:
+        raise ZeroDivisionError("inside")
+
+    assert run(group, ["fail"]) == NOT_NOW
+    assert capsys.readouterr().err == "wltm: an error of this program (ZeroDivisionError); -v shows where\n"
+    with pytest.raises(ZeroDivisionError):
+        run(group, ["fail", "-v"])
+
+
+def test_configuration_errors_name_the_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-3"""
+    (tmp_path / "config.toml").write_text("api.prot = 1\n")
+    assert run(wltm, ["config", "show", "--home", str(tmp_path)]) == USAGE
+    assert "did you mean api.port?" in capsys.readouterr().err
+
+
+def test_config_show_tells_where_each_value_is_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-1"""
+    (tmp_path / "config.toml").write_text("api.port = 7000\n")
+    assert run(wltm, ["config", "show", "--origin", "--json", "--home", str(tmp_path)]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["api.port"]["origin"] == f"file {tmp_path / 'config.toml'}"
+    assert rows["home"] == {"name": "home", "value": f'"{tmp_path}"', "origin": "flag"}
+    assert rows["role"]["origin"] == "default"
+
+
+# CLI-4: before a signature.
+
+ADD = "intent add home --category electricity --region u10 --want 30 --spend 62.50 --by 2030-01-01"
+SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "intent add": (ADD, lambda one: isinstance(one, c.AddIntent) and one.spend_minor == 6250 and one.want == 30),
+    "intent withdraw": ("intent withdraw home", lambda one: one == c.WithdrawIntent("home")),
+    "coop found": (
+        "coop found home --purpose P --min 2 --max 5 --fee-max 10",
+        lambda one: one == c.FoundCoop("home", "P", 2, 5, "home", 1000),
+    ),
+    "coop join": (
+        "coop join ab --intent home --least 3",
+        lambda one: one == c.JoinCoop(bytes.fromhex(COOP), "home", least=3),
+    ),
+    "coop pledge": (
+        "coop pledge ab --want 30 --tolerate 2 --least 20 --price-max 2.45",
+        lambda one: one == c.Pledge(bytes.fromhex(COOP), 30, 2, 20, 245),
+    ),
+    "coop stand": (
+        "coop stand ab --fee 20 --statement Hello",
+        lambda one: one == c.Stand(bytes.fromhex(COOP), 2000, ("none",), "Hello"),
+    ),
+    "coop vote": (f"coop vote ab {ME.hex()[:6]}", lambda one: one == c.Vote(bytes.fromhex(COOP), ((ME,),))),
+    "coop commit": ("coop commit ab", lambda one: one == c.Commit(bytes.fromhex(DEAL))),
+    "coop decline": (
+        "coop decline cd --reason price",
+        lambda one: one == c.Decline(bytes.fromhex(DEAL), "price"),
+    ),
+    "coop report": (
+        "coop report ab receive --quantity 30",
+        lambda one: one == c.Report(bytes.fromhex(DEAL), "receive", ME, 30),
+    ),
+    "coop attest": (
+        f"coop attest ab {did(ME)} --role supplier --outcome kept --dimension quality=4",
+        lambda one: one == c.Attest(bytes.fromhex(DEAL), ME, "supplier", "kept", {"quality": 4}),
+    ),
+    "rfq": (
+        "rfq ab --weight renewable_percent=-0.05",
+        lambda one: one == c.OpenRfq(bytes.fromhex(COOP), {"renewable_percent": -5}),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(SIGNING))
+def test_nothing_is_signed_without_a_yes(rig: Rig, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-4: without a terminal and without --yes the sentence is the answer; with it the command reaches the node."""
+    line, right = SIGNING[name]
+    acts = [kind for kind in rig.node.answers if kind is c.AskStatus]
+    assert acts
+    for asked in (rig(line, USAGE), rig.json(line, USAGE)["error"]["message"]):
+        assert "Say --yes if that is meant." in asked
+    assert all(type(one).__name__.startswith("Ask") for one in rig.node.submitted)
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert "Nothing was signed." in rig(line, NOT_NOW)
+    assert all(type(one).__name__.startswith("Ask") for one in rig.node.submitted)
+    rig.node.answers[c.FoundCoop] = {"coop": bytes.fromhex(COOP)}
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    rig(line)
+    assert right(rig.node.submitted[-1]), rig.node.submitted[-1]
+    rig.node.submitted.clear()
+    rig(line + " --yes")
+    assert right(rig.node.submitted[-1]), rig.node.submitted[-1]
+
+
+class Terminal(io.StringIO):
+    """Standard input at which a person sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_every_signing_command_is_in_the_list_above() -> None:
+    """CLI-4: whoever adds one with --yes adds its case."""
+    asking = {
+        name
+        for name, command in ALL.items()
+        if isinstance(command, Command) and "yes" in {p.name for p in command.params}
+    }
+    assert asking == {*SIGNING, "invite", "join", "supplier quote"}
+
+
+# CLI-5, CLI-6, CLI-7: words.
+
+
+def test_text_from_peers_cannot_drive_the_terminal(rig: Rig) -> None:
+    """CLI-5"""
+    rig.node.answers[c.AskCoops][0]["purpose"] = "a\x1b[2Jb\u202ec\r\x07"
+    rig.node.answers[c.AskCoop]["purpose"] = "a\x1b[2Jb\u202ec\r\x07"
+    for line in ("coop list", "coop show ab"):
+        said = rig(line)
+        assert not {"\x1b", "\u202e", "\r", "\x07"} & {*said}
+        assert "\\x1b[2J" in said
+    assert printable("ü – 日本\n") == "ü – 日本\n"
+    assert printable("\ud800") == "?"
+
+
+@given(st.text())
+def test_what_is_printed_is_printable(text: str) -> None:
+    """CLI-5"""
+    assert all(letter.isprintable() or letter == "\n" for letter in printable(text))
+
+
+def test_amounts_and_times_as_people_type_them() -> None:
+    """CLI-6"""
+    assert present.amount("35", "GBP") == 3500
+    assert present.amount("GBP 1,035.50", "GBP") == 103550
+    assert present.amount("35", "JPY") == 35
+    assert present.amount("0.001", "KWD") == 1
+    for wrong in ("", "-1", "1.005", "nan", "inf", "1e400", "35 EUR", "x" * 10_000, "1e99"):
+        with pytest.raises(CommandError, match="is no amount in GBP"):
+            present.amount(wrong, "GBP")
+    assert present.instant("+14d", 1000) == 1000 + 14 * 86_400_000
+    assert present.moment(present.instant("2026-12-31T18:00", 0)) == "2026-12-31 18:00"
+    assert present.moment(present.instant("2026-12-31", 0)) == "2026-12-31 00:00"
+    for wrong in ("", "tomorrow", "+d", "+1y", "2026-13-01", "9" * 400, "99999-01-01"):
+        with pytest.raises(CommandError, match="is no time"):
+            present.instant(wrong, 0)
+
+
+def test_the_beginning_of_an_id_is_enough_when_it_is_the_only_one() -> None:
+    """CLI-7"""
+    names = ["abcd" * 8, "abce" * 8, "ff" * 16]
+    assert present.one_of("ff", names, "co-op") == names[2]
+    assert present.one_of(names[0], names, "co-op") == names[0]
+    with pytest.raises(CommandError, match="co-op 'abc' could be several: abcdabcd, abceabce"):
+        present.one_of("abc", names, "co-op")
+    for wrong in ("", "00"):
+        with pytest.raises(CommandError, match="is none of them"):
+            present.one_of(wrong, names, "co-op")
+
+
+def test_deals_are_named_by_their_co_op_too(rig: Rig) -> None:
+    """CLI-7"""
+    for typed in ("ab", "cd"):
+        rig(f"coop commit {typed} --yes")
+        assert rig.node.submitted[-1] == c.Commit(bytes.fromhex(DEAL))
+    assert "deal 'ee' is none of them" in rig("coop commit ee --yes", USAGE)
+
+
+def test_needs_say_what_silence_means(rig: Rig) -> None:
+    """CLI-10"""
+    assert rig("needs") == "Nothing waits for you.\n"
+    need = {
+        "kind": "vote",
+        "coop": bytes.fromhex(COOP),
+        "says": "Rank the candidates",
+        "until": 1,
+        "silence": "No vote.",
+    }
+    rig.node.answers[c.AskNeeds] = [need]
+    said = rig("needs")
+    assert said.startswith("vote      abababab  Rank the candidates — over since ")
+    assert said.endswith("No vote.\n")
+    assert rig.json("needs")[0]["coop"] == COOP
+
+
+def test_a_table_is_aligned_and_empty_is_said() -> None:
+    rows: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 100}]
+    assert table(rows, {"a": "A", "b": "B"}, "none") == "A    B\n1    x\n100"
+    assert table([], {"a": "A"}, "none") == "none"
+
+
+# CLI-9: files.
+
+
+def test_unreadable_files_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CLI-9"""
+    for line in (
+        "tally {}/none",
+        "groups --choices {}/none",
+        "record inspect {}/none",
+        "record inspect {}",
+        "tally {}",
+    ):
+        code = run(wltm, shlex.split(line.format(tmp_path)))
+        said = capsys.readouterr().err
+        assert code == USAGE, said
+        assert said.startswith("wltm: ")
+        assert said.count("\n") <= 4
+
+
+def test_a_bundle_is_never_written_over_a_file(rig: Rig) -> None:
+    """CLI-9"""
+    out = rig.home / "deal.bundle"
+    assert rig.json(f"coop bundle ab --out {out}") == {"file": str(out), "bytes": 6}
+    assert out.read_bytes() == b"bundle"
+    out.write_bytes(b"mine")
+    assert "choose another --out" in rig(f"coop bundle ab --out {out}", USAGE)
+    assert out.read_bytes() == b"mine"
+
+
+def test_the_log_ends_with_the_newest(rig: Rig) -> None:
+    lines = rig("log --limit 2").splitlines()
+    assert [line.split()[0] for line in lines] == ["2", "3"]
+
+
+# CLI-10: invitations.
+
+LINK = invitation.Invitation(
+    "town", b"\x01" * 16, 100, b"\xab" * 16, ME, ("/ip4/127.0.0.1/tcp/4001",), b"token", 10**13
+)
+
+
+def test_a_link_comes_back_whole() -> None:
+    """CLI-10"""
+    assert invitation.read(f"  {LINK.link()}\n", 0) == LINK
+    assert invitation.qr(LINK.link()).count("\n") > 20
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["", "wltm:", "http://x", LINK.link()[:-3], LINK.link() + "AA", "wltm:" + "A" * 10**6, "wltm:ü", LINK.link()[5:]],
+)
+def test_a_damaged_link_is_one_sentence(link: str) -> None:
+    """CLI-10"""
+    with pytest.raises(CommandError, match="no whole invitation"):
+        invitation.read(link, 0)
+
+
+@given(st.binary(max_size=300))
+def test_any_link_is_read_or_refused(body: bytes) -> None:
+    """CLI-10"""
+    import base64
+
+    with pytest.raises(CommandError):
+        invitation.read("wltm:" + base64.urlsafe_b64encode(body).decode(), 0)
+
+
+def test_an_ended_link_and_one_of_another_network(rig: Rig) -> None:
+    """CLI-10"""
+    with pytest.raises(CommandError, match="the invitation ended"):
+        invitation.read(LINK.link(), LINK.expires)
+    assert "another network (town)" in rig(f"join {LINK.link()} --intent home --yes", USAGE)
+
+
+def test_invite_and_join_within_a_network(rig: Rig) -> None:
+    """CLI-10, CLI-4"""
+    (rig.home / "config.toml").write_text(f'network.name = "town"\nnetwork.salt = "{"01" * 16}"\nnetwork.speed = 100\n')
+    rig.node.answers[c.Invite] = {"token": b"token"}
+    assert "--yes" in rig("invite ab", USAGE)
+    link = rig.json("invite ab --yes --expires +1d")["link"]
+    assert isinstance(rig.node.submitted[-2], c.Invite)
+    assert invitation.read(link, present.now_ms()).token == b"token"
+    assert "█" in rig("invite ab --yes --qr")
+    assert "within a year" in rig("invite ab --yes --expires 2020-01-01", USAGE)
+    assert "--yes" in rig(f"join {link} --intent home", USAGE)
+    rig(f"join {link} --intent home --yes")
+    assert rig.node.submitted[-1] == c.JoinCoop(bytes.fromhex(COOP), "home", token=b"token")
+
+
+def test_a_price_list_is_checked_before_anything_is_asked(rig: Rig) -> None:
+    """CLI-9, CLI-4"""
+    prices = rig.home / "prices.csv"
+    prices.write_text("a,b\n1,2\n")
+    line = f"supplier quote --prices {prices} --category electricity --region u10 --label Grid"
+    assert "prices.csv" in rig(line + " --yes", USAGE) or "column" in rig(line + " --yes", USAGE)
+    assert rig.node.submitted == []
+
+
+def test_wrong_answers_exit_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """CLI-9"""
+    record = tmp_path / "record"
+    record.write_bytes(b"\xc1 no record")
+    assert run(wltm, ["record", "inspect", str(record), "--json"]) == WRONG
+    assert json.loads(capsys.readouterr().out)["verdict"] == "rejected"
+
+
+def test_stopping_is_said() -> None:
+    assert Stop(NOT_NOW, "x", "CLI-1").exit_code == NOT_NOW
