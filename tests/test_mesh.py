@@ -219,9 +219,12 @@ def test_a_length_out_of_bounds_is_refused_before_its_bytes_are_awaited() -> Non
     """MSH-4"""
     for size in (0, 1, FRAME_BYTES_MAX + 1, 2**32 - 1):
         with pytest.raises(Reject) as caught:
-            Splitter().feed(size.to_bytes(4, "big"))
+            list(Splitter().feed(size.to_bytes(4, "big")))
         assert caught.value.code == "MSH-4"
-    assert Splitter().feed(FRAME_BYTES_MAX.to_bytes(4, "big") + b"\x92") == []
+    assert list(Splitter().feed(FRAME_BYTES_MAX.to_bytes(4, "big") + b"\x92")) == []
+    with pytest.raises(Reject):
+        list(stranger().feed((8193).to_bytes(4, "big"), 0))
+    assert list(stranger(HELLO).feed((8193).to_bytes(4, "big"), 0)) == []
 
 
 # --- the bridge ----------------------------------------------------------------------------------------------------

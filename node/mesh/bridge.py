@@ -27,11 +27,11 @@ class Limits:
     outbox_bytes_max: int = 8 << 20  # (g)
     ping_interval_ms: int = 10_000  # (g)
     silence_ms_max: int = 25_000  # (g) a peer that says nothing for so long is gone
-    upgrade_ms_max: int = 5_000  # (g) from the accepted socket to the peer's HELLO
-    half_open_max: int = 128  # (g) sockets that have not said who they are
-    half_open_per_ip_max: int = 32  # (g)
-    inbound_max: int = 128  # (g)
-    inbound_per_ip_max: int = 64  # (g)
+    upgrade_ms_max: int = 10_000  # (g) from the accepted socket to the peer's HELLO
+    half_open_max: int = 256  # (g) sockets that have not said who they are
+    half_open_per_ip_max: int = 64  # (g)
+    inbound_max: int = 192  # (g) each may make us hold one frame and one yamux window: 250 MB in all
+    inbound_per_ip_max: int = 96  # (g)
     ban_ms: int = 60_000  # (g)
     memory_bytes_max: int = 384 << 20
 

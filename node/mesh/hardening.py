@@ -104,6 +104,7 @@ BUFFERED_BYTES_MAX = 512 * 1024  # MSH-2, unread on all streams of one connectio
 WINDOW_BYTES = 256 * 1024  # MSH-2, yamux's initial window, never grown
 WRITE_BYTES = 60 * 1024  # one write, one yamux frame, one Noise message
 _EXIT_OUT_OF_MEMORY = 70
+_WINDOW_POLL_S = 0.02  # while a peer reads more slowly than we write
 _LOG_LINES_PER_S, _LOG_LINES_BURST = 5.0, 100.0  # (g)
 _PR_SET_PDEATHSIG = 1
 _DATA, _WINDOW_UPDATE, _PING, _GO_AWAY = range(4)
@@ -310,6 +311,18 @@ async def answer(connection: Any, *protocols: str) -> None:
 async def ask(connection: Any, protocol: str) -> None:
     """Negotiate as the side that calls; raises unless the other side speaks `protocol`."""
     await MultiselectClient().select_one_of([protocol], Communicator(connection))
+
+
+async def write(stream: Any, data: bytes) -> None:
+    """All of `data`, as the peer's window allows. yamux's own wait gives up after 5 s, in the middle of a frame."""
+    at = 0
+    while at < len(data):
+        room = min(WRITE_BYTES, stream.send_window)
+        if room > 0 or stream.closed or stream.send_closed:
+            await stream.write(data[at : at + max(room, 1)])
+            at += room
+        else:
+            await trio.sleep(_WINDOW_POLL_S)
 
 
 def _muxed(session: Any) -> tuple[str, Any]:

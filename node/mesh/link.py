@@ -15,6 +15,7 @@ from hashlib import blake2b
 from node.mesh.bridge import Acknowledged, Connected, Limits, MeshEvent, Message, Overflow, Received
 from node.mesh.wire import (
     CREDIT_UNITS_MAX,
+    FIRST_FRAME_BYTES_MAX,
     FRAME_BYTES_MAX,
     MESSAGE_BYTES_MAX,
     VERSION,
@@ -84,7 +85,7 @@ class Link:
         self.greeted = False
         self.farewell: str | None = None  # the code of the peer's GOODBYE
         self._network, self._check, self._limits = network, check, limits
-        self._splitter = Splitter()
+        self._splitter = Splitter(FIRST_FRAME_BYTES_MAX)
         self._control: deque[Frame] = deque([Hello(VERSION, network, {"credit": limits.credit_units})])
         self._messages: deque[bytes] = deque()
         self._messages_bytes = 0
@@ -243,6 +244,7 @@ class Link:
                 raise Reject("MSH-5", "network: the peer belongs to another network")
             case Hello():
                 self.greeted, self._credit = True, frame.credit
+                self._splitter.bytes_max = FRAME_BYTES_MAX
                 return Connected(self.peer, self.address, self.outbound)
             case Goodbye(code):
                 self.farewell = code

@@ -302,8 +302,7 @@ class Mesh:
             parting = connection.parting
             connection.wake = trio.Event()
             data = connection.link.pull()
-            for start in range(0, len(data), hardening.WRITE_BYTES):
-                await connection.stream.write(data[start : start + hardening.WRITE_BYTES])
+            await hardening.write(connection.stream, data)
             if parting:
                 break
             if not data:

@@ -6,7 +6,7 @@ MSH-13 and MSH-17.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from protocol.errors import Reject
 from protocol.params import RECORD_BYTES_MAX
 
 FRAME_BYTES_MAX = 1 << 20  # MSH-4
+FIRST_FRAME_BYTES_MAX = 8192  # MSH-4, until HELLO: a stranger cannot make us hold more
 LENGTH_BYTES = 4  # MSH-4, big-endian
 VERSION = 1  # MSH-5
 FEATURES_MAX = 16  # MSH-5 (g)
@@ -171,25 +172,23 @@ class Splitter:
     """Cuts a stream of bytes into the bodies of its frames; holds at most one frame that is not whole yet."""
 
     def __init__(self, bytes_max: int = FRAME_BYTES_MAX) -> None:
-        self._bytes_max = bytes_max
+        self.bytes_max = bytes_max  # may change between two bodies
         self._held = bytearray()
 
-    def feed(self, data: bytes) -> list[bytes]:
+    def feed(self, data: bytes) -> Iterator[bytes]:
         """The bodies that `data` completes; raises Reject MSH-4 as soon as a length is out of bounds."""
         self._held += data
-        bodies: list[bytes] = []
         start = 0
         while len(self._held) - start >= LENGTH_BYTES:
             size = int.from_bytes(self._held[start : start + LENGTH_BYTES], "big")
-            if not 2 <= size <= self._bytes_max:
-                raise Reject("MSH-4", f"frame: {size} bytes, must be 2 to {self._bytes_max}")
+            if not 2 <= size <= self.bytes_max:
+                raise Reject("MSH-4", f"frame: {size} bytes, must be 2 to {self.bytes_max}")
             end = start + LENGTH_BYTES + size
             if len(self._held) < end:
                 break
-            bodies.append(bytes(self._held[start + LENGTH_BYTES : end]))
+            yield bytes(self._held[start + LENGTH_BYTES : end])
             start = end
         del self._held[:start]
-        return bodies
 
 
 @dataclass(frozen=True, slots=True)
