@@ -57,7 +57,7 @@ class Coop:
     limits: Limits | None = None
     pledges_hash: bytes = b""
     candidates: tuple[Record, ...] = ()
-    tally: Tally | None = None
+    tally: Tally[bytes] | None = None
     line: tuple[bytes, ...] = ()
     voted: int = 0  # newest stamp of a counted ballot
     mandate: Mandate | None = None
@@ -150,8 +150,8 @@ class _Reader:
             return False
         if not ballots:
             return self._fact("nobody voted")
-        tally = schulze([(1, tiers_of(one, running)) for one in ballots], len(running))
-        line = succession(tally, roster, running)
+        tally = schulze([(1, ranking_of(one)) for one in ballots], running)
+        line = succession(tally, roster)
         voted = max(one.header.created for one in ballots)
         self.coop = replace(self.coop, tally=tally, line=line, voted=voted)
         return self._fact("ballots certified")
@@ -245,10 +245,9 @@ def _good_deal(mandate: Mandate, record: Record) -> bool:
     return bool(record.body["roster"] == mandate.roster and record.body["deal"] == mandate.deal)
 
 
-def tiers_of(ballot: Record, running: tuple[bytes, ...]) -> tuple[tuple[int, ...], ...]:
-    """A ballot's tiers as numbers from 1, the order of the candidates' keys."""
-    number = {key: at for at, key in enumerate(running, 1)}
-    return tuple(tuple(number[key] for key in tier) for tier in ballot.body["ranking"])
+def ranking_of(ballot: Record) -> tuple[tuple[bytes, ...], ...]:
+    """A ballot's tiers of candidates, best first."""
+    return tuple(tuple(tier) for tier in ballot.body["ranking"])
 
 
 def _demand(pledge: Record) -> Demand:

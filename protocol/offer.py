@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from protocol.errors import CommandError, Reject
 from protocol.negotiation import Quotation, Request, parse
+from protocol.template import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +77,34 @@ def _points(offer: Offer, request: Request, quantity: int) -> tuple[int, ...]:
         for row, value in zip(request.template.compared, offer.attributes, strict=True)
     )
     return max(0, quantity - offer.capacity), price * quantity + adjusted
+
+
+def flat(offer: Offer, template: Template) -> list[dict[str, str | int]]:
+    """An offer as plain rows, one a rung, as the local API carries them."""
+    common = {f"attribute.{row.name}": value for row, value in zip(template.compared, offer.attributes, strict=True)}
+    base: dict[str, str | int] = {"sku": offer.sku, "line": offer.line, "capacity": offer.capacity, "pack": offer.pack}
+    return [base | common | {"min_qty": minimum, "unit_price_minor": price} for minimum, price in offer.ladder]
+
+
+def from_flat(rows: Sequence[Mapping[str, str | int]], template: Template) -> tuple[Offer, ...]:
+    """The offers that `flat` spelled out. Raises CommandError NEG-34 naming the row and the field."""
+    found: dict[str, Offer] = {}
+    for number, row in enumerate(rows, 1):
+        try:
+            whole = {name: row[name] for name in ("line", "capacity", "pack", "min_qty", "unit_price_minor")}
+            attributes = tuple(row[f"attribute.{one.name}"] for one in template.compared)
+            sku = row["sku"]
+        except KeyError as error:
+            raise CommandError("NEG-34", f"rows[{number}].{error.args[0]}: is missing") from None
+        numbers = (*whole.values(), *attributes)
+        if type(sku) is not str or not sku or any(type(one) is not int for one in numbers):
+            raise CommandError("NEG-34", f"rows[{number}]: sku must be a text, everything else an integer")
+        rung = int(whole["min_qty"]), int(whole["unit_price_minor"])
+        known = found.get(sku)
+        ladder = (*(known.ladder if known else ()), rung)
+        found[sku] = Offer(
+            sku, int(whole["line"]), ladder, int(whole["capacity"]), int(whole["pack"]), tuple(map(int, attributes))
+        )
+    if not found:
+        raise CommandError("NEG-34", "rows: a price list has at least one article")
+    return tuple(found.values())

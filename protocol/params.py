@@ -42,6 +42,7 @@ SYNC_HAVE_IDS_MAX = 16_384  # SYN-14 (g), ids to give away found in one message
 SYNC_ROUNDS_MAX = 4096  # SYN-15 (g), eight million differences at 2,000 a round
 LIVE_INTENTS_MAX = 5  # GOS-7 (g), per author and board
 INTENT_LIFE_MS = 30 * DAY_MS  # INT-5 (g), beyond its ready-by date
+ATTESTATION_LIFE_MS = 1825 * DAY_MS  # ATT-4 (g), five years
 
 # Decisions (06-decision)
 WITNESSES_MAX = 16  # DEC-1 (g)
@@ -56,7 +57,9 @@ ALTERNATIVES_MAX = 64  # PRF-1 (g), in one task
 PRIOR_TASKS = 2.0  # PRF-3, the prior weighs as much as this many tasks; measured in decision 0010
 POOL_PERSONS_PER_ATTRIBUTE = 2  # PRF-4, members' worth of the lone prior in a pool's; measured in decision 0010
 LEVELS_MAX = 5  # PRF-5, PROTOCOL 1
-LEVEL_UTILITY = 1.0  # PRF-5 (g), a spread of the attribute moves the odds by e
+LEVEL_OF_ROOT = 0.4  # PRF-5, of the root mean square of a member's effects; measured in decision 0010
+LEVEL_LEAST = 0.1  # PRF-5 (g), an effect below it says nothing
+LEVEL_UTILITY = 1.0  # PRF-6 (g), a level: one spread of the attribute moves the odds by e
 COORDINATE_MAX = 127  # PRF-8, FRM-1
 
 # Formation of groups (05-formation)
@@ -102,3 +105,6 @@ NEWCOMER_OUTCOMES = 3  # REP-12 (g)
 
 # Reputation scopes (10-reputation)
 TRUST_PREFIX_DIGITS = 1  # REP-11 (g), hex digits of the subject's key that name the scope
+
+# Engine
+SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next

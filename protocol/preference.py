@@ -19,6 +19,8 @@ from protocol.errors import CommandError
 from protocol.params import (
     ALTERNATIVES_MAX,
     COORDINATE_MAX,
+    LEVEL_LEAST,
+    LEVEL_OF_ROOT,
     LEVEL_UTILITY,
     LEVELS_MAX,
     POOL_PERSONS_PER_ATTRIBUTE,
@@ -352,15 +354,14 @@ def levels(weights: Sequence[float], reference: Sequence[float], spread: Sequenc
     reference: the template's prior weights, so that all on a board mean the same; spread: from `spreads`.
     """
     away = [(w - r) * s for w, r, s in zip(weights, reference, spread, strict=True)]
+    bar = max(LEVEL_LEAST, LEVEL_OF_ROOT * sqrt(sum(x * x for x in away) / len(away)))
     strongest = sorted(range(len(away)), key=lambda k: (-abs(away[k]), k))[:LEVELS_MAX]
-    return tuple((1 if x > 0 else -1) if k in strongest and abs(x) >= LEVEL_UTILITY else 0 for k, x in enumerate(away))
+    return tuple((1 if x > 0 else -1) if k in strongest and abs(x) >= bar else 0 for k, x in enumerate(away))
 
 
 def from_levels(level: Sequence[int], reference: Sequence[float], spread: Sequence[float]) -> Vector:
-    """Weights that levels stand for, as far as they say: a level is worth twice its threshold (PRF-6)."""
-    return tuple(
-        r + (2 * LEVEL_UTILITY * x / s if s else 0.0) for x, r, s in zip(level, reference, spread, strict=True)
-    )
+    """Weights that levels stand for, as far as they say (PRF-6)."""
+    return tuple(r + (LEVEL_UTILITY * x / s if s else 0.0) for x, r, s in zip(level, reference, spread, strict=True))
 
 
 def mean(weights: Sequence[Sequence[float]], default: Sequence[float]) -> Vector:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 
 from protocol.params import (
@@ -31,10 +32,12 @@ from protocol.params import (
 _MASS_MIN = 1e-9  # a walk's mass below this is dropped; an error of at most this / RESTART
 _PATHS_SHOWN = 3
 REPORTERS_MAX = 32  # the nearest ones, in one expectation
+ARRAYS_FROM = 5_000  # edges; below it plain Python is as quick, and NumPy is not loaded
 _GOOD = {"kept": 1.0, "vouch": VOUCH_GOOD}
 _BAD = {"broken": 1.0, "sponsored": SPONSOR_BAD}
 
 Links = dict[bytes, dict[bytes, float]]  # from → to → number in 0..1
+Walk = Callable[[bytes, bytes, bytes | None], dict[bytes, float]]  # (start, end, never entered) → expected visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def standing(trust: Graph, observer: bytes, subject: bytes, role: str | None = N
     The observer about itself is 1. A subject that nothing leads to is 0, as is one known to be bad.
     """
     steps = _steps(trust, subject, role)
-    return _standing(steps, _transposed(steps), observer, subject)
+    return _standing(_walker(steps), _walker(_transposed(steps)), observer, subject)
 
 
 def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Expectation:
@@ -155,10 +158,10 @@ def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Exp
     found = trust.outcomes.get((role, subject), {})
     steps = _steps(trust, subject, None)
     steps.pop(subject, None)  # whom the subject trusts must not speak for it
-    back = _transposed(steps)
-    near = _spread(steps, observer, subject) | {observer: 1.0}
+    walk, back = _walker(steps), _walker(_transposed(steps))
+    near = walk(observer, subject, None)
     asked = sorted((node for node in found if near.get(node)), key=lambda node: (-near[node], node))[:REPORTERS_MAX]
-    weights = {node: _standing(steps, back, observer, node).value for node in asked}
+    weights = {node: _standing(walk, back, observer, node).value for node in asked}
     good = sum(weights[node] * found[node].good for node in asked)
     bad = sum(weights[node] * found[node].bad for node in asked)
     reporters = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
@@ -199,20 +202,20 @@ def is_newcomer(outcomes: int, vouches: int) -> bool:
     return outcomes < NEWCOMER_OUTCOMES and vouches == 0
 
 
-def _standing(steps: Links, back: Links, observer: bytes, subject: bytes) -> Standing:
+def _standing(walk: Walk, back: Walk, observer: bytes, subject: bytes) -> Standing:
     if observer == subject:
         return Standing(1.0, 1.0, ())
-    visits = _spread(steps, observer, subject)
+    visits = walk(observer, subject, None)
     hit = visits.get(subject, 0.0)
     if hit <= _MASS_MIN:
         return Standing(0.0, 0.0, ())
-    backward = _spread(back, subject, subject)
+    backward = back(subject, subject, None)
     bottlenecks = []
     for node, count in sorted(visits.items()):
         # Visits × chance from there is at least the share that passes: a cheap bound before the exact walk without it.
         if node in (observer, subject) or count * backward.get(node, 0.0) < 0.999 * BOTTLENECK_SHARE * hit:
             continue
-        without = _spread(steps, observer, subject, node).get(subject, 0.0)
+        without = walk(observer, subject, node).get(subject, 0.0)
         if hit - without >= BOTTLENECK_SHARE * hit:
             bottlenecks.append(node)
     return Standing(hit * (1 - BOTTLENECK_DECAY) ** len(bottlenecks), hit, tuple(bottlenecks))
@@ -241,7 +244,7 @@ def _transposed(steps: Links) -> Links:
     return back
 
 
-def _spread(steps: Links, start: bytes, end: bytes, without: bytes | None = None) -> dict[bytes, float]:
+def _spread(steps: Links, start: bytes, end: bytes, without: bytes | None) -> dict[bytes, float]:
     """Expected visits of a walk that goes on with 1 - RESTART a step, ends at `end` and never enters `without`."""
     visits: dict[bytes, float] = {start: 1.0}
     front = {start: 1.0}
@@ -256,6 +259,35 @@ def _spread(steps: Links, start: bytes, end: bytes, without: bytes | None = None
         following.pop(end, None)
         front = following
     return visits
+
+
+def _walker(steps: Links) -> Walk:
+    """`_spread` over these steps, on arrays when they are many."""
+    if sum(len(row) for row in steps.values()) < ARRAYS_FROM:
+        return partial(_spread, steps)
+    import numpy
+
+    nodes = sorted(dict.fromkeys([*steps, *(other for row in steps.values() for other in row)]))
+    number = {node: position for position, node in enumerate(nodes)}
+    source = numpy.array([number[node] for node, row in steps.items() for _ in row])
+    target = numpy.array([number[other] for row in steps.values() for other in row])
+    onward = numpy.array([chance for row in steps.values() for chance in row.values()]) * (1 - RESTART)
+
+    def walk(start: bytes, end: bytes, without: bytes | None) -> dict[bytes, float]:
+        front = numpy.zeros(len(nodes))
+        if start not in number:
+            return {start: 1.0}
+        front[number[start]] = 1.0
+        visits = front.copy()
+        open_steps = onward if without is None else numpy.where(target == number[without], 0.0, onward)
+        while front.sum() > _MASS_MIN:
+            front = numpy.bincount(target, front[source] * open_steps, len(nodes)).astype(numpy.float64)
+            visits += front
+            if end in number:
+                front[number[end]] = 0.0
+        return {nodes[position]: float(visits[position]) for position in numpy.flatnonzero(visits)}
+
+    return walk
 
 
 def _paths(steps: Links, start: bytes, end: bytes) -> list[tuple[tuple[bytes, ...], float]]:

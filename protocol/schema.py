@@ -110,7 +110,7 @@ def pair(first: Rule, second: Rule) -> Rule:
         first(value[0], f"{path}[0]")
         second(value[1], f"{path}[1]")
 
-    return check
+    return Rule(("pair", first.shape, second.shape), check)
 
 
 def ascending(item: Rule, most: int, least: int = 0) -> Rule:

@@ -1,0 +1,196 @@
+"""What a node does by itself on a board: form groups when an epoch ends, write or join charters, notice requests.
+
+Decides when an own persona founds or joins a co-op on behalf of an intent that is ready; never pledges, never commits.
+Spec: 05-formation, FRM-9 to FRM-26.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from protocol.charter import charter_hash, coop_scope
+from protocol.deal import deal_scope
+from protocol.encoding import digest
+from protocol.engine.core import Context, Core
+from protocol.engine.membership import Wish
+from protocol.errors import Ignore, Reject
+from protocol.formation import Entry, Group, block, form, share
+from protocol.identity import Persona
+from protocol.params import FOUND_WITNESSES, FOUNDERS_MAX
+from protocol.record import Record, Slot, embedded
+from protocol.template import Template
+
+
+def attend(core: Core, context: Context) -> None:
+    """Look at the board again: charters that list me, requests to quote for, an epoch that has ended."""
+    for call in sorted(context.log.of_kind("call.1"), key=lambda one: (one.header.created, one.id)):
+        _consider_call(core, context, call)
+    if core.settings.role == "supplier":
+        for headline in context.log.of_kind("headline.1"):
+            if headline.body["template"] in core.settings.templates and headline.header.expires > core.now:
+                core.follow(deal_scope(headline.body["deal"]))
+    _form(core, context)
+
+
+def own_intents(core: Core, context: Context) -> list[Record]:
+    """The live intents of own personas on a board, by id."""
+    live = [one for one in context.log.of_kind("intent.1") if one.author in core.personas]
+    return sorted(
+        (one for one in live if one.body["readiness"] != "withdrawn" and one.header.expires > core.now),
+        key=lambda one: one.id,
+    )
+
+
+def taken_intents(core: Core, context: Context) -> dict[tuple[bytes, str], None]:
+    """(author, intent name) of every intent that a marker says is pledged or committed (FRM-12)."""
+    kinds = ("pledge-marker.1", "commitment-marker.1")
+    return {
+        (one.author, one.header.slot.name): None
+        for kind in kinds
+        for one in context.log.of_kind(kind)
+        if one.header.slot is not None
+    }
+
+
+def entries(core: Core, context: Context, before: int) -> list[Entry]:
+    """The intents that an epoch ending at `before` groups: ready, in time, not used up (FRM-9)."""
+    taken = taken_intents(core, context)
+    found: list[Entry] = []
+    _, category, region = context.scope.split("/")
+    for one in context.log.of_kind("intent.1"):
+        template = core.settings.templates.get(one.body["template"])
+        slot = one.header.slot
+        ready = one.body["readiness"] in ("ready", "pledged") and one.header.expires > before
+        if template is None or slot is None or not ready or one.header.created >= before:
+            continue
+        if (one.author, slot.name) not in taken:
+            where = block(category, template.hash, region, one.body["ready_by"])
+            vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
+            found.append(Entry(one.author, one.id, where, vector))
+    return found
+
+
+def _form(core: Core, context: Context) -> None:
+    """Found the group that an ended epoch puts an own intent into, when it is this persona's turn (FRM-13)."""
+    for intent in own_intents(core, context):
+        template = core.settings.templates.get(intent.body["template"])
+        if template is None or intent.body["readiness"] not in ("ready", "pledged"):
+            continue
+        epoch, since = divmod(core.now, template.epoch_ms)
+        context.wake_at((epoch + (since >= template.cutoff_ms)) * template.epoch_ms + template.cutoff_ms)
+        if since < template.cutoff_ms or _engaged(core, context, intent):
+            continue
+        group = my_group(core, context, template, epoch, intent)
+        if group is None:
+            continue
+        for turn, key in enumerate(group.founders[:FOUNDERS_MAX]):
+            due = epoch * template.epoch_ms + template.cutoff_ms + turn * template.cutoff_ms
+            if key == intent.author:
+                if core.now >= due:
+                    _found(core, context, template, epoch, group, turn, core.personas[key])
+                else:
+                    context.wake_at(due)
+
+
+def my_group(core: Core, context: Context, template: Template, epoch: int, intent: Record) -> Group | None:
+    """The group this node computes for an own intent in an epoch."""
+    found = form(
+        entries(core, context, epoch * template.epoch_ms),
+        epoch_seed(epoch, context.scope),
+        template.least,
+        template.most,
+    )
+    return next((group for group in found.groups if intent.id in group.ids), None)
+
+
+def epoch_seed(epoch: int, scope: str) -> bytes:
+    """What an epoch adds to the order of founders on a board (FRM-10)."""
+    return digest("epoch", f"{scope}/{epoch}".encode())
+
+
+def _engaged(core: Core, context: Context, intent: Record) -> bool:
+    """Whether an own intent is in a co-op that lives, or about to join one."""
+    name = intent.header.slot.name if intent.header.slot else ""
+    coop = core.facts.get(f"engaged/{context.scope}/{name}")
+    if coop is None:
+        return False
+    view = core.context(coop.decode()).coop(core.settings)
+    if view is not None and view.state == "void":
+        return False
+    charter_age = core.now - view.charter.header.created if view is not None else 0
+    # A charter whose witnesses never accept binds nobody: the intent is free again after its time to join.
+    return not (view is not None and view.state == "called" and charter_age > view.charter.body["times"]["join_ms"])
+
+
+def _authors(context: Context, ids: Iterable[bytes]) -> list[bytes]:
+    return sorted(context.log.records[one].author for one in ids if one in context.log.records)
+
+
+def _found(
+    core: Core, context: Context, template: Template, epoch: int, group: Group, turn: int, founder: Persona
+) -> None:
+    """Write the charter of a computed group, and call its members on the board."""
+    marker = f"founded/{context.scope}/{epoch}"
+    if marker in core.facts:
+        return
+    core.keep(marker, b"1")
+    _, category, region = context.scope.split("/")
+    times = core.settings.presets[core.settings.preset]
+    rotated = group.founders[turn:] + group.founders[:turn]
+    body = {
+        "nonce": core.entropy(16),
+        "purpose": template.title,
+        "category": category,
+        "region": region,
+        "template": template.hash,
+        "epoch": epoch,
+        "listed": _authors(context, group.ids),
+        "least": template.least,
+        "most": template.most,
+        "witnesses": sorted(rotated[:FOUND_WITNESSES]),
+        "fee_max_minor": 0,
+        "risk": "lowest",
+        "times": dict(times),
+    }
+    publish_charter(core, context, founder, body)
+
+
+def publish_charter(core: Core, context: Context, founder: Persona, body: dict[str, object]) -> bytes:
+    """Say the charter in its own scope and the call on the board; the charter's hash."""
+    hashed = charter_hash(founder.key, body)
+    scope = coop_scope(hashed)
+    times = body["times"]
+    retention_ms = int(times["retention_ms"]) if isinstance(times, dict) else 0
+    core.follow(scope)
+    until = core.now + retention_ms
+    charter = core.say(founder, "charter.1", scope, body, until=until, slot=Slot("once", "charter", 0))
+    call = {"coop": hashed[:16], "charter": charter.raw}
+    slot = Slot("once", f"call/{hashed[:16].hex()}", 0)
+    core.say(founder, "call.1", context.scope, call, until=until, slot=slot)
+    return hashed
+
+
+def _consider_call(core: Core, context: Context, call: Record) -> None:
+    """Join the first charter that lists an own intent's author and agrees with our own computation (FRM-11)."""
+    try:
+        charter = embedded(call.body["charter"], core.settings.network)
+    except (Reject, Ignore):
+        return
+    hashed = charter_hash(charter.author, charter.body)
+    scope = coop_scope(hashed)
+    good = charter.kind == "charter.1" and charter.author == call.author and hashed[:16] == call.body["coop"]
+    if not good or charter.scope != scope or f"wish/{scope}" in core.facts:
+        return
+    template = core.settings.templates.get(charter.body["template"])
+    listed = charter.body["listed"]
+    for intent in own_intents(core, context):
+        name = intent.header.slot.name if intent.header.slot else ""
+        if intent.author not in listed or template is None or _engaged(core, context, intent):
+            continue
+        if intent.body["template"] != template.hash or intent.body["readiness"] not in ("ready", "pledged"):
+            continue
+        group = my_group(core, context, template, charter.body["epoch"], intent)
+        if group is not None and share(listed, _authors(context, group.ids)):
+            core.keep(f"wish/{scope}", Wish(context.scope, name).to_bytes())
+            core.keep(f"engaged/{context.scope}/{name}", scope.encode())
+            core.follow(scope)

@@ -1,0 +1,358 @@
+"""What the engine's parts share: contexts, neighbours, own personas, and the effects under way.
+
+Decides what is admitted to a context and what an own record is; never what a context's records lead to.
+Spec: 03-gossip, GOS-3 to GOS-9; 01-record, REC-13.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from protocol.accountability import came_late
+from protocol.charter import good_join
+from protocol.coop import Coop, read_coop
+from protocol.deal import Deal, Opening, read_deal, read_mandate
+from protocol.decision import Docket, Witness
+from protocol.encoding import encode
+from protocol.errors import Ignore, Reject
+from protocol.events import Drop, Effect, Keep, Notify, Publish, Send, SendRecords, Store
+from protocol.gossip import Answer, Message, Neighbour, Subscribe, Sync, Want, encode_message
+from protocol.identity import Entropy, Persona
+from protocol.log import Log
+from protocol.params import (
+    CLOCK_AHEAD_MS_MAX,
+    LIVE_INTENTS_MAX,
+    SCOPES_PER_MESSAGE_MAX,
+    SYNC_FRAME_BYTES_MAX,
+    WANT_IDS_MAX,
+)
+from protocol.record import Record, Slot
+from protocol.sync import initiate, respond
+from protocol.template import Template
+
+_CHUNK_IDS = min(500, WANT_IDS_MAX)
+_WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
+_MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a node is told at its start. `grain_ms`: stamps of human acts are rounded down to it (REC-16)."""
+
+    network: bytes
+    role: str  # home, relay or supplier
+    templates: Mapping[bytes, Template]
+    presets: Mapping[str, Mapping[str, int]]  # a charter's times by name
+    grain_ms: int = 60_000
+    sync_ms: int = 60_000
+    preset: str = "always-on"
+
+
+@dataclass(slots=True)
+class Context:
+    """One scope in memory: its log, the docket of its decisions, and views made from them when they changed."""
+
+    scope: str
+    log: Log
+    docket: Docket = field(default_factory=Docket)
+    wake: int | None = None
+    wanted: dict[bytes, int] = field(default_factory=dict)  # id -> when it was asked for
+    witnesses: dict[tuple[str, bytes], Witness] = field(default_factory=dict)
+    duties: dict[tuple[str, bytes], tuple[bytes, ...]] = field(default_factory=dict)
+    openings: dict[bytes, Opening | None] = field(default_factory=dict)
+    receipts_due: dict[str, int] = field(default_factory=dict)
+    shown: str = ""
+    _coop: tuple[int, Coop | None] = (-1, None)
+    _deal: tuple[int, Deal | None] = (-1, None)
+
+    @property
+    def family(self) -> str:
+        """The first part of the scope's name."""
+        return self.scope.partition("/")[0]
+
+    def coop(self, settings: Settings) -> Coop | None:
+        """The co-op that the records amount to."""
+        if self._coop[0] != self.log.version:
+            self._coop = self.log.version, read_coop(self.log, self.docket, settings.network, settings.templates)
+        return self._coop[1]
+
+    def deal(self, settings: Settings) -> Deal | None:
+        """The deal that the records amount to."""
+        if self._deal[0] != self.log.version:
+            self._deal = self.log.version, read_deal(self.log, self.docket, settings.network)
+        return self._deal[1]
+
+    def wake_at(self, when: int | None) -> None:
+        """Ask to be attended to at `when` at the latest."""
+        if when is not None and (self.wake is None or when < self.wake):
+            self.wake = when
+
+
+class Core:
+    """The engine without its duties and commands: what all of them stand on."""
+
+    def __init__(self, settings: Settings, personas: Iterable[Persona], rng: random.Random, entropy: Entropy) -> None:
+        self.settings = settings
+        self.personas = {persona.key: persona for persona in personas}
+        self.rng, self.entropy = rng, entropy
+        self.now = 0
+        self.out: list[Effect] = []
+        self.contexts: dict[str, Context] = {}
+        self.followed: dict[str, None] = {}
+        self.neighbours: dict[str, Neighbour] = {}
+        self.facts: dict[str, bytes] = {}
+        self.dirty: dict[str, None] = {}
+        self.next_sync = 0
+
+    @property
+    def me(self) -> Persona:
+        """The persona that acts when no other is named: the first."""
+        return next(iter(self.personas.values()))
+
+    # Contexts
+
+    def context(self, scope: str) -> Context:
+        """The context of a scope, made empty when it is not in memory."""
+        found = self.contexts.get(scope)
+        if found is None:
+            found = self.contexts[scope] = Context(scope, Log(scope))
+        return found
+
+    def load(self, scope: str, records: Iterable[Record]) -> None:
+        """Fill a context from the log on disk; nothing is stored or published again."""
+        self.contexts.pop(scope, None)
+        context = self.context(scope)
+        for record in records:
+            try:
+                if context.log.add(record, wanted=True).stored:
+                    context.docket.note(record)
+            except Ignore:
+                continue  # replaced by a later version that stands in the same log
+        self.dirty[scope] = None
+
+    def follow(self, scope: str, lasting: bool = True) -> None:
+        """Take part in a scope: subscribe at every neighbour, reconcile with those we dialled."""
+        if scope in self.followed:
+            if lasting and f"scope/{scope}" not in self.facts:
+                self.keep(f"scope/{scope}", b"1")
+            return
+        self.followed[scope] = None
+        self.context(scope)
+        if lasting:
+            self.keep(f"scope/{scope}", b"1")
+        for neighbour in self.neighbours.values():
+            self.send(neighbour.name, Subscribe((scope,)))
+            if neighbour.outbound:
+                self.begin_sync(neighbour, scope)
+        self.dirty[scope] = None
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Remember a local fact; b"" forgets it."""
+        if value:
+            self.facts[name] = value
+        else:
+            self.facts.pop(name, None)
+        self.out.append(Keep(name, value))
+
+    def notify(self, topic: str, **detail: Any) -> None:
+        """Tell whoever looks on."""
+        self.out.append(Notify(topic, detail))
+
+    # Records
+
+    def receive(self, record: Record, peer: str) -> None:
+        """Admit a neighbour's record. Raises Ignore or Reject before anything has changed."""
+        context = self._admissible(record)
+        if record.id in context.log.records:
+            return
+        lacking = [ref for ref in record.header.refs if ref not in context.log.records]
+        neighbour = self.neighbours.get(peer)
+        if lacking:  # GOS-6: wait, and ask only who sent the child
+            if neighbour is not None:
+                neighbour.wait(record)
+                self.send(peer, Want(record.scope, tuple(lacking)))
+            return
+        self._check_place(context, record)
+        self._take(context, record, False, peer)
+        for other in self.neighbours.values():
+            for waiting in other.ready(context.log.records, record.scope):
+                try:
+                    self.receive(waiting, other.name)
+                except Reject as error:
+                    self.out.append(Drop(other.name, error.code))
+                except Ignore:
+                    continue
+
+    def say(
+        self,
+        persona: Persona,
+        kind: str,
+        scope: str,
+        body: Mapping[str, Any],
+        *,
+        until: int,
+        slot: Slot | None = None,
+        refs: tuple[bytes, ...] = (),
+        human: bool = False,
+        follow: bool = False,
+    ) -> Record:
+        """Sign, store and publish an own record; what a person did is stamped to the grain (REC-16).
+
+        `follow`: take part in the scope too, once it is sure that the record is good.
+        """
+        created = self.now - self.now % self.settings.grain_ms if human else self.now
+        record = Record.sign(
+            persona, self.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
+        )
+        context = self.context(scope)
+        self._check_place(context, record)
+        if follow:
+            self.follow(scope)
+        self._take(context, record, True, "")
+        return record
+
+    def _admissible(self, record: Record) -> Context:
+        header = record.header
+        if header.created > self.now + CLOCK_AHEAD_MS_MAX:
+            raise Ignore("REC-13", "created: more than ten minutes ahead of this node's clock")
+        if record.scope not in self.followed:
+            raise Ignore("GOS-3", f"scope: {record.scope} is not followed here")
+        context = self.context(record.scope)
+        if context.family in ("board", "mail") and header.expires <= self.now:
+            raise Ignore("REC-13", "expires: the record's time is over")
+        return context
+
+    def _check_place(self, context: Context, record: Record) -> None:
+        """Whether the record is by somebody who has a say here (FRM-24, NEG-42); raises Ignore."""
+        match context.family:
+            case "board":
+                self._check_intents(context, record)
+            case "coop":
+                coop = context.coop(self.settings)
+                if coop is not None and not _has_say(coop, record, self.settings.network):
+                    raise Ignore("FRM-24", f"{record.kind}: its author has no say in this co-op, or not yet")
+            case "deal":
+                if record.kind == "rfq.1":
+                    try:
+                        read_mandate(record, self.settings.network)
+                    except Reject as error:
+                        raise Ignore(error.code, error.message) from None
+
+    def _check_intents(self, context: Context, record: Record) -> None:
+        if record.kind != "intent.1" or record.header.slot is None:
+            return
+        name = record.header.slot.name
+        live = [one for one in context.log.of_kind("intent.1") if one.author == record.author]
+        others = [one for one in live if one.header.slot and one.header.slot.name != name]
+        if sum(1 for one in others if one.header.expires > self.now) >= LIVE_INTENTS_MAX:
+            raise Ignore("GOS-7", f"intent: its author has {LIVE_INTENTS_MAX} on this board already")
+
+    def _take(self, context: Context, record: Record, own: bool, source: str) -> None:
+        body = record.body
+        wanted = record.id in context.wanted or (
+            record.kind == "vote.1"
+            and context.docket.others_voted(body["question"], body["round"], body["step"], body["value"], record.author)
+        )
+        added = context.log.add(record, wanted or own)
+        if not added.stored:
+            return
+        context.wanted.pop(record.id, None)
+        if came_late(record, self.now):
+            self.keep(f"seen/{record.id.hex()}", encode(self.now))
+        context.docket.note(record)
+        self.dirty[context.scope] = None
+        self.out.append(Store(record, own))
+        peers = tuple(one.name for one in self.neighbours.values() if record.scope in one.scopes and one.name != source)
+        if peers:
+            self.out.append(Publish(record, peers))
+        if added.proof is not None:
+            self.notify("fault", author=record.author, kind=record.kind, scope=record.scope)
+
+    # Neighbours
+
+    def send(self, peer: str, message: Message) -> None:
+        """One gossip message to one neighbour."""
+        self.out.append(Send(peer, encode_message(message)))
+
+    def connected(self, peer: str, outbound: bool) -> None:
+        """A link is up: say what we follow, and reconcile where we dialled."""
+        neighbour = self.neighbours[peer] = Neighbour(peer, outbound)
+        scopes = list(self.followed)
+        for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
+            self.send(peer, Subscribe(tuple(scopes[at : at + SCOPES_PER_MESSAGE_MAX])))
+        if outbound:
+            for scope in scopes:
+                self.begin_sync(neighbour, scope)
+        self.notify("peer", peer=peer, connected=True)
+
+    def disconnected(self, peer: str) -> None:
+        """A link is gone, and with it all that was remembered of it."""
+        if self.neighbours.pop(peer, None) is not None:
+            self.notify("peer", peer=peer, connected=False)
+
+    def begin_sync(self, neighbour: Neighbour, scope: str) -> None:
+        """Open a reconciliation; an unfinished one is given up."""
+        session, message = initiate(self.context(scope).log.items, SYNC_FRAME_BYTES_MAX)
+        neighbour.sessions[scope] = session
+        self.send(neighbour.name, Sync(scope, message))
+
+    def sync_all(self) -> None:
+        """Reconcile every followed scope with every neighbour we dialled (GOS-4)."""
+        for neighbour in self.neighbours.values():
+            if neighbour.outbound:
+                for scope in self.followed:
+                    self.begin_sync(neighbour, scope)
+
+    def answer(self, neighbour: Neighbour, scope: str, message: bytes) -> None:
+        """Answer a reconciliation that a neighbour began."""
+        if scope in self.followed:
+            self.send(
+                neighbour.name, Answer(scope, respond(self.context(scope).log.items, message, SYNC_FRAME_BYTES_MAX))
+            )
+
+    def continue_sync(self, neighbour: Neighbour, scope: str, message: bytes) -> None:
+        """Go on with a reconciliation we began: give what the peer lacks, ask for what we lack."""
+        session = neighbour.sessions.get(scope)
+        if session is None:
+            return
+        reply, have, need = session.receive(message)
+        for at in range(0, len(have), _CHUNK_IDS):
+            self.out.append(SendRecords(neighbour.name, scope, tuple(have[at : at + _CHUNK_IDS])))
+        for at in range(0, len(need), _CHUNK_IDS):
+            self.send(neighbour.name, Want(scope, tuple(need[at : at + _CHUNK_IDS])))
+        if reply is None:
+            del neighbour.sessions[scope]
+        else:
+            self.send(neighbour.name, Sync(scope, reply))
+
+    def give(self, neighbour: Neighbour, scope: str, ids: tuple[bytes, ...]) -> None:
+        """Send what a neighbour asked for by id, as far as it is held and the scope is followed."""
+        if scope in self.followed:
+            held = self.context(scope).log.records
+            self.out.append(SendRecords(neighbour.name, scope, tuple(one for one in ids if one in held)))
+
+    def want(self, context: Context, ids: list[bytes]) -> None:
+        """Ask every neighbour for records that a certified manifest lists (DEC-19), each again after a while."""
+        due = [one for one in ids if context.wanted.get(one, 0) + self.settings.sync_ms <= self.now]
+        if not due:
+            return
+        context.wanted.update(dict.fromkeys(due, self.now))
+        for neighbour in self.neighbours.values():
+            if neighbour.outbound or context.scope in neighbour.scopes:
+                for at in range(0, len(due), _CHUNK_IDS):
+                    self.send(neighbour.name, Want(context.scope, tuple(due[at : at + _CHUNK_IDS])))
+        context.wake_at(self.now + self.settings.sync_ms)
+
+
+def _has_say(coop: Coop, record: Record, network: bytes) -> bool:
+    """Whether a record's author may say this kind of thing in this co-op, by what is certified there."""
+    if record.kind in _WITNESS_KINDS:
+        return record.author in coop.council.witnesses
+    if record.kind == "join.1":
+        return good_join(coop.charter, network, record)
+    if record.kind in _MEMBER_KINDS and coop.state != "called" and coop.roster:
+        return record.author in coop.keys
+    return True

@@ -1,0 +1,285 @@
+"""What a person asks for around intents and joining: checked against boundaries, then signed.
+
+Decides whether an own persona may say it now; every refusal is a CommandError that says what to do instead, raised
+before anything has changed. Spec: 04-intent, INT-1 to INT-9; 05-formation, FRM-22 to FRM-27.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol import commands as ask
+from protocol.charter import Invitation
+from protocol.coop import Coop
+from protocol.encoding import decode, encode
+from protocol.engine.board import publish_charter
+from protocol.engine.core import Context, Core
+from protocol.engine.membership import Wish
+from protocol.errors import CommandError, Reject
+from protocol.identity import Persona
+from protocol.params import INTENT_LIFE_MS, LIVE_INTENTS_MAX
+from protocol.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
+from protocol.record import Record, Slot
+from protocol.schema import slug
+from protocol.template import Template
+
+
+def template_of(core: Core, category: str) -> Template:
+    """The template of a category, the newest version; raises CommandError INT-1."""
+    found = [one for one in core.settings.templates.values() if one.category == category]
+    if not found:
+        known = ", ".join(sorted({one.category for one in core.settings.templates.values()}))
+        raise CommandError("INT-1", f"category: {category[:32]!r} is unknown here (known: {known})")
+    return max(found, key=lambda one: (one.version, one.hash))
+
+
+def board_scope(category: str, region: str) -> str:
+    """The board of a category in a region; raises CommandError INT-2 for a region that is none."""
+    try:
+        slug(8)(region, "region")
+    except Reject as error:
+        raise CommandError("INT-2", error.message + ", such as a geohash or 'any'") from None
+    return f"board/{category}/{region}"
+
+
+def set_boundaries(core: Core, command: ask.SetBoundaries) -> dict[str, Any]:
+    """Remember the limits that no signature may pass (INT-6)."""
+    limits = {
+        name: value
+        for name in ("price_max_minor", "open_pledges_max", "latest")
+        if (value := getattr(command, name)) is not None
+    }
+    for name, value in limits.items():
+        if value < 0:
+            raise CommandError("INT-6", f"{name}: must not be negative")
+    excluded = sorted(dict.fromkeys(command.excluded_suppliers))
+    core.keep("boundaries", encode(limits | {"excluded": excluded}))
+    return limits | {"excluded_suppliers": excluded}
+
+
+def boundaries(core: Core) -> dict[str, Any]:
+    """The member's limits, {} while none are set."""
+    kept = core.facts.get("boundaries")
+    found: dict[str, Any] = {} if kept is None else decode(kept)
+    return found
+
+
+def within(core: Core, *, price_minor: int, supplier: bytes | None = None) -> None:
+    """Raises CommandError INT-6 when a signature would pass a boundary."""
+    limits = boundaries(core)
+    most = limits.get("price_max_minor")
+    if most is not None and price_minor > most:
+        raise CommandError("INT-6", f"boundary: {price_minor} is above your highest price {most}; change it first")
+    if supplier is not None and supplier in limits.get("excluded", []):
+        raise CommandError("INT-6", "boundary: you excluded this supplier")
+    if limits.get("latest") is not None and core.now > limits["latest"]:
+        raise CommandError("INT-6", "boundary: your latest date is over; change it first")
+
+
+def set_preference(core: Core, command: ask.SetPreference) -> dict[str, Any]:
+    """Fit weights from the member's choices, shrunk toward the board's mean; they stay at home (PRF-3, PRF-7)."""
+    template = template_of(core, command.category)
+    names = [one.name for one in template.attributes]
+    tasks = read_tasks(names, command.tasks)
+    spread, reference = spreads(tasks), tuple(template.priors.values())
+    prior = board_mean(core, template, spread)
+    weights = fit(tasks, prior)
+    kept = {
+        "weights": [round(weight * 1e6) for weight in weights],
+        "spread": [round(one * 1e6) for one in spread],
+        "levels": list(levels(weights, reference, spread)),
+    }
+    core.keep(f"preference/{command.category}", encode(kept))
+    return {"weights": dict(zip(names, weights, strict=True)), "words": in_words(names, weights, spread)}
+
+
+def board_mean(core: Core, template: Template, spread: Sequence[float]) -> Vector:
+    """What the boards of a category like on the average, as far as levels say; the template's prior while empty."""
+    reference = tuple(template.priors.values())
+    shown = [
+        from_levels(_vector(one, template), reference, spread)
+        for context in core.contexts.values()
+        if context.scope.startswith(f"board/{template.category}/")
+        for one in sorted(context.log.of_kind("intent.1"), key=lambda record: record.id)
+        if one.author not in core.personas and one.body["template"] == template.hash
+    ]
+    return mean(shown, reference)
+
+
+def _vector(intent: Record, template: Template) -> tuple[int, ...]:
+    return tuple(intent.body["levels"].get(one.name, 0) for one in template.attributes)
+
+
+def preference(core: Core, template: Template) -> dict[str, list[int]]:
+    """The kept preference of a category: weights and spread in millionths, levels; all zero while there is none."""
+    kept = core.facts.get(f"preference/{template.category}")
+    width = len(template.attributes)
+    found: dict[str, list[int]] = decode(kept) if kept else {}
+    if len(found.get("levels", [])) != width:
+        return {"weights": [0] * width, "spread": [0] * width, "levels": [0] * width}
+    return found
+
+
+def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
+    """Say what the member would like, or say it anew."""
+    template = template_of(core, command.category)
+    scope = board_scope(command.category, command.region)
+    known = core.facts.get(f"intent/{command.name}")
+    if known is not None and known.decode() != scope:
+        raise CommandError("INT-3", f"name: {command.name} stands on {known.decode()}; withdraw it there first")
+    if command.want < 1:
+        raise CommandError("INT-4", "want: must be 1 or more")
+    shown = preference(core, template)["levels"]
+    marks = {one.name: level for one, level in zip(template.attributes, shown, strict=True) if level}
+    body = {
+        "template": template.hash,
+        "want": command.want,
+        "tolerate": command.tolerate,
+        "spend_minor": command.spend_minor,
+        "readiness": command.readiness,
+        "ready_by": command.ready_by,
+        "levels": marks,
+        "terms": sorted(dict.fromkeys(command.terms)),
+    }
+    if command.requirements:
+        body["requirements"] = [dict(one) for one in command.requirements]
+    record = _say_intent(core, core.me, scope, command.name, body)
+    if f"intent/{command.name}" not in core.facts:
+        core.keep(f"intent/{command.name}", scope.encode())
+    return {"id": record.id, "board": scope, "readiness": command.readiness}
+
+
+def withdraw_intent(core: Core, command: ask.WithdrawIntent) -> dict[str, Any]:
+    """Take an intent back: its next version says so."""
+    scope, intent = _own_intent(core, command.name)
+    record = _say_intent(core, core.me, scope, command.name, dict(intent.body) | {"readiness": "withdrawn"})
+    core.keep(f"intent/{command.name}", b"")
+    return {"id": record.id, "board": scope, "readiness": "withdrawn"}
+
+
+def _say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[str, Any]) -> Record:
+    try:
+        slug()(name, "name")
+    except Reject as error:
+        raise CommandError("INT-3", error.message) from None
+    context = core.context(scope)
+    before = context.log.slot("intent.1", persona.key, name)
+    live = [one for one in context.log.of_kind("intent.1") if one.author == persona.key]
+    if not before and len(live) >= LIVE_INTENTS_MAX:
+        raise CommandError("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} on one board; withdraw one first")
+    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
+    until = max(core.now, min(int(body["ready_by"]), core.now + INTENT_LIFE_MS)) + INTENT_LIFE_MS
+    try:
+        return core.say(
+            persona, "intent.1", scope, body, until=until, slot=Slot("latest", name, seq), human=True, follow=True
+        )
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+
+
+def _own_intent(core: Core, name: str) -> tuple[str, Record]:
+    scope = core.facts.get(f"intent/{name}", b"").decode()
+    held = core.context(scope).log.slot("intent.1", core.me.key, name) if scope else ()
+    if not held:
+        raise CommandError("INT-3", f"intent: there is none called {name[:32]!r}; see `wltm intent list`")
+    return scope, held[0]
+
+
+def watch(core: Core, command: ask.Watch) -> dict[str, Any]:
+    """Follow a board."""
+    template_of(core, command.category)
+    scope = board_scope(command.category, command.region)
+    core.follow(scope)
+    return {"board": scope}
+
+
+def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
+    """Found a co-op by hand; its founder joins it, others come by invitation."""
+    scope, intent = _own_intent(core, command.intent)
+    times = core.settings.presets.get(command.preset)
+    if times is None:
+        raise CommandError("FRM-21", f"preset: one of {', '.join(sorted(core.settings.presets))}")
+    _, category, region = scope.split("/")
+    body: dict[str, object] = {
+        "nonce": core.entropy(16),
+        "purpose": command.purpose,
+        "category": category,
+        "region": region,
+        "template": intent.body["template"],
+        "epoch": 0,
+        "listed": [],
+        "least": command.least,
+        "most": command.most,
+        "witnesses": sorted(dict.fromkeys(command.witnesses or (core.me.key,))),
+        "fee_max_minor": command.fee_max_minor,
+        "risk": "lowest",
+        "times": dict(times),
+    }
+    if not 2 <= command.least <= command.most:
+        raise CommandError("FRM-20", "least, most: at least 2 members, and most not below least")
+    try:
+        hashed = publish_charter(core, core.context(scope), core.me, body)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    coop = "coop/" + hashed[:16].hex()
+    core.keep(f"wish/{coop}", Wish(scope, command.intent).to_bytes())
+    core.keep(f"engaged/{scope}/{command.intent}", coop.encode())
+    return {"coop": hashed[:16], "charter": hashed}
+
+
+def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
+    """A single-use invitation by the founder."""
+    _, coop = coop_context(core, command.coop)
+    founder = core.personas.get(coop.charter.author)
+    if founder is None:
+        raise CommandError("FRM-26", "invite: only the founder of a co-op invites")
+    if coop.state not in ("called", "forming"):
+        raise CommandError("FRM-26", f"invite: the co-op is {coop.state}; its roster is closed")
+    if command.expires <= core.now:
+        raise CommandError("FRM-26", "expires: lies in the past")
+    token = Invitation.sign(founder, coop.hash, core.entropy(16), command.expires).token()
+    return {"token": token, "coop": command.coop, "founder": founder.key, "expires": command.expires}
+
+
+def join_coop(core: Core, command: ask.JoinCoop) -> dict[str, Any]:
+    """Wish to join; it is signed once the charter is known and its witnesses have accepted."""
+    scope, _ = _own_intent(core, command.intent)
+    coop_scope = "coop/" + command.coop.hex()
+    if len(command.coop) != 16:
+        raise CommandError("FRM-23", "coop: must be 16 bytes")
+    if command.token:
+        _check_invitation(core, core.context(coop_scope), command.token)
+    wish = Wish(scope, command.intent, command.least, command.most, tuple(command.exclude), command.token)
+    view = core.context(coop_scope).coop(core.settings)
+    if view is not None and view.state not in ("called", "forming"):
+        raise CommandError("FRM-23", f"join: the co-op is {view.state}; its roster is closed")
+    if any(core.context(coop_scope).log.slot("join.1", key, "join") for key in core.personas):
+        raise CommandError("FRM-23", "join: you joined this co-op already")
+    core.keep(f"wish/{coop_scope}", wish.to_bytes())
+    core.keep(f"engaged/{scope}/{command.intent}", coop_scope.encode())
+    core.follow(coop_scope)
+    core.dirty[coop_scope] = None
+    return {"coop": command.coop, "state": view.state if view is not None else "waiting for the charter"}
+
+
+def _check_invitation(core: Core, context: Context, token: bytes) -> None:
+    try:
+        invitation = Invitation.parse(token)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    if invitation.expires <= core.now:
+        raise CommandError("FRM-26", "invitation: has expired; ask for a new one")
+    for join in context.log.of_kind("join.1"):
+        used = join.body.get("invite", b"")
+        if used and join.author not in core.personas and Invitation.parse(used).nonce == invitation.nonce:
+            raise CommandError("FRM-26", "invitation: somebody has used it already; ask for a new one")
+
+
+def coop_context(core: Core, coop: bytes) -> tuple[Context, Coop]:
+    """A co-op that this node follows; raises CommandError FRM-20."""
+    context = core.contexts.get("coop/" + coop.hex())
+    view = context.coop(core.settings) if context is not None else None
+    if context is None or view is None:
+        raise CommandError("FRM-20", f"coop: {coop.hex()[:8]} is not known here (yet); see `wltm coop list`")
+    return context, view

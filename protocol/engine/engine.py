@@ -1,0 +1,227 @@
+"""The one door to the core: an event and the time go in, effects in order come out.
+
+Decides nothing itself: it hands events to the parts and attends to what changed. Spec: 03-gossip, GOS-1.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from protocol import commands as ask
+from protocol.engine import board, dealing, desk, floor, membership, queries
+from protocol.engine.core import Core, Settings
+from protocol.engine.needs import needs
+from protocol.errors import CommandError, Ignore, ProtocolError, Reject
+from protocol.events import (
+    Computed,
+    Effect,
+    Event,
+    MessageReceived,
+    PeerConnected,
+    PeerDisconnected,
+    RecordReceived,
+    Reply,
+    Submit,
+    Tick,
+)
+from protocol.gossip import Answer, Subscribe, Sync, Unsubscribe, Want, parse_message
+from protocol.identity import Entropy, Persona
+from protocol.params import SETTLE_STEPS_MAX
+from protocol.record import Record
+
+_ATTEND: Mapping[str, Callable[[Core, Any], None]] = {
+    "board": board.attend,
+    "coop": membership.attend,
+    "deal": dealing.attend,
+}
+_COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
+    ask.SetBoundaries: desk.set_boundaries,
+    ask.SetPreference: desk.set_preference,
+    ask.AddIntent: desk.add_intent,
+    ask.WithdrawIntent: desk.withdraw_intent,
+    ask.Watch: desk.watch,
+    ask.FoundCoop: desk.found_coop,
+    ask.Invite: desk.invite,
+    ask.JoinCoop: desk.join_coop,
+    ask.Pledge: floor.pledge,
+    ask.Stand: floor.stand,
+    ask.Vote: floor.vote,
+    ask.OpenRfq: floor.open_rfq,
+    ask.SetPrices: floor.set_prices,
+    ask.Commit: floor.commit,
+    ask.Decline: floor.decline,
+    ask.Report: floor.report,
+    ask.Attest: floor.attest,
+    ask.AskStatus: lambda core, _: queries.status(core),
+    ask.AskNeeds: lambda core, _: needs(core),
+    ask.AskBoard: queries.board,
+    ask.AskIntents: lambda core, _: queries.intents(core),
+    ask.AskCoops: lambda core, _: queries.coops(core),
+    ask.AskCoop: queries.coop_detail,
+    ask.AskDeals: lambda core, _: queries.deals(core),
+    ask.AskStanding: queries.standing_of,
+    ask.AskDigest: queries.digest,
+}
+
+
+class Engine:
+    """A node's core. Not safe for several threads; every call is bounded."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        personas: Iterable[Persona],
+        rng: random.Random,
+        entropy: Entropy,
+        facts: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """`facts`: what Keep effects left on disk. Load `scopes()` afterwards, before the first event."""
+        self._core = Core(settings, personas, rng, entropy)
+        self._core.facts = dict(facts or {})
+        for name in sorted(self._core.facts):
+            if name.startswith("scope/"):
+                self._core.followed[name.removeprefix("scope/")] = None
+
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes this node follows for itself."""
+        return tuple(self._core.followed)
+
+    def needs(self, event: Event) -> tuple[str, ...]:
+        """Scopes to `load` before this event is handled."""
+        wanted: tuple[str, ...] = ()
+        match event:
+            case RecordReceived(record, _):
+                wanted = (record.scope,) if record.scope in self._core.followed else ()
+            case MessageReceived(_, message):
+                wanted = self._named(message)
+            case Submit(_, ask.AskDigest(scope)):
+                wanted = (scope,)
+            case _:
+                pass
+        return tuple(scope for scope in wanted if scope not in self._core.contexts)
+
+    def load(self, scope: str, records: Iterable[Record]) -> None:
+        """Fill a scope's context from the log."""
+        self._core.load(scope, records)
+
+    def forget(self, scope: str) -> None:
+        """Drop a context from memory; it is loaded again when an event needs it."""
+        self._core.contexts.pop(scope, None)
+        self._core.dirty.pop(scope, None)
+
+    def resident(self) -> tuple[str, ...]:
+        """The scopes in memory, those attended to longest ago first."""
+        return tuple(self._core.contexts)
+
+    def idle(self, scope: str) -> bool:
+        """Whether nothing is lost by forgetting: the scope is only carried for others."""
+        return f"scope/{scope}" not in self._core.facts and scope not in self._core.dirty
+
+    def digest(self, scope: str) -> bytes:
+        """A hash that every node with the same records of a scope shares."""
+        return self._core.context(scope).log.digest()
+
+    @property
+    def deadline(self) -> int | None:
+        """When a Tick is wanted (Unix ms): at once while something waits to be attended to."""
+        core = self._core
+        if core.dirty:
+            return core.now
+        times = [one.wake for one in core.contexts.values() if one.wake is not None]
+        if core.neighbours:
+            times.append(core.next_sync)
+        return min(times, default=None)
+
+    def handle(self, event: Event, now: int) -> list[Effect]:
+        """The effects of one event. Raises Ignore or Reject for a neighbour's input, and then nothing has changed."""
+        core = self._core
+        core.now, core.out = now, []
+        match event:
+            case RecordReceived(record, peer):
+                core.receive(record, peer)
+            case MessageReceived(peer, message):
+                self._message(peer, message)
+            case PeerConnected(peer, outbound):
+                core.connected(peer, outbound)
+            case PeerDisconnected(peer):
+                core.disconnected(peer)
+            case Submit(request, command):
+                self._submit(request, command)
+            case Tick():
+                self._tick()
+            case Computed():
+                pass
+        return core.out
+
+    def _named(self, message: bytes) -> tuple[str, ...]:
+        """The scopes a message is about, as far as this node would act on them."""
+        try:
+            parsed = parse_message(message)
+        except Reject:
+            return ()
+        match parsed:
+            case Subscribe(scopes):
+                return scopes if self._core.settings.role == "relay" else ()
+            case Sync(scope, _) | Answer(scope, _) | Want(scope, _):
+                return (scope,) if scope in self._core.followed else ()
+            case _:
+                return ()
+
+    def _message(self, peer: str, data: bytes) -> None:
+        core = self._core
+        neighbour = core.neighbours.get(peer)
+        if neighbour is None:
+            raise Ignore("GOS-3", "message: from a peer that is not connected")
+        match parse_message(data):
+            case Subscribe(scopes):
+                for scope in neighbour.subscribe(scopes):
+                    if core.settings.role == "relay":
+                        core.follow(scope, lasting=False)
+            case Unsubscribe(scopes):
+                for scope in scopes:
+                    neighbour.scopes.pop(scope, None)
+            case Sync(scope, message):
+                core.answer(neighbour, scope, message)
+            case Answer(scope, message):
+                core.continue_sync(neighbour, scope, message)
+            case Want(scope, ids):
+                core.give(neighbour, scope, ids)
+
+    def _submit(self, request: int, command: Any) -> None:
+        core = self._core
+        run = _COMMANDS.get(type(command))
+        try:
+            if run is None:
+                raise CommandError("API-1", f"command: {type(command).__name__} is not known to this node")
+            result = run(core, command)
+        except CommandError as error:
+            core.out = [Reply(request, error)]
+            return
+        except ProtocolError as error:  # a rule of the network that the checks before did not name
+            core.out = [Reply(request, CommandError(error.code, error.message))]
+            return
+        core.out.append(Reply(request, result))
+
+    def _tick(self) -> None:
+        core = self._core
+        for context in core.contexts.values():
+            if context.wake is not None and context.wake <= core.now:
+                core.dirty[context.scope] = None
+        if core.neighbours and core.now >= core.next_sync:
+            core.sync_all()
+            jitter = core.rng.randrange(max(1, core.settings.sync_ms // 4))
+            core.next_sync = core.now + core.settings.sync_ms + jitter
+        for _ in range(SETTLE_STEPS_MAX):
+            if not core.dirty:
+                return
+            scope = next(iter(core.dirty))
+            del core.dirty[scope]
+            resident = core.contexts.get(scope)
+            if resident is None or scope not in core.followed:
+                continue
+            resident.wake = None
+            attend = _ATTEND.get(resident.family)
+            if attend is not None:
+                attend(core, resident)

@@ -1,0 +1,128 @@
+"""What a node does by itself in a co-op: accept a charter as its witness, join as wished, serve as a witness.
+
+Decides when a wish to join becomes a join; never pledges, stands, votes or commits for a person.
+Spec: 05-formation, FRM-22 to FRM-29.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocol.charter import good_join
+from protocol.coop import COOP_TERMINAL, Coop
+from protocol.deal import deal_scope
+from protocol.encoding import decode, encode
+from protocol.engine import witness
+from protocol.engine.core import Context, Core
+from protocol.errors import Ignore
+from protocol.identity import box_key
+from protocol.record import Record, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A member's will to join a co-op, kept until it can be signed: with which intent, on which conditions."""
+
+    board: str
+    intent: str
+    least: int = 0
+    most: int = 0
+    exclude: tuple[bytes, ...] = ()
+    token: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """How the fact is kept."""
+        return encode([self.board, self.intent, self.least, self.most, sorted(self.exclude), self.token])
+
+    @classmethod
+    def parse(cls, data: bytes) -> Wish:
+        """The wish in a kept fact."""
+        board, intent, least, most, exclude, token = decode(data)
+        return cls(board, intent, least, most, tuple(exclude), token)
+
+
+def attend(core: Core, context: Context) -> None:
+    """Look at the co-op again."""
+    coop = context.coop(core.settings)
+    if coop is None:
+        return
+    _accept(core, context, coop)
+    _join(core, context, coop)
+    until = coop.charter.header.expires
+    if until <= core.now:
+        return
+    witness.fetch_missing(core, context, coop.council, coop.open)
+    witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id)
+    if coop.mandate is not None and concerns_me(core, coop):
+        core.follow(deal_scope(coop.mandate.deal))
+        core.dirty.setdefault(deal_scope(coop.mandate.deal), None)
+    told = f"{coop.state} {coop.term} {len(coop.open)} {len(coop.members)}"
+    if told != context.shown:
+        context.shown = told
+        core.notify("coop", coop=coop.hash[:16], state=coop.state, members=len(coop.members))
+    if coop.state in COOP_TERMINAL:
+        context.witnesses.clear()
+
+
+def concerns_me(core: Core, coop: Coop) -> bool:
+    """Whether an own persona is a member or witness."""
+    return any(key in core.personas for key in (*coop.keys, *coop.council.witnesses))
+
+
+def find_intent(core: Core, board: str, name: str) -> Record | None:
+    """The live intent of an own persona with this name on a board."""
+    for key in core.personas:
+        for one in core.context(board).log.slot("intent.1", key, name):
+            if one.body["readiness"] != "withdrawn" and one.header.expires > core.now:
+                return one
+    return None
+
+
+def _accept(core: Core, context: Context, coop: Coop) -> None:
+    """A founder accepts its own charter, a member one it wishes to join, a relay any that names it (FRM-22)."""
+    for key in coop.council.witnesses:
+        persona = core.personas.get(key)
+        if persona is None or context.log.slot("accept.1", key, "accept"):
+            continue
+        willing = key == coop.charter.author or f"wish/{context.scope}" in core.facts or core.settings.role == "relay"
+        if willing and coop.charter.header.expires > core.now:
+            body = {"charter": coop.hash, "box": box_key(persona.box_seed(coop.hash))}
+            until, slot = coop.charter.header.expires, Slot("once", "accept", 0)
+            core.say(persona, "accept.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
+
+
+def _join(core: Core, context: Context, coop: Coop) -> None:
+    """Sign the join that is wished for, once every witness has accepted and while the box is open (FRM-23)."""
+    kept = core.facts.get(f"wish/{context.scope}")
+    if kept is None or coop.state != "forming":
+        return
+    wish = Wish.parse(kept)
+    intent = find_intent(core, wish.board, wish.intent)
+    if intent is None or context.log.slot("join.1", intent.author, "join"):
+        return
+    persona = core.personas[intent.author]
+    body: dict[str, object] = {
+        "charter": coop.hash,
+        "intent": intent.raw,
+        "box": box_key(persona.box_seed(coop.hash)),
+        "least": wish.least,
+        "most": wish.most,
+        "exclude": list(wish.exclude),
+    }
+    if wish.token:
+        body["invite"] = wish.token
+    try:
+        join = core.say(
+            persona,
+            "join.1",
+            context.scope,
+            body,
+            until=coop.charter.header.expires,
+            slot=Slot("once", "join", 0),
+            refs=(coop.charter.id,),
+        )
+    except Ignore as error:
+        core.keep(f"wish/{context.scope}", b"")
+        core.notify("refused", coop=coop.hash[:16], code=error.code, message=error.message)
+        return
+    core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, core.settings.network, join))

@@ -1,0 +1,141 @@
+"""What waits for the person: each open question an own persona may answer, until when, and what silence means.
+
+Decides nothing and changes nothing. Spec: 13-node, API-1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol.coop import Coop, slot_name
+from protocol.deal import Deal
+from protocol.engine.core import Context, Core
+from protocol.engine.dealing import trust_scope
+from protocol.engine.floor import find_question
+from protocol.template import money
+
+_ASKS = (
+    # (question, record kind, need, what it binds, what silence means)
+    (
+        "pledges",
+        "pledge.1",
+        "pledge",
+        "A pledge tells this co-op what you would take at most at which price; it binds nobody until you commit.",
+        "You stay on the roster, and nothing is ordered for you.",
+    ),
+    (
+        "candidates",
+        "nomination.1",
+        "stand",
+        "Standing for negotiator discloses your interests and fee to the members; it cannot be taken back.",
+        "You do not stand.",
+    ),
+    (
+        "ballots",
+        "ballot.1",
+        "vote",
+        "A ballot is final and counted when the box closes; the members can read it afterwards.",
+        "Your vote is not counted.",
+    ),
+)
+
+
+def needs(core: Core) -> list[dict[str, Any]]:
+    """Everything that waits, the most urgent first."""
+    found: list[dict[str, Any]] = []
+    for context in core.contexts.values():
+        if context.family == "coop":
+            coop = context.coop(core.settings)
+            if coop is not None:
+                found += _of_coop(core, context, coop)
+        elif context.family == "deal":
+            deal = context.deal(core.settings)
+            if deal is not None:
+                found += _of_deal(core, context, deal)
+    return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
+
+
+def _of_coop(core: Core, context: Context, coop: Coop) -> list[dict[str, Any]]:
+    found = []
+    me = next((key for key in coop.keys if key in core.personas), None)
+    base = {"id": coop.hash[:16], "coop": coop.hash[:16], "purpose": coop.charter.body["purpose"]}
+    for name, kind, need, says, silence in _ASKS:
+        question = find_question(coop.open, name)
+        slot = slot_name(kind.partition(".")[0], coop.roster)
+        if question is None or me is None or context.log.slot(kind, me, slot) or core.now > question.closes:
+            continue
+        more: dict[str, Any] = {"kind": need, "until": question.closes, "says": says, "silence": silence}
+        if need == "vote":
+            more["candidates"] = [
+                {"key": one.author, "fee_minor": one.body["fee_minor"], "interests": list(one.body["interests"])}
+                for one in coop.candidates
+            ]
+        found.append(base | more)
+    question = find_question(coop.open, "deal")
+    if question is not None and coop.mandate is not None and coop.mandate.negotiator in core.personas:
+        found.append(
+            base
+            | {
+                "kind": "rfq",
+                "until": question.closes,
+                "says": "You were elected: asking suppliers for quotations fixes the criteria for everybody.",
+                "silence": "The next in line is asked in your place.",
+            }
+        )
+    return found
+
+
+def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    base = {"id": deal.mandate.deal, "deal": deal.mandate.deal, "coop": deal.mandate.charter[:16]}
+    question = find_question(deal.open, "commitments")
+    template = core.settings.templates.get(deal.rfq.body["template"])
+    award = deal.award
+    if question is not None and award is not None and template is not None and core.now <= question.closes:
+        for member, quantity in award.lots:
+            if member in core.personas and not context.log.slot("commitment.1", member, "commitment"):
+                price = money(award.unit_price_minor, template.currency)
+                found.append(
+                    base
+                    | {
+                        "kind": "commit",
+                        "until": question.closes,
+                        "supplier": award.supplier,
+                        "quantity": quantity,
+                        "unit_price_minor": award.unit_price_minor,
+                        "says": f"Committing binds you to take {quantity} at {price} each per period, or less.",
+                        "silence": "You are left out of this agreement.",
+                    }
+                )
+    return found + _attestations(core, deal, base)
+
+
+def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str, Any]]:
+    """Whom an own persona can still say something about (ATT-1)."""
+    award = deal.award
+    if award is None or deal.agreement is None or deal.state not in ("countersigned", "delivered"):
+        return []
+    members = [member for member, _ in deal.agreement.shares]
+    pairs = [
+        (key, subject, role)
+        for key in core.personas
+        for subject, role in ((award.supplier, "supplier"), (deal.rfq.author, "negotiator"))
+        if key in members and key != subject
+    ]
+    pairs += [(award.supplier, member, "member") for member in members if award.supplier in core.personas]
+    found = []
+    for key, subject, role in pairs:
+        name = f"{deal.agreement_hash[:8].hex()}/{subject[:8].hex()}/{role}"
+        if not core.context(trust_scope(subject)).log.slot("attestation.1", key, name):
+            found.append(
+                base
+                | {
+                    "kind": "attest",
+                    "subject": subject,
+                    "role": role,
+                    "until": deal.rfq.header.expires,
+                    "says": "What you say of them stands for years and counts for those who trust you.",
+                    "silence": "Nothing is said; nobody's standing changes.",
+                }
+            )
+    return found

@@ -1,0 +1,267 @@
+"""What a person may look at: the node, the board, the co-ops, the deals, and what waits for an answer.
+
+Decides nothing and changes nothing: plain maps made from contexts. Spec: 13-node, API-1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol import commands as ask
+from protocol.accountability import evidence
+from protocol.coop import Coop
+from protocol.deal import Deal, refusals
+from protocol.encoding import decode
+from protocol.engine.board import own_intents
+from protocol.engine.core import Core
+from protocol.engine.dealing import coop_of, ranking_of_deal, trust_scope
+from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
+from protocol.identity import did
+from protocol.negotiation import saving
+from protocol.record import Record
+from protocol.reputation import expectation, explain, graph, standing
+from protocol.template import pooled_value
+
+_BANDS = tuple(step * 10**power for power in range(4, 15) for step in (1, 2, 5))  # pooled value is shown in bands
+
+
+def status(core: Core) -> dict[str, Any]:
+    """The node itself."""
+    return {
+        "persona": core.me.key,
+        "did": did(core.me.key),
+        "role": core.settings.role,
+        "network": core.settings.network,
+        "peers": [
+            {"peer": one.name, "outbound": one.outbound, "scopes": len(one.scopes)} for one in core.neighbours.values()
+        ],
+        "scopes": [
+            {"scope": scope, "records": len(core.contexts[scope].log.records)}
+            for scope in sorted(core.followed)
+            if scope in core.contexts
+        ],
+        "boundaries": boundaries(core),
+    }
+
+
+def digest(core: Core, command: ask.AskDigest) -> dict[str, Any]:
+    """A scope's state in one hash."""
+    log = core.context(command.scope).log
+    return {"scope": command.scope, "digest": log.digest(), "records": len(log.records)}
+
+
+def board(core: Core, command: ask.AskBoard) -> dict[str, Any]:
+    """A board: how many would like the same, and what they are worth together, in bands."""
+    template, scope = template_of(core, command.category), board_scope(command.category, command.region)
+    context = core.context(scope)
+    live = [
+        one
+        for one in context.log.of_kind("intent.1")
+        if one.header.expires > core.now and one.body["readiness"] != "withdrawn"
+    ]
+    pooled = pooled_value([one.body["spend_minor"] for one in live], template.periods)
+    low = max((band for band in _BANDS if band <= pooled), default=0)
+    high = min((band for band in _BANDS if band > pooled), default=low)
+    return {
+        "category": command.category,
+        "region": command.region,
+        "title": template.title,
+        "intents": len(live),
+        "ready": sum(1 for one in live if one.body["readiness"] in ("ready", "pledged")),
+        "pooled_minor_band": [low, high],
+        "currency": template.currency,
+        "mine": [one.id for one in own_intents(core, context)],
+        "calls": [
+            {"coop": one.body["coop"], "by": one.author}
+            for one in sorted(context.log.of_kind("call.1"), key=_newest)[:50]
+        ],
+        "headlines": [
+            {"deal": one.body["deal"], "members": one.body["members"], "pooled_minor": one.body["pooled_minor"]}
+            for one in sorted(context.log.of_kind("headline.1"), key=_newest)[:50]
+        ],
+    }
+
+
+def intents(core: Core) -> list[dict[str, Any]]:
+    """Own intents on every board."""
+    found = []
+    for scope in sorted(scope for scope in core.followed if scope.startswith("board/")):
+        _, category, region = scope.split("/")
+        for one in own_intents(core, core.context(scope)):
+            name = one.header.slot.name if one.header.slot else ""
+            engaged = core.facts.get(f"engaged/{scope}/{name}", b"").decode()
+            found.append(
+                {
+                    "name": name,
+                    "category": category,
+                    "region": region,
+                    "id": one.id,
+                    "coop": engaged.removeprefix("coop/"),
+                    **{key: value for key, value in one.body.items() if key not in ("template", "levels")},
+                    "levels": dict(one.body["levels"]),
+                }
+            )
+    return found
+
+
+def coops(core: Core) -> list[dict[str, Any]]:
+    """Every co-op this node takes part in, newest first."""
+    views = [(context, context.coop(core.settings)) for context in core.contexts.values() if context.family == "coop"]
+    known = [(context, view) for context, view in views if view is not None]
+    known.sort(key=lambda pair: (-pair[1].charter.header.created, pair[0].scope))
+    return [summary(core, view) for _, view in known]
+
+
+def summary(core: Core, coop: Coop) -> dict[str, Any]:
+    """One co-op in a few lines; its state is its deal's once there is one."""
+    template = core.settings.templates[coop.charter.body["template"]]
+    deal = _deal_of(core, coop)
+    state = deal.state if deal is not None else coop.state
+    pooled = pooled_value([one.intent.body["spend_minor"] for one in coop.members], template.periods)
+    found: dict[str, Any] = {
+        "id": coop.hash[:16],
+        "purpose": coop.charter.body["purpose"],
+        "category": coop.charter.body["category"],
+        "state": state,
+        "members": len(coop.members),
+        "keys": list(coop.keys),
+        "founder": coop.charter.author,
+        "mine": any(key in core.personas for key in coop.keys),
+        "witness": any(key in core.personas for key in coop.council.witnesses),
+        "negotiator": coop.mandate.negotiator if coop.mandate is not None else b"",
+        "term": coop.term,
+        "certificate_ok": coop.mandate is not None,
+        "pooled_minor": pooled,
+        "currency": template.currency,
+        "deal": deal.mandate.deal if deal is not None else b"",
+        "terminal": state == "void" or (deal is not None and bool(deal.agreement_hash)),
+        "agreement": b"",
+        "unit_price_minor": 0,
+        "saving_minor": 0,
+        "supplier": b"",
+    }
+    if deal is not None and deal.agreement is not None:
+        shares = dict(deal.agreement.shares)
+        price = deal.agreement.unit_price_minor
+        savings = [
+            saving(_paid(one.intent.body), price, shares[one.key], template.periods)
+            for one in coop.members
+            if one.key in shares
+        ]
+        found |= {"agreement": deal.agreement_hash, "unit_price_minor": price, "saving_minor": sum(savings)}
+        found |= {"supplier": deal.award.supplier if deal.award is not None else b"", "served": len(shares)}
+    return found
+
+
+def coop_detail(core: Core, command: ask.AskCoop) -> dict[str, Any]:
+    """One co-op with everything its members may look at."""
+    context, coop = coop_context(core, command.coop)
+    deal = _deal_of(core, coop)
+    found = summary(core, coop) | {
+        "charter": {key: value for key, value in coop.charter.body.items() if key != "nonce"},
+        "questions": [{"name": one.name, "closes": one.closes} for one in coop.open],
+        "decided": {name: {"round": one.round, "hash": one.value_hash} for name, one in coop.decided.items()},
+        "candidates": [
+            {"key": one.author, "fee_minor": one.body["fee_minor"], "interests": list(one.body["interests"])}
+            | {"statement": one.body["statement"], "language": one.body["language"]}
+            for one in coop.candidates
+        ],
+        "line": list(coop.line),
+        "joins": sum(1 for _ in context.log.of_kind("join.1")),
+    }
+    if coop.tally is not None:
+        found["pairwise"] = [list(row) for row in coop.tally.pairwise]
+    if deal is not None:
+        found["deal_detail"] = deal_detail(core, deal)
+    return found
+
+
+def deals(core: Core) -> list[dict[str, Any]]:
+    """Every deal this node follows: a supplier's feed."""
+    views = [context.deal(core.settings) for context in core.contexts.values() if context.family == "deal"]
+    known = sorted((view for view in views if view is not None), key=lambda one: (-one.quote_until, one.rfq.id))
+    return [deal_detail(core, view) for view in known]
+
+
+def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
+    """One deal: request, quotations as far as they are open here, award, commitments, agreement."""
+    context, body = core.contexts[deal.rfq.scope], deal.rfq.body
+    award = deal.award
+    decided = next((one for name, one in deal.decided.items() if name.startswith("award/")), None)
+    found: dict[str, Any] = {
+        "id": deal.mandate.deal,
+        "coop": deal.mandate.charter[:16],
+        "category": body["category"],
+        "region": body["region"],
+        "state": deal.state,
+        "members": body["members"],
+        "quantity": body["quantity"],
+        "pooled_minor": body["pooled_minor"],
+        "weights_minor": dict(body["weights_minor"]),
+        "terms": list(body["terms"]),
+        "negotiator": deal.rfq.author,
+        "quote_until": deal.quote_until,
+        "questions": [{"name": one.name, "closes": one.closes} for one in deal.open],
+        "quotations": [one.author for one in deal.quotations],
+        "mine": any(one.author in core.personas for one in deal.quotations),
+        "refused": [list(one) for one in refusals(award, decided.value)] if decided is not None else [],
+        "commitments": [
+            {"member": one.author, "answer": one.body["answer"], "reason": one.body["reason"]}
+            | {"remark": one.body["remark"]}
+            for one in deal.commitments
+        ],
+        "agreement": deal.agreement_hash,
+        "shares": [list(one) for one in deal.agreement.shares] if deal.agreement is not None else [],
+        "delivered": list(deal.delivered),
+    }
+    if award is not None:
+        found["award"] = {
+            "hash": award.hash,
+            "supplier": award.supplier,
+            "unit_price_minor": award.unit_price_minor,
+            "lots": [list(one) for one in award.lots],
+        }
+    coop = coop_of(core, deal)
+    template = core.settings.templates.get(body["template"])
+    ranking = ranking_of_deal(core, context, deal, coop) if coop is not None and template is not None else None
+    if ranking is not None and template is not None:
+        found["ranking"] = list(ranking.explain(template))
+    return found
+
+
+def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
+    """This observer's view of a subject in a role, with the reasons."""
+    said = [
+        one
+        for context in core.contexts.values()
+        if context.family == "trust"
+        for one in context.log.of_kind("attestation.1")
+    ]
+    said.sort(key=lambda one: one.id)
+    seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
+    trust = graph(evidence(said, seen, core.settings.network), core.now)
+    me, subject, role = core.me.key, command.subject, command.role
+    return {
+        "subject": subject,
+        "role": role,
+        "standing": standing(trust, me, subject, role).value,
+        "expectation": expectation(trust, me, subject, role).value,
+        "why": list(explain(trust, me, subject, role)),
+        "scope": trust_scope(subject),
+    }
+
+
+def _newest(record: Record) -> tuple[int, bytes]:
+    return -record.header.created, record.id
+
+
+def _deal_of(core: Core, coop: Coop) -> Deal | None:
+    if coop.mandate is None:
+        return None
+    context = core.contexts.get("deal/" + coop.mandate.deal.hex())
+    return context.deal(core.settings) if context is not None else None
+
+
+def _paid(intent: Any) -> int:
+    """The unit price a member pays today: spend per period over wanted units, rounded down."""
+    return int(intent["spend_minor"]) // max(1, int(intent["want"]))
