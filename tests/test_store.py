@@ -2,13 +2,11 @@
 
 import asyncio
 import random
-import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from node.store import HomeLock, Report, Store, StoreError, StoreFull, disk, migrate
 from node.store import log as log_module
 from protocol.encoding import digest_of
+from tests.fakes_disk import no_file_grows_beyond
 from tests.writer import NETWORK, SCOPE, numbered
 
 T = TypeVar("T")
@@ -177,17 +176,6 @@ def test_every_index_is_rebuilt_from_the_bytes(path: Path) -> None:
 
 
 # --- failures -------------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def no_file_grows_beyond(size: int) -> Iterator[None]:
-    """Every write of this process beyond `size` bytes of a file fails, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_full_disk_changes_nothing_and_ends_when_there_is_room(path: Path) -> None:

@@ -1,0 +1,392 @@
+"""The one loop: inbox, engine, store, and only then the world.
+
+Decides what is committed together and when it is spoken; never what a record means. Everything a person, a peer or a
+clock does becomes an event here, and a node that is killed at any moment has promised nothing that it lost.
+Spec: 14-store, STO-2, STO-5, STO-10 to STO-13.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from node.mesh import (
+    Acknowledged,
+    Connected,
+    Disconnected,
+    MeshError,
+    MeshEvent,
+    Message,
+    Overflow,
+    Received,
+    Restarted,
+)
+from node.outbox import Ack, Mesh, Outbox, Spoken
+from node.store import Store, StoreError
+from protocol import events as ev
+from protocol.commands import AskStatus
+from protocol.errors import CommandError, Ignore, ProtocolError, Reject
+from protocol.record import Record
+
+INBOX_MAX = 64  # (g) batches and messages from peers that wait; then the mesh waits, and with it the peers
+LOCAL_MAX = 1000  # (g) commands that wait
+BATCH_RECORDS_MAX = 1000  # records after which a commit is due
+BATCH_S_MAX = 0.05  # (g) time after which it is
+TURN_S_MAX = 0.01  # (g) the longest the loop keeps the API and the mesh from theirs
+RESIDENT_MAX = 512  # (g) contexts in memory, beyond those that are not idle
+NEEDS_ROUNDS_MAX = 16  # (g) contexts that lead to contexts
+RETRY_MS = 5_000  # (g) between attempts to write on a disk that failed
+WAKE_MS_MAX = 30_000  # (g) clocks jump, machines sleep
+PRUNE_S = 3_600
+TICK_MS_MIN = 5  # (g) between two Ticks, whatever the engine wants
+INTERNAL = "INTERNAL"  # STO-11
+OUR_FAULT = "an error of this program, not of yours; its log has the details"
+STOPPING = "the node is stopping; ask again when it runs"
+
+log = logging.getLogger(__name__)
+
+
+class Engine(Protocol):
+    """What the loop asks of protocol.engine."""
+
+    @property
+    def deadline(self) -> int | None: ...
+    def needs(self, event: ev.Event) -> tuple[str, ...]: ...
+    def load(self, scope: str, records: Iterable[Record]) -> None: ...
+    def forget(self, scope: str) -> None: ...
+    def resident(self) -> tuple[str, ...]: ...
+    def idle(self, scope: str) -> bool: ...
+    def handle(self, event: ev.Event, now: int) -> list[ev.Effect]: ...
+
+
+_Item = Received | ev.Event  # what waits in the inbox
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is committed together, and then spoken in order."""
+
+    items: list[_Item] = field(default_factory=list)
+    speak: list[Spoken] = field(default_factory=list)
+    stores: list[tuple[Record, bool]] = field(default_factory=list)
+    keep: dict[str, bytes] = field(default_factory=dict)
+    broken: dict[str, None] = field(default_factory=dict)  # scopes to read again: their handling failed unexpectedly
+
+    def add(self, effects: list[ev.Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case ev.Store(record, own):
+                    self.stores.append((record, own))
+                case ev.Keep(name, value):
+                    self.keep[name] = value
+                case _:
+                    self.speak.append(effect)
+
+
+class Daemon:
+    """Engine, store and mesh of one node. `make_mesh` gets the function that takes the mesh's events."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        network: bytes,
+        make_mesh: Callable[[Callable[[MeshEvent], Awaitable[None]]], Mesh],
+        clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.mesh = make_mesh(self._arrived)
+        self.trouble: StoreError | None = None  # why nothing can be written at present
+        self._outbox = Outbox(self.mesh, store, self._put)
+        self._engine, self._store, self._network, self._clock = engine, store, network, clock
+        self._now = 0
+        self._retry_at = self._tick_at = 0  # no attempt to write, no Tick before
+        self._local: deque[ev.Event] = deque()
+        self._peers: asyncio.Queue[_Item] = asyncio.Queue(INBOX_MAX)
+        self._work = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []  # the loop, and pruning
+        self._stopping = False
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def start(self, addresses: Iterable[str] = ()) -> None:
+        """Reads the state of the newest scopes, starts the mesh, dials. Raises StoreError, MeshError, CommandError."""
+        for scope in list(await self._store.scopes())[:RESIDENT_MAX]:
+            self._engine.load(scope, await self._store.by_scope(scope))
+        await self.mesh.start()
+        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._prune())]
+        for address in dict.fromkeys([*addresses, *(name[5:] for name in await self._store.facts("dial/"))]):
+            await self._dial(address)
+
+    async def ended(self) -> None:
+        """Waits until the node was stopped; raises StoreError when its log can no longer be read."""
+        await asyncio.shield(self._tasks[0])
+
+    async def stop(self) -> None:
+        """Finishes what is being handled, answers who waits, and closes mesh and store."""
+        self._stopping = True
+        self._work.set()
+        await asyncio.gather(*self._tasks[:1], return_exceptions=True)
+        for task in self._tasks[1:]:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        self._outbox.fail_all(CommandError("STO-12", STOPPING))
+        await self._outbox.stop()
+        await self.mesh.stop()
+        await self._store.close()
+
+    # --- for the API ------------------------------------------------------------------------------------------------
+
+    async def submit(self, command: Any) -> Any:
+        """What the engine answers, after the commit of what it signed. Raises CommandError."""
+        if self._stopping or (self._tasks and self._tasks[0].done()):
+            raise CommandError("STO-12", STOPPING)
+        if len(self._local) >= LOCAL_MAX:
+            raise CommandError("STO-12", f"{LOCAL_MAX} commands wait already; try again in a moment")
+        request, answer = self._outbox.expect()
+        self._put(ev.Submit(request, command))
+        result = await answer
+        if isinstance(command, AskStatus) and isinstance(result, dict):
+            trouble = self.trouble.message if self.trouble else ""
+            result = {**result, "peer_id": self.mesh.peer_id, "addresses": self.mesh.addresses, "trouble": trouble}
+        return result
+
+    def subscribe(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
+        """(sequence, {"topic", "detail"}) of every Notify from now on, see `Outbox.listen`."""
+        return self._outbox.listen()
+
+    @property
+    def sequence(self) -> int:
+        """Of the last notice; what came before this node started is up to it."""
+        return self._outbox.sequence
+
+    async def log(self, after: int, limit: int) -> list[Mapping[str, Any]]:
+        """At most `limit` records of the log beyond position `after`, as plain maps."""
+        return [
+            {
+                "position": held.position,
+                "id": held.record.id,
+                "kind": held.record.kind,
+                "author": held.record.author,
+                "scope": held.record.scope,
+                "created": held.record.header.created,
+                "expires": held.record.header.expires,
+                "body": held.record.body,
+            }
+            for held in await self._store.page(after, limit)
+        ]
+
+    @property
+    def last_position(self) -> int:
+        """The newest position of the log."""
+        return self._store.last_position
+
+    async def dial(self, address: str) -> None:
+        """Keeps a link to this address, also after a restart. Raises CommandError MSH-17."""
+        await self._dial(address)
+        await self._store.append((), {f"dial/{address}": b"1"})
+
+    async def _dial(self, address: str) -> None:
+        try:
+            await self.mesh.dial(address)
+        except MeshError as error:
+            raise CommandError("MSH-17", str(error)) from None
+
+    # --- inbox ------------------------------------------------------------------------------------------------------
+
+    async def _arrived(self, event: MeshEvent) -> None:
+        """Takes one event of the mesh; waits while the inbox is full, so that a flood is felt where it comes from."""
+        item: _Item
+        match event:
+            case Received():
+                item = event
+            case Message(peer, data):
+                item = ev.MessageReceived(peer, data)
+            case Connected(peer, _, outbound):
+                item = ev.PeerConnected(peer, outbound)
+            case Disconnected(peer):
+                item = ev.PeerDisconnected(peer)
+            case Acknowledged() | Overflow() | Restarted():
+                return  # what did not arrive is found by reconciliation
+        await self._peers.put(item)
+        self._work.set()
+
+    def _put(self, event: ev.Event) -> None:
+        self._local.append(event)
+        self._work.set()
+
+    def _next(self) -> _Item | None:
+        """People first, then peers."""
+        if self._local:
+            return self._local.popleft()
+        return None if self._peers.empty() else self._peers.get_nowait()
+
+    def _wait_ms(self) -> int:
+        due = self._engine.deadline
+        if due is None:
+            return WAKE_MS_MAX
+        return max(0, min(max(due, self._retry_at, self._tick_at) - self._time(), WAKE_MS_MAX))
+
+    def _time(self) -> int:
+        """Unix ms; a clock that was set back stands still instead."""
+        self._now = max(self._now, self._clock())
+        return self._now
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        try:
+            while not self._stopping:
+                self._work.clear()
+                if not self._local and self._peers.empty() and (wait_ms := self._wait_ms()):
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._work.wait(), wait_ms / 1000)
+                await self._turn()
+        except StoreError as error:
+            log.critical("%s", error.message)
+            self._outbox.fail_all(error)
+            raise
+        except Exception:
+            log.exception("the loop ended")
+            self._outbox.fail_all(CommandError(INTERNAL, OUR_FAULT))
+            raise
+
+    async def _turn(self) -> None:
+        """Handles what waits, up to a batch; commits; speaks."""
+        batch = _Batch()
+        if not self._wait_ms():
+            self._tick_at = self._time() + TICK_MS_MIN
+            batch.items.append(ev.Tick())
+            await self._handle(ev.Tick(), batch)
+        began = turn = time.monotonic()
+        while len(batch.stores) < BATCH_RECORDS_MAX and not batch.broken and time.monotonic() - began < BATCH_S_MAX:
+            if (self.trouble and batch.items) or (item := self._next()) is None:
+                break
+            batch.items.append(item)
+            await self._take(item, batch)
+            if time.monotonic() - turn > TURN_S_MAX:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        if batch.items:
+            await self._settle(batch)
+        self._forget_idle()
+
+    async def _take(self, item: _Item, batch: _Batch) -> None:
+        if not isinstance(item, Received):
+            await self._handle(item, batch)
+        elif self.trouble and self._time() < self._retry_at:
+            batch.speak.append(Ack(item.peer, item.batch, (self.trouble.code,) * len(item.raws)))
+        else:
+            codes = [await self._record(raw, item.peer, batch) for raw in item.raws]
+            batch.speak.append(Ack(item.peer, item.batch, tuple(codes)))
+
+    async def _record(self, raw: bytes, peer: str, batch: _Batch) -> str:
+        """The verdict's code on one record of our own mesh process, which has verified its signature."""
+        try:
+            record = Record.parse(raw, self._network, verified=True)
+        except ProtocolError as error:
+            if isinstance(error, Reject):
+                batch.speak.append(ev.Drop(peer, error.code))
+            return error.code
+        if record.scope in batch.broken:
+            return INTERNAL
+        return await self._handle(ev.RecordReceived(record, peer), batch)
+
+    async def _handle(self, event: ev.Event, batch: _Batch) -> str:
+        """Adds the effects of one event to the batch; returns the verdict's code, "" for accepted."""
+        try:
+            for _ in range(NEEDS_ROUNDS_MAX):
+                if not (scopes := self._engine.needs(event)):
+                    break
+                for scope in scopes:
+                    self._engine.load(scope, await self._store.by_scope(scope))
+            batch.add(self._engine.handle(event, self._time()))
+            return ""
+        except StoreError:
+            raise
+        except CommandError as error:
+            verdict: ProtocolError = error
+        except (Reject, Ignore) as error:
+            verdict = error
+        except Exception:
+            log.exception("INTERNAL: handling failed: %s", _named(event))
+            batch.broken.update(dict.fromkeys(_touched(event, self._engine)))
+            verdict = CommandError(INTERNAL, OUR_FAULT)
+        match event:
+            case ev.Submit(request):
+                batch.speak.append(ev.Reply(request, verdict))
+            case ev.RecordReceived(_, peer) | ev.MessageReceived(peer) if peer and isinstance(verdict, Reject):
+                batch.speak.append(ev.Drop(peer, verdict.code))
+        return verdict.code
+
+    async def _settle(self, batch: _Batch) -> None:
+        """Commits, then speaks; or speaks nothing, reads everything again, and refuses (STO-5, STO-10)."""
+        if batch.stores or batch.keep:
+            try:
+                await self._store.append(batch.stores, batch.keep)
+            except StoreError as error:
+                await self._fail(batch, error)
+                return
+            if self.trouble:
+                log.warning("the disk works again")
+                self.trouble = None
+                self._retry_at = 0
+        for scope in batch.broken:
+            await self._reload(scope)
+        await self._outbox.speak(batch.speak)
+
+    async def _fail(self, batch: _Batch, error: StoreError) -> None:
+        log.error("%s", error.message)
+        self.trouble = error
+        self._retry_at = self._time() + RETRY_MS
+        for scope in self._engine.resident():
+            await self._reload(scope)
+        for item in batch.items:
+            match item:
+                case Received(peer, number, raws):
+                    await self._outbox.speak([Ack(peer, number, (error.code,) * len(raws))])
+                case ev.Tick():
+                    pass  # due again at `_retry_at`
+                case ev.Submit(request) if len(batch.items) == 1:
+                    await self._outbox.speak([ev.Reply(request, error)])
+                case _ if len(batch.items) > 1:  # may need no writing: alone it can be told
+                    alone = _Batch([item])
+                    await self._handle(item, alone)
+                    await self._settle(alone)
+
+    async def _reload(self, scope: str) -> None:
+        self._engine.forget(scope)
+        self._engine.load(scope, await self._store.by_scope(scope))
+
+    def _forget_idle(self) -> None:
+        resident = self._engine.resident()
+        for scope in resident[: max(0, len(resident) - RESIDENT_MAX)]:
+            if self._engine.idle(scope):
+                self._engine.forget(scope)
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                await self._store.prune(self._time())
+            except StoreError as error:
+                log.warning("%s", error.message)
+            await asyncio.sleep(PRUNE_S)
+
+
+def _touched(event: ev.Event, engine: Engine) -> tuple[str, ...]:
+    """Scopes whose memory may be half changed after `event` failed."""
+    return (event.record.scope,) if isinstance(event, ev.RecordReceived) else engine.resident()
+
+
+def _named(event: ev.Event) -> str:
+    match event:
+        case ev.RecordReceived(record, peer):
+            return f"record {record.id.hex()} of kind {record.kind} from {peer or 'a file'}"
+        case ev.Submit(_, command):
+            return f"command {type(command).__name__}"
+    return type(event).__name__
