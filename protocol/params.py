@@ -101,6 +101,7 @@ SPONSOR_BAD = 0.3  # REP-6 (g)
 RESTART = 0.30  # REP-7, MeritRank (arXiv 2207.09950)
 BOTTLENECK_DECAY = 0.90  # REP-8 (g)
 BOTTLENECK_SHARE = 0.80  # REP-8 (g)
+EXPECTATION_DOUBT = 0.1  # REP-9 (g), trusted evidence that would make an expectation of one half
 NEWCOMER_OUTCOMES = 3  # REP-12 (g)
 
 # Reputation scopes (10-reputation)

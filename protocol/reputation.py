@@ -19,6 +19,7 @@ from protocol.params import (
     BOTTLENECK_DECAY,
     BOTTLENECK_SHARE,
     EDGE_HALF,
+    EXPECTATION_DOUBT,
     FIRST_SIGHT_MS,
     GOOD_HALF_LIFE_MS,
     GOOD_WINDOW_MS,
@@ -96,7 +97,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """`value` in 0..1: the trusted share of promises kept, 0 for want of evidence; `reporters` and trust in each."""
+    """`value` from -1 (broken) to 1 (kept), 0 when nothing is known; `reporters` with the trust in each, most first."""
 
     value: float
     good: float
@@ -165,7 +166,7 @@ def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Exp
     good = sum(weights[node] * found[node].good for node in asked)
     bad = sum(weights[node] * found[node].bad for node in asked)
     reporters = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
-    return Expectation(good / (good + bad + 1), good, bad, tuple(reporters))
+    return Expectation((good - bad) / (good + bad + EXPECTATION_DOUBT), good, bad, tuple(reporters))
 
 
 def explain(
@@ -183,7 +184,7 @@ def explain(
         )
     for node in found.bottlenecks:
         lines.append(f"Four fifths or more rest on {name(node)} alone, so it counts a tenth.")
-    lines.append(f"Promises that {who} will keep, as far as you can know: {likely.value:.0%}.")
+    lines.append(f"What to expect of {who}, from -1 (broken) to 1 (kept), 0 being nothing known: {likely.value:.2f}.")
     for reporter, weight in likely.reporters:
         report = trust.outcomes[role, subject][reporter]
         by = "You report" if reporter == observer else f"{name(reporter)}, whom you trust {weight:.3f}, reports"
