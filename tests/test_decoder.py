@@ -1,4 +1,4 @@
-"""A second implementation, in another language, reads the vectors as the first one wrote them (01-record and others)."""
+"""A second implementation, in another language, reads the vectors as the first one wrote them (01-record, 02, 07, 08)."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _is_read(file: str, case: dict[str, Any]) -> bool:
-    """Whether the decoder has to answer: not for keys other than in signatures, signing, and the rules of shapes alone."""
+    """Whether the decoder has to answer: not for derived keys, signing, and the rules of shapes one by one."""
     if file == "identity":
         return case["clause"] == "IDN-4" and "seed" not in case["input"]
     return "seed" not in case["input"] and "shape" not in case["input"]
