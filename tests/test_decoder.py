@@ -1,4 +1,4 @@
-"""A second implementation, in another language, reads the vectors as the first one wrote them (01-record, 02, 07, 08)."""
+"""A second implementation, in another language, reads the vectors as the first one wrote them."""
 
 import json
 import os
