@@ -46,6 +46,7 @@ WAKE_MS_MAX = 30_000  # (g) clocks jump, machines sleep
 PRUNE_S = 3_600
 TICK_MS_MIN = 5  # (g) between two Ticks, whatever the engine wants
 INTERNAL = "INTERNAL"  # STO-11
+WAITING = "GOS-6"  # its refs are unknown yet: accepted, but not on disk, so not acknowledged as taken
 OUR_FAULT = "an error of this program, not of yours; its log has the details"
 STOPPING = "the node is stopping; ask again when it runs"
 
@@ -57,9 +58,11 @@ class Engine(Protocol):
 
     @property
     def deadline(self) -> int | None: ...
+    def scopes(self) -> tuple[str, ...]: ...
     def needs(self, event: ev.Event) -> tuple[str, ...]: ...
     def load(self, scope: str, records: Iterable[Record]) -> None: ...
     def forget(self, scope: str) -> None: ...
+    def recall(self, facts: Mapping[str, bytes]) -> None: ...
     def resident(self) -> tuple[str, ...]: ...
     def idle(self, scope: str) -> bool: ...
     def handle(self, event: ev.Event, now: int) -> list[ev.Effect]: ...
@@ -75,6 +78,7 @@ class _Batch:
     items: list[_Item] = field(default_factory=list)
     speak: list[Spoken] = field(default_factory=list)
     stores: list[tuple[Record, bool]] = field(default_factory=list)
+    ids: set[bytes] = field(default_factory=set)  # of `stores`
     keep: dict[str, bytes] = field(default_factory=dict)
     broken: dict[str, None] = field(default_factory=dict)  # scopes to read again: their handling failed unexpectedly
 
@@ -83,6 +87,7 @@ class _Batch:
             match effect:
                 case ev.Store(record, own):
                     self.stores.append((record, own))
+                    self.ids.add(record.id)
                 case ev.Keep(name, value):
                     self.keep[name] = value
                 case _:
@@ -115,8 +120,8 @@ class Daemon:
     # --- life -------------------------------------------------------------------------------------------------------
 
     async def start(self, addresses: Iterable[str] = ()) -> None:
-        """Reads the state of the newest scopes, starts the mesh, dials. Raises StoreError, MeshError, CommandError."""
-        for scope in list(await self._store.scopes())[:RESIDENT_MAX]:
+        """Reads what the node takes part in, starts the mesh, dials. Raises StoreError, MeshError, CommandError."""
+        for scope in self._engine.scopes():
             self._engine.load(scope, await self._store.by_scope(scope))
         await self.mesh.start()
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._prune())]
@@ -162,7 +167,7 @@ class Daemon:
 
     @property
     def sequence(self) -> int:
-        """Of the last notice; what came before this node started is up to it."""
+        """Of the last notice; a new node's is that of the last one its former life can have given."""
         return self._outbox.sequence
 
     async def log(self, after: int, limit: int) -> list[Mapping[str, Any]]:
@@ -282,20 +287,23 @@ class Daemon:
         elif self.trouble and self._time() < self._retry_at:
             batch.speak.append(Ack(item.peer, item.batch, (self.trouble.code,) * len(item.raws)))
         else:
-            codes = [await self._record(raw, item.peer, batch) for raw in item.raws]
+            verdicts = [await self._record(raw, item.peer, batch) for raw in item.raws]
+            unsure = [record_id for record_id, code in verdicts if not code and record_id not in batch.ids]
+            held = await self._store.has(unsure)
+            codes = (code or ("" if one in batch.ids or one in held else WAITING) for one, code in verdicts)
             batch.speak.append(Ack(item.peer, item.batch, tuple(codes)))
 
-    async def _record(self, raw: bytes, peer: str, batch: _Batch) -> str:
-        """The verdict's code on one record of our own mesh process, which has verified its signature."""
+    async def _record(self, raw: bytes, peer: str, batch: _Batch) -> tuple[bytes, str]:
+        """Id of, and verdict's code on, one record of our own mesh process, which has verified its signature."""
         try:
             record = Record.parse(raw, self._network, verified=True)
         except ProtocolError as error:
             if isinstance(error, Reject):
                 batch.speak.append(ev.Drop(peer, error.code))
-            return error.code
+            return b"", error.code
         if record.scope in batch.broken:
-            return INTERNAL
-        return await self._handle(ev.RecordReceived(record, peer), batch)
+            return record.id, INTERNAL
+        return record.id, await self._handle(ev.RecordReceived(record, peer), batch)
 
     async def _handle(self, event: ev.Event, batch: _Batch) -> str:
         """Adds the effects of one event to the batch; returns the verdict's code, "" for accepted."""
@@ -334,8 +342,7 @@ class Daemon:
                 return
             if self.trouble:
                 log.warning("the disk works again")
-                self.trouble = None
-                self._retry_at = 0
+                self.trouble, self._retry_at = None, 0
         for scope in batch.broken:
             await self._reload(scope)
         await self._outbox.speak(batch.speak)
@@ -344,6 +351,7 @@ class Daemon:
         log.error("%s", error.message)
         self.trouble = error
         self._retry_at = self._time() + RETRY_MS
+        self._engine.recall(await self._store.facts())
         for scope in self._engine.resident():
             await self._reload(scope)
         for item in batch.items:

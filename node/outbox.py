@@ -133,8 +133,8 @@ class Outbox:
         return self._requests, answer
 
     async def listen(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
-        """(sequence, {"topic", "detail"}) from the first step on. A sequence is 1024 times the log position, and a running
-        number, so it rises across restarts; `self.sequence` is the last one given."""
+        """(sequence, {"topic", "detail"}) from the first step on. A sequence is 1024 times the log position and a
+        running number, so it rises across restarts; `self.sequence` is the last one given."""
         queue: asyncio.Queue[tuple[int, Mapping[str, Any]]] = asyncio.Queue(NOTICES_MAX)
         self._listeners.append(queue)
         try:

@@ -1,13 +1,13 @@
 """`FakeEngine`: the smallest engine with every behaviour the daemon must cope with.
 
-A body is {"number": n, "do": what}: "" is taken, "reject", "ignore", "break" (raises half-way).
-Commands are pairs: ("say", n) signs a record, ("list", scope) answers its numbers, ("keep", name, value), ("refuse",),
-("break",), ("compute", function, arguments), ("never",).
+A body is {"number": n, "do": what}: "" is taken, "reject", "ignore", "break" (raises half-way), "wait" (until another
+record is there). Commands are pairs: ("say", n) signs a record, ("list", scope) answers its numbers, ("keep", name,
+value), ("fact", name), ("refuse",), ("break",), ("compute", function, arguments), ("never",).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol import events as ev
@@ -40,6 +40,8 @@ class FakeEngine:
         self.ticks: list[int] = []
         self.computed: list[Any] = []
         self.messages: list[bytes] = []
+        self.facts: dict[str, bytes] = {}
+        self.pending: dict[bytes, Record] = {}
         self.busy: set[str] = set()
         self.quiet = False  # no notices
 
@@ -58,6 +60,12 @@ class FakeEngine:
     def load(self, scope: str, records: Iterable[Record]) -> None:
         assert scope not in self.contexts
         self.contexts[scope] = {record.id: record for record in records}
+
+    def scopes(self) -> tuple[str, ...]:
+        return (SCOPE,)
+
+    def recall(self, facts: Mapping[str, bytes]) -> None:
+        self.facts = dict(facts)
 
     def forget(self, scope: str) -> None:
         del self.contexts[scope]
@@ -105,10 +113,15 @@ class FakeEngine:
                 raise Reject("REC-4", "bad for ever")
             case "ignore":
                 raise Ignore("GOS-8", "not here")
+            case "wait" if not self.contexts[record.scope]:
+                self.pending[record.id] = record
+                return [ev.Send(peer, b"want its refs")]
             case "break":
                 self.contexts[record.scope][record.id] = record
                 raise ZeroDivisionError("half-way")
-        return self._take(record, own=False, but=peer)
+        effects = self._take(record, own=False, but=peer)
+        waiting, self.pending = self.pending, {}
+        return effects + [effect for one in waiting.values() for effect in self._take(one, own=False)]
 
     def _take(self, record: Record, own: bool, but: str = "") -> list[ev.Effect]:
         self.contexts.setdefault(record.scope, {})[record.id] = record
@@ -131,7 +144,10 @@ class FakeEngine:
             case ("list", scope):
                 return [ev.Reply(request, self.numbers(scope))]
             case ("keep", name, value):
+                self.facts[name] = value
                 return [ev.Keep(name, value), ev.Reply(request, True)]
+            case ("fact", name):
+                return [ev.Reply(request, self.facts.get(name))]
             case ("compute", name, arguments):
                 return [ev.Compute(str(request), name, arguments)]
             case ("break",):

@@ -221,6 +221,22 @@ def test_an_internal_error_costs_one_record_and_no_state(folder: Path, caplog: p
     live(body())
 
 
+def test_a_record_that_waits_for_its_refs_is_not_acknowledged_as_taken(folder: Path) -> None:
+    """STO-2: it is on no disk yet; once its refs came, a second copy finds it held."""
+
+    async def body() -> None:
+        async with running(folder) as run:
+            await run.wire.deliver(1, said(2, "wait"))
+            await run.wire.until("ack", "p", 1, ("GOS-6",))
+            await run.wire.deliver(2, said(2, "wait"), said(1))
+            await run.wire.until("ack", "p", 2, ("", ""))
+            await run.wire.deliver(3, said(2, "wait"), said(1))
+            await run.wire.until("ack", "p", 3, ("", ""))
+            assert sorted(one.body["number"] for one in await run.store.by_scope(SCOPE)) == [1, 2]
+
+    live(body())
+
+
 def test_what_was_acknowledged_is_there_after_a_restart(folder: Path) -> None:
     """STO-2: same records, same digest, and facts kept beside them."""
     digests = []
@@ -256,9 +272,9 @@ def test_a_full_disk_refuses_writes_reads_on_and_recovers(folder: Path) -> None:
                 await run.wire.deliver(2, said(2))
                 await run.wire.until("ack", "p", 2, ("STO-5",))
                 assert await run.daemon.submit(("list", SCOPE)) == [1]
-                asked = (("say", 5), ("list", SCOPE), ("say", 6))
+                asked = (("say", 5), ("list", SCOPE), ("keep", "a", b"2"), ("fact", "a"))
                 answers = await asyncio.gather(*map(run.daemon.submit, asked), return_exceptions=True)
-                assert [getattr(answer, "code", answer) for answer in answers] == ["STO-5", [1], "STO-5"]
+                assert [getattr(answer, "code", answer) for answer in answers] == ["STO-5", [1], "STO-5", None]
                 assert "free some space" in (await run.daemon.submit(AskStatus()))["trouble"]
             await run.wire.deliver(3, said(3), said(4))  # refused at once until it is time to try again
             await run.wire.until("ack", "p", 3, ("STO-5", "STO-5"))

@@ -111,6 +111,10 @@ class Engine:
         self._core.contexts.pop(scope, None)
         self._core.dirty.pop(scope, None)
 
+    def recall(self, facts: Mapping[str, bytes]) -> None:
+        """Go back to the facts on disk: the Keeps of a batch that could not be committed never happened."""
+        self._core.facts = dict(facts)
+
     def resident(self) -> tuple[str, ...]:
         """The scopes in memory, those attended to longest ago first."""
         return tuple(self._core.contexts)
