@@ -140,6 +140,13 @@ def test_what_cannot_be_dialled_is_one_sentence() -> None:
         for address in ("nonsense", "/ip4/127.0.0.1/tcp/4001"):
             with pytest.raises(MeshError, match="address"):
                 await villager.mesh.dial(address)
+        async with village(LOOPBACK, ()) as (relay, home):
+            peer = relay.address.partition("/p2p/")[2]
+            for host in ("dns/nowhere.invalid", "dns/" + "-" * 63, "ip4/255.255.255.255", "ip6/::"):
+                await home.mesh.dial(f"/{host}/tcp/0/p2p/{peer[:-1]}{'abcd'[len(host) % 4]}")
+            await home.meet(relay)
+            await home.echo(relay)
+            assert home.mesh.restarts == 0
 
     run(story())
 
@@ -192,8 +199,8 @@ def test_a_dropped_peer_is_told_why_and_kept_away_for_a_while() -> None:
             await home.meet(relay)
             clock = asyncio.get_running_loop().time
             began = clock()
-            await relay.mesh.drop(home.mesh.peer_id, "GOS-6")
-            assert "GOS-6" in (await relay.wait(Disconnected)).reason
+            await relay.mesh.drop(home.mesh.peer_id, "MSH-7")
+            assert "MSH-7" in (await relay.wait(Disconnected)).reason
             await home.wait(Disconnected)
             await relay.wait(Connected)
             assert clock() - began > 2.5
@@ -259,6 +266,75 @@ def test_a_process_that_grows_past_its_limit_is_replaced(monkeypatch: pytest.Mon
             first = villager.mesh.pid
             await villager.wait(Restarted)
             assert villager.mesh.pid != first
+
+    run(story())
+
+
+def test_a_process_out_of_memory_ends_and_comes_back() -> None:
+    """MSH-16: MemoryError is never swallowed"""
+
+    async def story() -> None:
+        hungry = Limits(memory_bytes_max=90 << 20, outbox_bytes_max=1 << 30, outbox_records_max=1 << 20)
+        async with village(LOOPBACK, (), limits=hungry) as (full, home):
+            home.acknowledges = False
+            await home.meet(full)
+            raws = [record(number, 3500) for number in range(100)]
+            for _ in range(400):
+                await full.mesh.publish([home.mesh.peer_id], raws)
+            await full.wait(Restarted)
+            home.acknowledges = True
+            await home.wait(Connected)
+            await full.wait(Connected)
+            await home.echo(full)
+
+    run(story())
+
+
+STOCK = """
+import sys, trio
+from libp2p import new_host
+from libp2p.crypto.ed25519 import create_new_key_pair
+from libp2p.peer.peerinfo import info_from_p2p_addr
+from multiaddr import Multiaddr
+from node.mesh.wire import Hello, Message, Splitter, encode_frame, parse_frame
+
+async def main(address):
+    host = new_host(key_pair=create_new_key_pair(b"k" * 32))
+    async with host.run(listen_addrs=[]):
+        info = info_from_p2p_addr(Multiaddr(address))
+        await host.connect(info)
+        stream = await host.new_stream(info.peer_id, ["/wltm/mesh/1"])
+        await stream.write(encode_frame(Hello(1, bytes(range(32)), {})) )
+        splitter, heard = Splitter(), []
+        while len(heard) < 2:
+            heard += map(parse_frame, splitter.feed(await stream.read(4096)))
+        assert isinstance(heard[0], Hello)
+        await stream.write(encode_frame(Message(heard[1].data[::-1])))
+        print("done", flush=True)
+        await trio.to_thread.run_sync(sys.stdin.readline)
+
+trio.run(main, sys.argv[1])
+"""
+
+
+def test_a_stock_libp2p_host_can_take_part() -> None:
+    """MSH-1, MSH-3"""
+
+    async def story() -> None:
+        async with village(LOOPBACK) as (relay,):
+            stock = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", STOCK, relay.address),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            try:
+                peer = (await relay.wait(Connected)).peer
+                await relay.mesh.send(peer, b"abc")
+                assert (await relay.wait(Message)).data == b"cba"
+            finally:
+                stock.kill()
+                await stock.wait()
 
     run(story())
 

@@ -6,7 +6,7 @@ format may change with any of them; it is parsed as strictly as a stranger's all
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import msgpack
@@ -41,7 +41,7 @@ class Start:
     """First command: who we are and where we listen. The seed is the PeerId's Ed25519 seed."""
 
     network: bytes
-    key_seed: bytes
+    key_seed: bytes = field(repr=False)
     listen: tuple[str, ...]
     parent_pid: int
     limits: tuple[int, ...]
@@ -169,12 +169,12 @@ _KINDS: tuple[type[Any], ...] = (
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 _ELEMENTS = {"tuple[str, ...]": str, "tuple[bytes, ...]": bytes, "tuple[int, ...]": int}
 _SCALARS = {"str": str, "bytes": bytes, "int": int, "bool": bool}
-_SHAPES = {kind: tuple(str(field.type) for field in fields(kind)) for kind in _KINDS}
+_SHAPES = {kind: tuple(str(part.type) for part in fields(kind)) for kind in _KINDS}
 
 
 def encode_item(item: Item) -> bytes:
     """`item` with its length in front."""
-    values = [getattr(item, field.name) for field in fields(item)]
+    values = [getattr(item, part.name) for part in fields(item)]
     body: bytes = msgpack.packb([_NUMBERS[type(item)], *values], use_bin_type=True)
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 

@@ -180,7 +180,7 @@ class Mesh:
         with trio.move_on_after(self._upgrade_s) as scope:
             try:
                 tcp = await trio.open_tcp_stream(address.host, address.port)
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 _LOG.info("dial %s: %s", address, error)
                 return False
             try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any
 
 from protocol.encoding import decode, encode
@@ -30,6 +31,7 @@ BATCH_MAX = 2**53 - 1
 
 _HELLO, _RECORDS, _ACK, _MESSAGE, _PING, _PONG, _CREDIT, _GOODBYE = range(8)
 _ALPHABET = frozenset("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+_LABEL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-")
 _PEER_PREFIX = "12D3KooW"  # what base58 makes of the six bytes before every Ed25519 key
 _PEER_CHARS = 52
 
@@ -207,7 +209,7 @@ class Address:
 def parse_address(text: str) -> Address:
     """A multiaddr `/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/p2p/ID]`; raises Reject MSH-17 naming what is wrong."""
     match text.split("/") if len(text) <= 512 and text.isprintable() else []:
-        case ["", "ip4" | "ip6" | "dns" | "dns4" | "dns6" as family, host, "tcp", port, *rest] if host:
+        case ["", family, host, "tcp", port, *rest] if _is_host(family, host):
             pass
         case _:
             raise Reject("MSH-17", f"address {text[:80]!r}: write /ip4/HOST/tcp/PORT/p2p/ID")
@@ -219,6 +221,19 @@ def parse_address(text: str) -> Address:
         case ["p2p", peer] if is_peer(peer):
             return Address(family, host, int(port), peer)
     raise Reject("MSH-17", "address: after the port comes /p2p/ and an Ed25519 peer id, which begins with 12D3KooW")
+
+
+def _is_host(family: str, host: str) -> bool:
+    match family:
+        case "ip4" | "ip6":
+            try:
+                return ip_address(host).version == int(family[2])
+            except ValueError:
+                return False
+        case "dns" | "dns4" | "dns6":
+            labels = host.split(".")
+            return len(host) <= 253 and all(1 <= len(label) <= 63 and _LABEL.issuperset(label) for label in labels)
+    return False
 
 
 def is_peer(text: str) -> bool:

@@ -203,7 +203,8 @@ def test_a_frame_longer_than_the_window(siege: Siege, flags: int) -> None:
     async def story() -> None:
         hostile = await (await Hostile.connect(siege.address)).greet()
         await hostile.yamux(DATA, flags, 1 if flags != SYN else 9, 512 * 1024, bytes(1000))
-        await hostile.dismissed()
+        with trio.fail_after(4):  # sooner than silence would end it
+            await hostile.dismissed()
 
     siege.attack(story)
 
@@ -282,7 +283,8 @@ def test_frames_that_yamux_does_not_have(siege: Siege, header: bytes) -> None:
     async def story() -> None:
         hostile = await (await Hostile.connect(siege.address)).greet()
         await hostile.session.write(header)
-        await hostile.dismissed()
+        with trio.fail_after(4):
+            await hostile.dismissed()
 
     siege.attack(story)
 
