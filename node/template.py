@@ -47,3 +47,10 @@ def load_file(path: Path) -> Template:
         raise CommandError("TPL-1", f"{path.name}: is nested too deep") from None
     except Reject as error:
         raise CommandError(error.code, f"{path.name}: {error.message}") from None
+
+
+def in_home(home: Path) -> dict[str, Template]:
+    """Category -> template: those that come with the node, and those in the home's folder `templates`, which win."""
+    own = sorted((home / "templates").glob("*.toml"))
+    found = [load(category) for category in categories()] + [load_file(path) for path in own]
+    return {template.category: template for template in found}

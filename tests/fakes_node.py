@@ -20,24 +20,40 @@ def answers() -> dict[type, Any]:
         "purpose": "Green power",
         "state": "electing",
         "members": 10,
-        "me": {"role": "member"},
+        "mine": True,
+        "witness": False,
         "negotiator": b"",
         "pooled_minor": 2_100_000,
         "currency": "GBP",
         "deal": bytes.fromhex(DEAL),
+        "agreement": b"",
+        "unit_price_minor": 0,
+        "saving_minor": 0,
+    }
+    candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
+    deal = {
+        "id": bytes.fromhex(DEAL),
+        "category": "electricity",
+        "state": "quoting",
+        "members": 10,
+        "quotations": [ME],
+        "mine": False,
+        "questions": [{"name": "quotations", "closes": 10**13}],
+        "ranking": ["1. 00010203 at GBP 2.20"],
     }
     return {
         c.AskStatus: {
             "persona": ME,
             "did": did(ME),
             "role": "home",
-            "peers": ["12D3KooWpeer"],
-            "scopes": [{"scope": "board/electricity/u10", "records": 3, "digest": bytes(32)}],
-            "deadline": 0,
+            "peers": [{"peer": "12D3KooWpeer", "outbound": True, "scopes": 2}],
+            "scopes": [{"scope": "board/electricity/u10", "records": 3}],
+            "addresses": [],
+            "trouble": "",
         },
         c.AskNeeds: [],
         c.AskIntents: [
-            {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": b""}
+            {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": ""}
         ],
         c.AskBoard: {
             "category": "electricity",
@@ -51,8 +67,13 @@ def answers() -> dict[type, Any]:
             "headlines": [],
         },
         c.AskCoops: [coop],
-        c.AskCoop: coop | {"candidates": [{"key": ME, "statement": "I will."}]},
-        c.AskDeals: [],
+        c.AskCoop: coop
+        | {
+            "candidates": [candidate],
+            "questions": [{"name": "ballots", "closes": 10**13}],
+            "deal_detail": deal,
+        },
+        c.AskDeals: [deal],
         c.AskBundle: {"bundle": b"bundle"},
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from node.cli.client import Client
+from node.cli.client import Client, part
 from node.cli.member import YES
 from node.cli.shell import USAGE, Group, Options, Stop, table
 from node.present import amount, money, one_of, short, words
@@ -56,10 +56,7 @@ def persona(typed: str, names: list[str] | None = None) -> str:
 def coop_list(options: Options) -> None:
     """The pooled value belongs to exactly the members on the roster."""
     found = Client.of(options).get("/coops")
-    rows = [
-        {**row, "id": short(row["id"]), "pooled": money(row["pooled_minor"], row["currency"]), "me": words(row["me"])}
-        for row in found
-    ]
+    rows = [{**row, "id": short(row["id"]), "pooled": money(row["pooled_minor"], row["currency"])} for row in found]
     columns = {"id": "id", "state": "state", "members": "members", "pooled": "pooled value", "purpose": "purpose"}
     options.out(found, lambda: table(rows, columns, "No co-ops yet; they form by themselves from ready intents."))
 
@@ -112,15 +109,14 @@ def coop_found(
     **values: Any,
 ) -> None:
     """The charter exists when each witness has signed it."""
-    from node.template import load
-
     client = Client.of(options)
     intents = {row["name"]: row for row in client.get("/intents")}
-    category = intents[one_of(intent, list(intents), "intent")]["category"]
+    chosen = intents[one_of(intent, list(intents), "intent")]
+    board = client.get(f"/board/{part(chosen['category'])}/{part(chosen['region'])}")
     if least > most:
         raise Stop(USAGE, "--min must not be above --max", "CLI-6")
     values |= {"intent": intent, "least": least, "most": most}
-    values["fee_max_minor"] = amount(fee_max, load(category).currency)
+    values["fee_max_minor"] = amount(fee_max, board["currency"])
     values["witnesses"] = sorted(persona(name) for name in witnesses)
     options.confirm(
         "This signs a charter and makes you one of its witnesses: that duty lasts until the co-op's deal has ended. It"

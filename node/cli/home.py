@@ -230,7 +230,7 @@ def down(options: Options) -> None:
 
     client = Client.of(options)
     client.post("/down")
-    serve.await_end(client.home, client.pid)
+    serve.await_end(client.pid)
     options.out({"stopped": client.pid}, "The node has stopped.")
 
 
@@ -245,17 +245,18 @@ def status(options: Options) -> None:
 
 
 def _status_text(found: dict[str, Any]) -> str:
-    scopes = [{**row, "digest": short(row["digest"])} for row in found["scopes"]]
     lines = [
         f"{found['did']} ({found['role']})",
-        f"Peers: {len(found['peers'])}" + "".join(f"\n  {peer}" for peer in found["peers"]),
-        *(f"Reached at {address}" for address in found.get("addresses", ())),
+        f"Peers: {len(found['peers'])}" + "".join(f"\n  {row['peer']}" for row in found["peers"]),
+        *(f"Reached at {address}" for address in found["addresses"]),
         f"Page, opens once: {found['url']}",
     ]
     if not found["peers"]:
         lines.insert(2, "Nobody is connected: what you sign waits here. Give a relay with `wltm up --relay ADDR`.")
-    columns = {"scope": "scope", "records": "records", "digest": "digest"}
-    return "\n".join([*lines, table(scopes, columns, "No scopes followed yet.")])
+    if found["trouble"]:
+        lines.insert(1, f"Trouble: {found['trouble']}")
+    columns = {"scope": "scope", "records": "records"}
+    return "\n".join([*lines, table(found["scopes"], columns, "No scopes followed yet.")])
 
 
 @click.command("id", cls=Command, example="wltm id", help="Who you are in this network, as did:key.")

@@ -33,8 +33,9 @@ def need_lines(found: list[dict[str, Any]]) -> list[str]:
     lines = []
     for need in found:
         where = short(need.get("coop") or need.get("deal") or "")
-        left = f" — {until(need['until'], now_ms())}" if need.get("until") else ""
-        lines.append(f"{need['kind']:<9} {where}  {need['says']}{left}. {need.get('silence', '')}".rstrip())
+        left = f"  {until(need['until'], now_ms())}" if need.get("until") else ""
+        lines.append(f"{need['kind']:<9} {where}{left}")
+        lines += [f"          {sentence}" for sentence in (need["says"], need.get("silence")) if sentence]
     return lines
 
 
@@ -61,13 +62,11 @@ def intent() -> None:
 @click.pass_obj
 def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **values: Any) -> None:
     """Signed and shown to everyone on the board."""
-    from node.template import load
-
-    template = load(values["category"])
-    values["spend_minor"] = amount(spend, template.currency)
-    values["ready_by"] = instant(ready_by, now_ms())
-    values["terms"] = sorted(values["terms"])
     client = Client.of(options)
+    board = client.get(f"/board/{part(values['category'])}/{part(values['region'])}")
+    values["spend_minor"] = amount(spend, board["currency"])
+    values["ready_by"] = instant(ready_by, now_ms())
+    values["terms"] = sorted({*values["terms"]})
     options.confirm(
         f"This shows everyone on the board {values['category']}/{values['region']} that your persona would like"
         f" {values['want']} units a period. It binds you to nothing; undo it with `wltm intent withdraw"

@@ -93,11 +93,14 @@ def quote(
     yes: bool,
 ) -> None:
     """The whole file is checked before anything is signed."""
+    from node.cli.home import configuration
     from node.prices import load as load_prices
-    from node.template import load
+    from node.template import in_home
     from protocol.offer import flat as flatten
 
-    template = load(category)
+    template = in_home(configuration(options).home).get(category)
+    if template is None:
+        raise Stop(USAGE, f"--category {category[:40]}: there is no template of this name here", "CLI-6")
     rows = load_prices(prices, template)
     client = Client.of(options)
     values = {

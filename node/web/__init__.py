@@ -41,7 +41,7 @@ _jinja.filters |= {
     "short": present.short,
     "money": present.money,
     "words": present.words,
-    "moment": present.moment,
+    "until": present.until,
     "did": lambda key: did(bytes.fromhex(key)),
 }
 
@@ -84,21 +84,31 @@ async def view(reads: Reads) -> dict[str, Any]:
     """Everything that the page shows, from queries alone."""
     now = present.now_ms()
     status = await reads(c.AskStatus())
-    coops = await reads(c.AskCoops())
     intents = await reads(c.AskIntents())
+    engaged = {row["coop"] for row in intents}
+    known = await reads(c.AskCoops())
+    coops = [row for row in known if row["mine"] or row["witness"] or row["id"] in engaged]
     followed = [tuple(row["scope"].split("/")[1:]) for row in status["scopes"] if row["scope"].startswith("board/")]
     places = list(dict.fromkeys([(row["category"], row["region"]) for row in intents] + followed))
     return {
         "status": status,
         "needs": [_need(need, now) for need in await reads(c.AskNeeds())],
-        "coops": [await reads(c.AskCoop(bytes.fromhex(row["id"]))) | row for row in coops[:COOPS_MAX]],
+        "coops": [_coop(await reads(c.AskCoop(bytes.fromhex(row["id"])))) for row in coops[:COOPS_MAX]],
         "coops_more": max(0, len(coops) - COOPS_MAX),
+        "coops_carried": len(known) - len(coops),
         "deals": (await reads(c.AskDeals()))[:COOPS_MAX],
         "intents": intents,
         "boards": [await reads(c.AskBoard(category, region)) for category, region in places[:BOARDS_MAX]],
         "boards_more": max(0, len(places) - BOARDS_MAX),
         "as_of": present.moment(now),
+        "now": now,
     }
+
+
+def _coop(coop: dict[str, Any]) -> dict[str, Any]:
+    """With a place for what comes only later: the deal, its award, its ranking."""
+    deal = coop.get("deal_detail")
+    return coop | {"deal_detail": {"award": None, "ranking": [], **deal} if deal else None}
 
 
 def _need(need: dict[str, Any], now: int) -> dict[str, Any]:

@@ -1,0 +1,108 @@
+"""One node put together: lock, store, engine, mesh, daemon and local API, introduced to one another in this order.
+
+Decides what stands in a running home and what each part is told; each part decides everything else itself.
+Spec: 13-node, CLI-8; 14-store, STO-7.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from node.api import Api
+from node.config import Config
+from node.daemon import Daemon
+from node.mesh import Limits, MeshClient, MeshConfig, MeshError, MeshEvent
+from node.presets import GRAIN_MS, SYNC_MS, SYNC_MS_MIN, presets
+from node.store import HomeLock, Store
+from node.template import in_home
+from protocol.engine import Engine, Settings
+from protocol.errors import CommandError
+from protocol.identity import Persona
+from protocol.template import scaled
+
+RUN_FILE = "node.json"
+HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the unlocked keystore gives a running node."""
+
+    personas: tuple[Persona, ...] = field(repr=False)
+    mesh_seed: bytes = field(repr=False)
+    api_token: str = field(repr=False)
+
+
+def engine(config: Config, personas: tuple[Persona, ...], facts: Mapping[str, bytes]) -> Engine:
+    """The core, told what this network and this home fix."""
+    speed = config.network.speed
+    known = [scaled(template, speed) for template in in_home(config.home).values()]
+    settings = Settings(
+        network=config.network.id,
+        role=config.role,
+        templates={template.hash: template for template in known},
+        presets=presets(speed),
+        grain_ms=max(1, GRAIN_MS // speed),
+        sync_ms=max(SYNC_MS_MIN, SYNC_MS // speed),
+    )
+    return Engine(settings, personas, random.Random(os.urandom(16)), os.urandom, facts)
+
+
+@asynccontextmanager
+async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) -> AsyncIterator[tuple[Daemon, Api]]:
+    """The node of `config.home`, up and answering; down again when the block ends. `stop` is what the API may ask for.
+
+    Raises CommandError with one sentence when a part cannot start; nothing is left running then.
+    """
+    lock = HomeLock(config.home)
+    async with contextlib.AsyncExitStack() as parts:
+        parts.callback(lock.release)
+        store = await Store.open(config.home / "node.db", config.network.id)
+        core = engine(config, secrets.personas, await store.facts())
+        daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell))
+        parts.push_async_callback(daemon.stop)
+        try:
+            await daemon.start(config.mesh.relays)
+        except MeshError as error:
+            raise CommandError("MSH-16", str(error)) from None
+        api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop)
+        parts.push_async_callback(api.stop)
+        await api.start(HOST, config.api.port)
+        run_file = config.home / RUN_FILE
+        parts.callback(run_file.unlink, missing_ok=True)
+        _say_where(run_file, int(api.url.rpartition(":")[2]))
+        yield daemon, api
+
+
+def _mesh(config: Config, secrets: Secrets, tell: Callable[[MeshEvent], Awaitable[None]]) -> MeshClient:
+    limits = Limits(memory_bytes_max=config.mesh.memory_mib << 20)
+    log_path = config.home / "mesh.log"
+    return MeshClient(MeshConfig(config.network.id, secrets.mesh_seed, config.mesh.listen, log_path, limits), tell)
+
+
+def _say_where(path: Path, port: int) -> None:
+    """Whoever reads the file reads it whole."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"pid": os.getpid(), "host": HOST, "port": port}))
+    fresh.replace(path)
+
+
+async def until_ended(daemon: Daemon, stop: asyncio.Event) -> None:
+    """Waits for `stop`, or for the daemon's own end, whose error it raises."""
+    ended, asked = asyncio.ensure_future(daemon.ended()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((ended, asked), return_when=asyncio.FIRST_COMPLETED)
+        if ended.done():
+            ended.result()
+    finally:
+        ended.cancel()
+        asked.cancel()
+        await asyncio.gather(ended, asked, return_exceptions=True)
