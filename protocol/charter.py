@@ -90,13 +90,13 @@ def intent_of(join: Record, network: bytes) -> Record:
     return embedded(join.body["intent"], network)
 
 
-def good_join(charter: Record, network: bytes, join: Record) -> bool:
+def good_join(charter: Record, hashed: bytes, network: bytes, join: Record) -> bool:
     """Whether a join is by somebody the charter admits, with an intent of their own for this very thing (FRM-25)."""
     try:
         intent = intent_of(join, network)
     except (Reject, Ignore):
         return False
-    body, hashed = charter.body, charter_hash(charter.author, charter.body)
+    body = charter.body
     good = intent.author == join.author and intent.kind == "intent.1" and intent.body["template"] == body["template"]
     if join.body["charter"] != hashed or not good or not intent.scope.startswith(f"board/{body['category']}/"):
         return False

@@ -141,7 +141,7 @@ class OpenRfq:
 
 @dataclass(frozen=True, slots=True)
 class SetPrices:
-    """A supplier's price list and standing rule: rows as node.prices parses them, quoted by itself (NEG-30)."""
+    """A supplier's price list and standing rule: rows as protocol.offer spells them, quoted by itself (NEG-35)."""
 
     category: str
     region: str

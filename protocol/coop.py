@@ -109,7 +109,9 @@ class _Reader:
         self._fact("witnesses accepted")
         listed = tuple(charter.body["listed"])
         enough = 0 if listed else int(charter.body["most"])
-        box = Box("join.1", "join", listed or None, (), partial(good_join, charter, self.network), enough)
+        box = Box(
+            "join.1", "join", listed or None, (), partial(good_join, charter, self.coop.hash, self.network), enough
+        )
         joins = self._box("roster", box, charter.header.created, "join_ms")
         if joins is None:
             return False

@@ -21,6 +21,7 @@ from protocol.errors import Ignore, Reject
 from protocol.log import Log
 from protocol.mandate import Mandate, witnesses_hash
 from protocol.negotiation import Bid, Ranking, Request, Requirement, open_commitment, rank
+from protocol.params import PACK_MAX
 from protocol.record import Record, embedded
 from protocol.schema import array, data, fields, integer, pair, text
 from protocol.template import Template
@@ -48,7 +49,7 @@ _AWARD = fields(
         "supplier": data(32),
         "ladder": array(pair(integer(1), integer(1)), 16, 1),
         "capacity": integer(1, 10**9),
-        "pack": integer(1, 10**6),
+        "pack": integer(1, PACK_MAX),
         "unit_price_minor": integer(1),
         "lots": array(_LOT, 500, 1),
     },

@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A file of protocol/ imports only files to its left.
 ORDER = (
-    "params errors encoding identity schema kinds record template commands events index log sync gossip intent"
-    " preference formation decision box charter election allocation negotiation mandate coop deal agreement"
-    " accountability consent reputation bundle state engine"
+    "params errors encoding identity schema kinds record template commands events index log sync gossip"
+    " preference formation decision box charter election allocation negotiation offer mandate coop deal"
+    " reputation accountability bundle engine"
 ).split()
 PURE = set(
     "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac itertools math"

@@ -64,7 +64,7 @@ def entries(core: Core, context: Context, before: int) -> list[Entry]:
         if template is None or slot is None or not ready or one.header.created >= before:
             continue
         if (one.author, slot.name) not in taken:
-            where = block(category, template.hash, region, one.body["ready_by"])
+            where = block(category, one.body["template"], region, one.body["ready_by"])
             vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
             found.append(Entry(one.author, one.id, where, vector))
     return found

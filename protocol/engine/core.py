@@ -17,7 +17,7 @@ from protocol.coop import Coop, read_coop
 from protocol.deal import Deal, Opening, read_deal, read_mandate
 from protocol.decision import Docket, Witness
 from protocol.encoding import encode
-from protocol.errors import Ignore, Reject
+from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import Drop, Effect, Keep, Notify, Publish, Send, SendRecords, Store
 from protocol.gossip import Answer, Message, Neighbour, Subscribe, Sync, Want, encode_message
 from protocol.identity import Entropy, Persona
@@ -121,6 +121,11 @@ class Core:
             found = self.contexts[scope] = Context(scope, Log(scope))
         return found
 
+    def peek(self, scope: str) -> Log:
+        """The log of a scope for looking only: an empty one when it is not in memory."""
+        found = self.contexts.get(scope)
+        return found.log if found is not None else Log(scope)
+
     def load(self, scope: str, records: Iterable[Record]) -> None:
         """Fill a context from the log on disk; nothing is stored or published again."""
         self.contexts.pop(scope, None)
@@ -203,6 +208,8 @@ class Core:
 
         `follow`: take part in the scope too, once it is sure that the record is good.
         """
+        if slot is not None and slot.mode == "once" and self.context(scope).log.slot(kind, persona.key, slot.name):
+            raise CommandError("REC-14", f"{kind}: you have spoken already, and once is final")
         created = self.now - self.now % self.settings.grain_ms if human else self.now
         record = Record.sign(
             persona, self.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
@@ -352,7 +359,7 @@ def _has_say(coop: Coop, record: Record, network: bytes) -> bool:
     if record.kind in _WITNESS_KINDS:
         return record.author in coop.council.witnesses
     if record.kind == "join.1":
-        return good_join(coop.charter, network, record)
+        return good_join(coop.charter, coop.hash, network, record)
     if record.kind in _MEMBER_KINDS and coop.state != "called" and coop.roster:
         return record.author in coop.keys
     return True

@@ -180,7 +180,7 @@ def _say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[
 
 def _own_intent(core: Core, name: str) -> tuple[str, Record]:
     scope = core.facts.get(f"intent/{name}", b"").decode()
-    held = core.context(scope).log.slot("intent.1", core.me.key, name) if scope else ()
+    held = core.peek(scope).slot("intent.1", core.me.key, name) if scope else ()
     if not held:
         raise CommandError("INT-3", f"intent: there is none called {name[:32]!r}; see `wltm intent list`")
     return scope, held[0]

@@ -31,7 +31,7 @@ def pledge(core: Core, command: ask.Pledge) -> dict[str, Any]:
     """Pledge on exactly this roster, and mark the intent as pledged on its board."""
     context, coop = coop_context(core, command.coop)
     persona = _member(core, coop)
-    _open(coop, "pledges", persona, context, "pledge.1", slot_name("pledge", coop.roster))
+    _open(coop, "pledges")
     within(core, price_minor=command.price_max_minor)
     _check_open_pledges(core)
     if command.least > command.want:
@@ -53,7 +53,7 @@ def stand(core: Core, command: ask.Stand) -> dict[str, Any]:
     context, coop = coop_context(core, command.coop)
     persona = _member(core, coop)
     slot = slot_name("nomination", coop.roster)
-    _open(coop, "candidates", persona, context, "nomination.1", slot)
+    _open(coop, "candidates")
     if command.fee_minor > coop.charter.body["fee_max_minor"]:
         most = coop.charter.body["fee_max_minor"]
         raise CommandError("ELE-20", f"fee: the charter allows {most} at most")
@@ -72,7 +72,7 @@ def vote(core: Core, command: ask.Vote) -> dict[str, Any]:
     context, coop = coop_context(core, command.coop)
     persona = _member(core, coop)
     slot = slot_name("ballot", coop.roster)
-    _open(coop, "ballots", persona, context, "ballot.1", slot)
+    _open(coop, "ballots")
     running = [one.author for one in coop.candidates]
     named = [key for tier in command.ranking for key in tier]
     if not named or len(named) != len(dict.fromkeys(named)) or any(key not in running for key in named):
@@ -234,7 +234,7 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
     }
     name = f"{deal.agreement_hash[:8].hex()}/{command.subject[:8].hex()}/{command.role}"
     scope = trust_scope(command.subject)
-    if core.context(scope).log.slot("attestation.1", persona.key, name):
+    if core.peek(scope).slot("attestation.1", persona.key, name):
         raise CommandError("ATT-3", "attest: you said how they did in this deal already")
     try:
         until, slot = core.now + ATTESTATION_LIFE_MS, Slot("once", name, 0)
@@ -265,11 +265,9 @@ def _member(core: Core, coop: Coop) -> Persona:
     raise CommandError("FRM-27", f"you are not on the roster of this co-op (it is {coop.state})")
 
 
-def _open(coop: Coop, base: str, persona: Persona, context: Context, kind: str, slot: str) -> None:
+def _open(coop: Coop, base: str) -> None:
     if find_question(coop.open, base) is None:
         raise CommandError("DEC-13", f"{base}: the box is not open now (the co-op is {coop.state})")
-    if context.log.slot(kind, persona.key, slot):
-        raise CommandError("REC-14", f"{base}: you have spoken already, and once is final")
 
 
 def _say(
@@ -310,7 +308,7 @@ def _mark(core: Core, persona: Persona, coop: Coop, kind: str, mode: str) -> Non
     if intent.header.slot is None:
         return
     name = intent.header.slot.name
-    before = core.context(intent.scope).log.slot(kind, persona.key, name)
+    before = core.peek(intent.scope).slot(kind, persona.key, name)
     if before and mode == "once":
         return
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
@@ -345,8 +343,6 @@ def _awarded(core: Core, context: Context, deal: Deal) -> tuple[Persona, Coop]:
     persona = next((core.personas[key] for key, _ in deal.award.lots if key in core.personas), None)
     if persona is None:
         raise CommandError("NEG-51", "the award holds no lot for you")
-    if context.log.slot("commitment.1", persona.key, "commitment"):
-        raise CommandError("REC-14", "you have answered already, and once is final")
     return persona, coop
 
 

@@ -72,7 +72,7 @@ def concerns_me(core: Core, coop: Coop) -> bool:
 def find_intent(core: Core, board: str, name: str) -> Record | None:
     """The live intent of an own persona with this name on a board."""
     for key in core.personas:
-        for one in core.context(board).log.slot("intent.1", key, name):
+        for one in core.peek(board).slot("intent.1", key, name):
             if one.body["readiness"] != "withdrawn" and one.header.expires > core.now:
                 return one
     return None
@@ -125,4 +125,4 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
         core.keep(f"wish/{context.scope}", b"")
         core.notify("refused", coop=coop.hash[:16], code=error.code, message=error.message)
         return
-    core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, core.settings.network, join))
+    core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, coop.hash, core.settings.network, join))

@@ -72,7 +72,9 @@ def _of_coop(core: Core, context: Context, coop: Coop) -> list[dict[str, Any]]:
             ]
         found.append(base | more)
     question = find_question(coop.open, "deal")
-    if question is not None and coop.mandate is not None and coop.mandate.negotiator in core.personas:
+    negotiator = coop.mandate.negotiator if coop.mandate is not None else b""
+    said = context.log.slot("deal.1", negotiator, slot_name("deal", coop.mandate.deal)) if coop.mandate else ()
+    if question is not None and negotiator in core.personas and not said:
         found.append(
             base
             | {
@@ -126,7 +128,7 @@ def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str
     found = []
     for key, subject, role in pairs:
         name = f"{deal.agreement_hash[:8].hex()}/{subject[:8].hex()}/{role}"
-        if not core.context(trust_scope(subject)).log.slot("attestation.1", key, name):
+        if not core.peek(trust_scope(subject)).slot("attestation.1", key, name):
             found.append(
                 base
                 | {

@@ -118,11 +118,11 @@ class World:
         node.engine = Engine(node.settings, [node.persona], rng, self.rng.randbytes, node.facts)
         for scope in node.engine.scopes():
             node.engine.load(scope, [one for one in node.records.values() if one.scope == scope])
-        for other in node.dials:
-            self.link(name, other)
-        for other in self.nodes.values():
-            if name in other.dials and other.engine is not None:
-                self.link(other.name, name)
+        for listener in node.dials:
+            self.link(name, listener)
+        for dialler in self.nodes.values():
+            if name in dialler.dials:
+                self.link(dialler.name, name)
         self._plan(node)
 
     def crash(self, name: str) -> None:
