@@ -174,9 +174,7 @@ def _header(reading: _Reading, cells: list[str]) -> None:
         raise reading.bad(f"is empty; {_HEADER}")
     for column in COLUMNS:
         if column not in names:
-            raise reading.bad(
-                f"column {column!r} is missing; the header must be {','.join(COLUMNS)}, then the attributes"
-            )
+            raise reading.bad(f"column {column!r} is missing; {_HEADER}")
     attributes = [name for name in names if name not in COLUMNS]
     if len(dict.fromkeys(names)) < len(names) or "" in names:
         raise reading.bad("each column needs a name of its own")
