@@ -32,6 +32,7 @@ DEAL = data(16)
 MONEY = integer()
 COUNT = integer(0, 10**9)
 TIME = integer()
+BOX = integer(0, MEMBERS_MAX + WITNESSES_MAX)
 QUESTION = text(64, 1)
 REGION = slug(8)
 TERMS = ascending(slug(), 8)
@@ -204,6 +205,8 @@ KINDS: Mapping[str, Kind] = {
             }
         ),
     ),
+    "unopened.1": Kind("once", _DEAL, fields({"rfq": ID, "reveal": ID, "box": BOX})),
+    "opening.1": Kind("once", _DEAL, fields({"rfq": ID, "reveal": ID, "box": BOX, "key": data(80)})),
     "commitment.1": Kind(
         "once",
         _DEAL,

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocol.coop import Coop
-from protocol.deal import Deal, Opening, award_value, ranking_of, request_of
+from protocol.deal import Deal, award_value, ranking_of, request_of
 from protocol.encoding import decode, encode
-from protocol.engine import witness
+from protocol.engine import opening, witness
 from protocol.engine.core import Context, Core
 from protocol.errors import CommandError, Reject
-from protocol.identity import Persona, box_key, decrypt, encrypt, seal, unseal
+from protocol.identity import Persona, encrypt, seal
 from protocol.negotiation import NONCE_BYTES, Ranking, commit_hash
 from protocol.offer import Seller, from_flat, quote
 from protocol.params import TRUST_PREFIX_DIGITS
@@ -33,7 +33,7 @@ def attend(core: Core, context: Context) -> None:
     coop = coop_of(core, deal)
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
-        open_reveals(core, context, deal, coop)
+        opening.attend(core, context, deal, coop)
         ranking = ranking_of_deal(core, context, deal, coop)
         value = None if ranking is None else award_value(deal, coop, ranking)
         witness.attend(core, context, deal.council, deal.open, until, lambda: value, ref)
@@ -64,22 +64,6 @@ def ranking_of_deal(core: Core, context: Context, deal: Deal, coop: Coop) -> Ran
     if template is None or not deal.reveals:
         return None
     return ranking_of(deal, coop, template, context.openings)
-
-
-def open_reveals(core: Core, context: Context, deal: Deal, coop: Coop) -> None:
-    """Try every certified reveal with the own box key; what cannot be opened is remembered as that (NEG-45)."""
-    boxes = {box_key(one.box_seed(coop.hash)): one.box_seed(coop.hash) for one in core.personas.values()}
-    mine = next(((at, boxes[key]) for at, key in enumerate(deal.rfq.body["boxes"]) if key in boxes), None)
-    for reveal in deal.reveals:
-        if reveal.id in context.openings or mine is None:
-            continue
-        at, seed = mine
-        try:
-            key = unseal(reveal.body["keys"][at], seed)
-            nonce, data = decode(decrypt(reveal.body["cipher"], key, deal.rfq.id + reveal.author), items_max=2)
-            context.openings[reveal.id] = Opening(bytes(nonce), bytes(data))
-        except (Reject, ValueError, TypeError):
-            context.openings[reveal.id] = None
 
 
 def _supply(core: Core, context: Context, deal: Deal) -> None:

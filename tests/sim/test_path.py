@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol import commands as ask
+from protocol.identity import Entropy, seal
 from tests.sim.town import Town
 from tests.sim.world import Faults
 
@@ -91,3 +94,23 @@ def test_loss_and_duplication_change_nothing_in_the_end() -> None:
     assert town.live(600_000, town.settled)
     town.live(60_000, lambda: town.converged() == [])
     assert town.converged() == []
+
+
+def test_a_supplier_that_seals_to_some_boxes_only_splits_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEG-45 to NEG-47: one witness gets bytes that open for nobody; the others pass the key on, and all agree."""
+    town = Town(seed=8)
+    town.open()
+    cheapest = town.world.nodes["s0"]
+
+    sealed = list[bytes]()
+
+    def partial_seal(content: bytes, key: bytes, entropy: Entropy) -> bytes:
+        sealed.append(key)
+        return entropy(80) if len(sealed) <= 3 else seal(content, key, entropy)
+
+    monkeypatch.setattr("protocol.engine.dealing.seal", partial_seal)
+    assert town.live(400_000, town.agreed)
+    coop = town.coops("m0")[0]
+    assert coop["supplier"] == cheapest.persona.key
+    pleas = [one for one in town.world.nodes["relay"].records.values() if one.kind == "unopened.1"]
+    assert pleas
