@@ -80,8 +80,9 @@ def instant(text: str, now: int) -> int:
 
 
 def one_of(typed: str, names: Sequence[str], what: str) -> str:
-    """The only name that begins with `typed`. Raises CommandError CLI-7 listing what it could have meant."""
-    found = [name for name in names if name == typed] or [name for name in names if typed and name.startswith(typed)]
+    """The only name that begins with `typed`; "-" is the only one there is. Raises CommandError CLI-7 with a list."""
+    beginning = "" if typed == "-" else typed or "?"
+    found = [name for name in names if name == typed] or [name for name in names if name.startswith(beginning)]
     if len(found) == 1:
         return found[0]
     listed = ", ".join(short(name) for name in (found or names)[:8]) or "none"

@@ -289,7 +289,7 @@ def test_every_signing_command_is_in_the_list_above() -> None:
         for name, command in ALL.items()
         if isinstance(command, Command) and "yes" in {p.name for p in command.params}
     }
-    assert asking == {*SIGNING, "invite", "join", "supplier quote"}
+    assert asking == {*SIGNING, "invite", "join", "supplier quote", "supplier deliver"}
 
 
 # CLI-5, CLI-6, CLI-7: words.
@@ -337,6 +337,7 @@ def test_the_beginning_of_an_id_is_enough_when_it_is_the_only_one() -> None:
     assert present.one_of(names[0], names, "co-op") == names[0]
     with pytest.raises(CommandError, match="co-op 'abc' could be several: abcdabcd, abceabce"):
         present.one_of("abc", names, "co-op")
+    assert present.one_of("-", names[:1], "co-op") == names[0]
     for wrong in ("", "00"):
         with pytest.raises(CommandError, match="is none of them"):
             present.one_of(wrong, names, "co-op")

@@ -93,6 +93,7 @@ def poisoned(value: Any) -> Any:
 def test_hostile_text_stays_text_wherever_it_stands() -> None:
     """API-12"""
     node = FakeNode()
+    node.answers[c.AskStatus]["trouble"] = "The disk is full."
     plain = Outline(shown(node))
     own = (c.AskIntents,)  # what the member wrote names the boards that are asked for
     node.answers = {kind: value if kind in own else poisoned(value) for kind, value in node.answers.items()}

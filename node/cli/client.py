@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -20,6 +21,7 @@ TOKEN_FILE = "api-token"
 PREFIX = "/api/v1"
 ANSWER_BYTES_MAX = 256 << 20
 TIMEOUT_SECONDS = 60.0
+RETRY_SECONDS = 5.0  # how long a waiting command trusts that silence means no change
 
 
 class Client:
@@ -66,9 +68,19 @@ class Client:
         finally:
             connection.close()
 
-    def events(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(event name, data) as they happen, until the node stops."""
-        connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
+    def wait(self, found: Callable[[], bool], what: str, patience_s: int) -> None:
+        """Returns once `found` says yes, asked again whenever something changed. Raises Stop 3 when patience ends."""
+        end = time.monotonic() + patience_s
+        while not found():
+            if time.monotonic() >= end:
+                raise Stop(NOT_NOW, f"{what} has not come within {patience_s} seconds; ask again later", "CLI-8")
+            for _ in self.events(min(RETRY_SECONDS, end - time.monotonic())):
+                if found():
+                    return
+
+    def events(self, silence_s: float = TIMEOUT_SECONDS) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(event name, data) as they happen, until the node stops or says nothing for `silence_s`."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=max(0.1, silence_s))
         try:
             connection.request("GET", PREFIX + "/events", headers=self._headers())
             response = connection.getresponse()
@@ -81,6 +93,8 @@ class Client:
                     name = rest
                 elif head == "data":
                     yield name, json.loads(rest)
+        except TimeoutError:
+            return
         except (OSError, http.client.HTTPException):
             raise self._absent() from None
         finally:

@@ -12,11 +12,17 @@ from typing import Any
 import click
 
 from node.cli.client import Client, part
-from node.cli.member import YES
-from node.cli.shell import USAGE, Group, Options, Stop, table
+from node.cli.member import PATIENCE, YES
+from node.cli.shell import USAGE, WRONG, Group, Options, Stop, table
 from node.present import amount, money, one_of, short, words
 from protocol.errors import Reject
 from protocol.identity import did, key_of
+
+# From first to last; a co-op can end as "void" from most of them.
+STATES = (
+    *("called", "forming", "gathering", "balloting", "elected", "mandated", "dealing"),
+    *("asked", "quoted", "revealed", "awarded", "agreed", "countersigned", "delivered"),
+)
 
 
 @click.group("coop", cls=Group, example="wltm coop list", help="The co-ops you are in, or could be.")
@@ -63,11 +69,19 @@ def coop_list(options: Options) -> None:
 
 @coop.command("show", example="wltm coop show 3f2a91c0", help="Everything you may know about one co-op.")
 @click.argument("coop_id", metavar="COOP")
+@click.option("--until", "state", type=click.Choice(STATES), metavar="STATE", help="Wait until it has come so far.")
+@PATIENCE
 @click.pass_obj
-def coop_show(options: Options, /, coop_id: str) -> None:
+def coop_show(options: Options, /, coop_id: str, state: str | None, patience: int) -> None:
     """Charter, roster, candidates, tally, mandate, deal."""
     client = Client.of(options)
-    found = client.get(f"/coops/{coop_of(client, coop_id)['id']}")
+    path = f"/coops/{coop_of(client, coop_id)['id']}"
+    if state:
+        options.say(f"Waiting until it is {state} …")
+        client.wait(lambda: client.get(path)["state"] in ("void", *STATES[STATES.index(state) :]), state, patience)
+    found = client.get(path)
+    if state and found["state"] == "void":
+        options.failed = WRONG
     options.out(found, lambda: outline(found))
 
 
@@ -299,12 +313,12 @@ def coop_report(
 
 @coop.command(
     "attest",
-    example="wltm coop attest 3f2a91c0 did:key:z6Mk… --role supplier --outcome kept --yes",
+    example="wltm coop attest 3f2a91c0 supplier --outcome kept --dimension quality=4 --yes",
     help="Say how the other side kept what it promised.",
 )
 @click.argument("deal", metavar="COOP|DEAL")
-@click.argument("subject", metavar="DID")
-@click.option("--role", type=click.Choice(["supplier", "member", "negotiator"]), required=True)
+@click.argument("subject", metavar="supplier|negotiator|DID")
+@click.option("--role", type=click.Choice(["supplier", "member", "negotiator"]), help="Of a DID.")
 @click.option("--outcome", type=click.Choice(["kept", "broken"]), required=True)
 @click.option("--dimension", "dimensions", multiple=True, metavar="NAME=1..5", help="Such as quality=4 (repeat).")
 @click.option("--remark", default="", help="A few sentences.")
@@ -315,7 +329,7 @@ def coop_attest(
     /,
     deal: str,
     subject: str,
-    role: str,
+    role: str | None,
     outcome: str,
     dimensions: tuple[str, ...],
     remark: str,
@@ -323,8 +337,13 @@ def coop_attest(
 ) -> None:
     """About something both sides signed."""
     client = Client.of(options)
-    found, _ = deal_of(client, deal)
-    whom = persona(subject)
+    found, row = deal_of(client, deal)
+    if subject in ("supplier", "negotiator"):
+        whom, role = str(row[subject]), subject
+    elif role:
+        whom = persona(subject)
+    else:
+        raise Stop(USAGE, "--role: say as what you attest a DID: supplier, member or negotiator", "CLI-6")
     graded = {name: grade(name, mark) for name, _, mark in (item.partition("=") for item in dimensions)}
     options.confirm(
         f"This tells everyone that {short(whom)} has {outcome} its word as {role} in deal {short(found)}. It cannot be"

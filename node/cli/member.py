@@ -16,15 +16,24 @@ from node.present import amount, instant, moment, money, now_ms, one_of, short, 
 from protocol.params import DAY_MS
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
+PATIENCE = click.option(
+    "--patience", type=click.IntRange(1), default=600, show_default=True, help="With --until: seconds."
+)
 
 
 @click.command(
     "needs", cls=Command, example="wltm needs", help="What waits for you, until when, and what silence means."
 )
+@click.option("--until", "kind", metavar="KIND", help="Wait until this is among them, such as vote.")
+@PATIENCE
 @click.pass_obj
-def needs(options: Options) -> None:
+def needs(options: Options, kind: str | None, patience: int) -> None:
     """The list that the page begins with."""
-    found = Client.of(options).get("/needs")
+    client = Client.of(options)
+    if kind:
+        options.say(f"Waiting until there is something to {kind} …")
+        client.wait(lambda: any(need["kind"] == kind for need in client.get("/needs")), kind, patience)
+    found = client.get("/needs")
     options.out(found, lambda: "\n".join(need_lines(found)) or "Nothing waits for you.")
 
 

@@ -14,7 +14,7 @@ from node.cli.client import Client
 from node.cli.coop import coop_of, outline
 from node.cli.member import YES
 from node.cli.shell import USAGE, Command, Group, Options, Stop
-from node.present import amount, short
+from node.present import amount, one_of, short
 
 
 @click.command(
@@ -125,3 +125,29 @@ def deals(options: Options) -> None:
     """The supplier's feed."""
     found = Client.of(options).get("/deals")
     options.out(found, lambda: outline(found) or "No requests yet.")
+
+
+@supplier.command(
+    "deliver",
+    example="wltm supplier deliver 5d0e77a1 --yes",
+    help="Report that each member of an agreement got what was agreed.",
+)
+@click.argument("deal")
+@YES
+@click.pass_obj
+def deliver(options: Options, /, deal: str, yes: bool) -> None:
+    """One event per member."""
+    client = Client.of(options)
+    known = {row["id"]: row for row in client.get("/deals")}
+    row = known[one_of(deal, list(known), "deal")]
+    shares = row["shares"]
+    if not shares:
+        raise Stop(USAGE, f"deal {short(row['id'])} has no agreement yet (it is {row['state']})", "AGR-3")
+    options.confirm(
+        f"This states in deal {short(row['id'])} that each of {len(shares)} members got the agreed quantity. It stays"
+        " on record; a mistake is corrected by another report.",
+        yes,
+    )
+    for member, quantity in shares:
+        client.post(f"/deals/{row['id']}/report", {"action": "deliver", "member": member, "quantity": quantity})
+    options.out({"deal": row["id"], "delivered": shares}, f"Reported {len(shares)} deliveries.")

@@ -1,0 +1,139 @@
+"""Running the node in the foreground, or as a process of its own that outlives the command.
+
+Decides how the process begins, says that it is ready, and ends. Spec: 13-node, CLI-8.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from node.cli.shell import INTERRUPTED, NOT_NOW, Options, Stop
+from node.config import Config
+from protocol.errors import ProtocolError
+
+LOG_FILE = "node.log"
+START_SECONDS = 60.0
+END_SECONDS = 30.0
+
+
+def foreground(options: Options, config: Config, passphrase: str | None, ready_fd: int | None) -> None:
+    """Runs until SIGTERM, Ctrl-C or `wltm down`."""
+    from node import assembly, keystore
+
+    _log_to_stderr(options.verbose)
+    keys = keystore.open(config.home, passphrase)
+    secrets = assembly.Secrets((keys.persona(config.network.id, 0),), keys.mesh_seed, keys.api_token)
+
+    async def live() -> None:
+        stop = asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        async with assembly.running(config, secrets, stop.set) as (daemon, api):
+            ready = {"pid": os.getpid(), "url": api.link(), "addresses": list(daemon.mesh.addresses)}
+            _say_ready(options, ready, ready_fd)
+            await assembly.until_ended(daemon, stop)
+
+    try:
+        asyncio.run(live())
+    except ProtocolError as error:
+        _say_failed(error, ready_fd)
+        raise Stop(NOT_NOW, error.message, error.code) from None
+    except KeyboardInterrupt:
+        raise Stop(INTERRUPTED) from None
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+
+
+def _say_ready(options: Options, ready: dict[str, Any], ready_fd: int | None) -> None:
+    if ready_fd is not None:
+        _tell_parent(ready_fd, ready)
+        return
+    lines = [f"The node runs (process {ready['pid']}); Ctrl-C stops it.", f"Its page opens once at {ready['url']}"]
+    options.out(ready, "\n".join([*lines, *(f"Others reach it at {address}" for address in ready["addresses"])]))
+
+
+def _say_failed(error: ProtocolError, ready_fd: int | None) -> None:
+    if ready_fd is not None:
+        _tell_parent(ready_fd, {"code": error.code, "message": error.message})
+
+
+def _tell_parent(ready_fd: int, value: dict[str, Any]) -> None:
+    try:
+        with os.fdopen(ready_fd, "w") as parent:
+            json.dump(value, parent)
+    except OSError:
+        pass  # the parent is gone, or heard already
+
+
+def detached(home: Path, arguments: list[str], passphrase: str | None, verbose: bool) -> dict[str, Any]:
+    """Starts the node as a process of its own and returns what it says once it answers. Raises Stop 3 otherwise."""
+    reader, writer = os.pipe()
+    command = [sys.executable, "-m", "node.cli", "up", "--home", str(home), f"--ready-fd={writer}", *arguments]
+    command += ["-v"] if verbose else []
+    command += ["--passphrase-file=-"] if passphrase is not None else []
+    root = Path(__file__).resolve().parents[2]
+    with (home / LOG_FILE).open("ab") as log:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writer,),
+            start_new_session=True,
+            cwd=home,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+    os.close(writer)
+    assert child.stdin is not None
+    child.stdin.write((passphrase or "").encode())
+    child.stdin.close()
+    with os.fdopen(reader) as said:
+        text = _within(said.fileno(), child)
+    value: dict[str, Any] = json.loads(text) if text else {}
+    if "url" in value:
+        return value
+    child.wait()
+    raise Stop(NOT_NOW, value.get("message", f"the node did not start; see {home / LOG_FILE}"), value.get("code", ""))
+
+
+def _within(descriptor: int, child: subprocess.Popen[bytes]) -> str:
+    """What the child writes before it closes its end, or is given up."""
+    import select
+
+    parts: list[bytes] = []
+    while select.select([descriptor], [], [], START_SECONDS)[0]:
+        part = os.read(descriptor, 65536)
+        if not part:
+            return b"".join(parts).decode()
+        parts.append(part)
+    child.terminate()
+    return ""
+
+
+def await_end(pid: int) -> None:
+    """Returns when the process has ended; raises Stop 3 when it takes too long."""
+    import select
+
+    try:
+        watch = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if not select.select([watch], [], [], END_SECONDS)[0]:
+            raise Stop(NOT_NOW, f"the node (process {pid}) is still ending; look again with `wltm status`", "CLI-8")
+    finally:
+        os.close(watch)
