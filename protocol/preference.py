@@ -342,9 +342,12 @@ def _slopes(pool: _Flat, shares: Any, weights: Any, centre: Any, penalty: Any) -
     slope = np.add.reduceat(pool.rows[pool.chosen] - means, pool.first_tasks) - (weights - centre) @ penalty
     off = (pool.rows - means[pool.task_of_row]) * np.sqrt(shares)[:, None]
     first = pool.first_rows[pool.first_tasks]
+    counts = np.diff(first, append=len(off))
     curve = np.empty((len(weights), *penalty.shape))
-    for k in range(penalty.shape[0]):  # a row at a time bounds memory
-        curve[:, k, :] = np.add.reduceat(off * off[:, k, None], first) + penalty[k]
+    for count in np.unique(counts).tolist():  # members with equally many rows at a time: one product for all of them
+        who = np.flatnonzero(counts == count)
+        rows = off[first[who, None] + np.arange(count)]
+        curve[who] = rows.transpose(0, 2, 1) @ rows + penalty
     return slope, curve
 
 
@@ -385,5 +388,5 @@ def in_words(attributes: Sequence[str], weights: Sequence[float], spread: Sequen
     strongest = [effect for effect in effects if effect[0] * 4 >= effects[0][0]][:LEVELS_MAX]
     wishes = [f"{'more' if w > 0 else 'less'} {name.replace('_', ' ')}" for _, w, name in strongest]
     rest = len(effects) - len(strongest)
-    told = f"Cares most about {wishes[0]}" + (", then " + ", ".join(wishes[1:]) if wishes[1:] else "")
+    told = f"Would like {wishes[0]} above all" + (", then " + ", ".join(wishes[1:]) if wishes[1:] else "")
     return told + (f"; {rest} more matter little." if rest else ".")

@@ -284,7 +284,7 @@ def test_a_group_likes_what_its_members_like_on_average() -> None:
 def test_words_go_by_effect_and_not_by_unit() -> None:
     """PRF-9."""
     told = in_words(("price_cents", "local", "years"), (-0.01, 1.0, 0.001), (300.0, 0.5, 2.0))
-    assert told == "Cares most about less price cents; 2 more matter little."
+    assert told == "Would like less price cents above all; 2 more matter little."
     told = in_words(("price_cents", "local"), (-0.01, 4.0), (300.0, 0.5))
-    assert told == "Cares most about less price cents, then more local."
+    assert told == "Would like less price cents above all, then more local."
     assert in_words(("price",), (0.0,), (1.0,)) == "Has no preference yet."
