@@ -109,3 +109,5 @@ TRUST_PREFIX_DIGITS = 1  # REP-11 (g), hex digits of the subject's key that name
 
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next
+FORM_INLINE_MAX = 200  # (g) entries grouped on the spot; more take over 50 ms and go to a worker
+FORMATIONS_KEPT = 4  # (g) epochs whose groups are remembered per board

@@ -14,9 +14,10 @@ from protocol.encoding import digest
 from protocol.engine.core import Context, Core
 from protocol.engine.membership import Wish
 from protocol.errors import Ignore, Reject
-from protocol.formation import Entry, Group, block, form, share
+from protocol.events import Compute
+from protocol.formation import Entry, Formation, Group, block, form, share
 from protocol.identity import Persona
-from protocol.params import FOUND_WITNESSES, FOUNDERS_MAX
+from protocol.params import FORM_INLINE_MAX, FORMATIONS_KEPT, FOUND_WITNESSES, FOUNDERS_MAX
 from protocol.record import Record, Slot, embedded
 from protocol.template import Template
 
@@ -93,14 +94,34 @@ def _form(core: Core, context: Context) -> None:
 
 
 def my_group(core: Core, context: Context, template: Template, epoch: int, intent: Record) -> Group | None:
-    """The group this node computes for an own intent in an epoch."""
-    found = form(
-        entries(core, context, epoch * template.epoch_ms),
-        epoch_seed(epoch, context.scope),
-        template.least,
-        template.most,
-    )
-    return next((group for group in found.groups if intent.id in group.ids), None)
+    """The group this node computes for an own intent in an epoch; None too while a worker is at it (FRM-10)."""
+    at = template.hash, epoch
+    if at not in context.formations:
+        found = entries(core, context, epoch * template.epoch_ms)
+        arguments = (found, epoch_seed(epoch, context.scope), template.least, template.most)
+        if len(found) > FORM_INLINE_MAX:
+            context.formations[at] = None
+            core.out.append(Compute(f"form {context.scope} {template.hash.hex()} {epoch}", "formation.form", arguments))
+        else:
+            context.formations[at] = form(*arguments)
+        for old in list(context.formations)[:-FORMATIONS_KEPT]:
+            del context.formations[old]
+    formation = context.formations[at]
+    return None if formation is None else next((one for one in formation.groups if intent.id in one.ids), None)
+
+
+def formed(core: Core, job: str, result: Formation | None) -> None:
+    """A worker has grouped a board's epoch; a job that failed is asked for again when the board changes."""
+    _, scope, template, epoch = job.split(" ")
+    context = core.contexts.get(scope)
+    at = bytes.fromhex(template), int(epoch)
+    if context is None or at not in context.formations:
+        return
+    if result is None:
+        del context.formations[at]
+    else:
+        context.formations[at] = result
+    core.dirty[scope] = None
 
 
 def epoch_seed(epoch: int, scope: str) -> bytes:

@@ -19,6 +19,7 @@ from protocol.decision import Docket, Witness
 from protocol.encoding import encode
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import Drop, Effect, Keep, Notify, Publish, Send, SendRecords, Store
+from protocol.formation import Formation
 from protocol.gossip import Answer, Message, Neighbour, Subscribe, Sync, Want, encode_message
 from protocol.identity import Entropy, Persona
 from protocol.log import Log
@@ -64,6 +65,7 @@ class Context:
     duties: dict[tuple[str, bytes], tuple[bytes, ...]] = field(default_factory=dict)
     openings: dict[bytes, Opening | None] = field(default_factory=dict)
     receipts_due: dict[str, int] = field(default_factory=dict)
+    formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
     shown: str = ""
     _coop: tuple[int, Coop | None] = (-1, None)
     _deal: tuple[int, Deal | None] = (-1, None)

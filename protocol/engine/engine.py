@@ -155,8 +155,8 @@ class Engine:
                 self._submit(request, command)
             case Tick():
                 self._tick()
-            case Computed():
-                pass
+            case Computed(job, result):
+                board.formed(core, job, result)
         return core.out
 
     def _named(self, message: bytes) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import heapq
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from importlib import import_module
 from itertools import count
 from typing import Any
 
@@ -17,6 +18,8 @@ from protocol import commands as ask
 from protocol.engine import Engine, Settings
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import (
+    Compute,
+    Computed,
     Drop,
     Event,
     Keep,
@@ -232,6 +235,10 @@ class World:
                 node.rejected.append((peer, code))
             case Notify():
                 node.notices.append(effect)
+            case Compute(job, name, arguments):
+                module, _, function = name.partition(".")
+                result = getattr(import_module(f"protocol.{module}"), function)(*arguments)
+                self.handle(node.name, Computed(job, result))
 
     def _send(self, sender: str, receiver: str, event: Event) -> None:
         if self.cut(sender, receiver) or self.rng.random() < self.faults.loss:
