@@ -28,7 +28,7 @@ from node.mesh import (
     Restarted,
 )
 from node.outbox import Ack, Mesh, Outbox, Spoken
-from node.store import Store, StoreError
+from node.store import Held, Store, StoreError
 from protocol import events as ev
 from protocol.commands import AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
@@ -45,8 +45,7 @@ RETRY_MS = 5_000  # (g) between attempts to write on a disk that failed
 WAKE_MS_MAX = 30_000  # (g) clocks jump, machines sleep
 PRUNE_S = 3_600
 TICK_MS_MIN = 5  # (g) between two Ticks, whatever the engine wants
-INTERNAL = "INTERNAL"  # STO-11
-WAITING = "GOS-6"  # its refs are unknown yet: accepted, but not on disk, so not acknowledged as taken
+INTERNAL, WAITING = "INTERNAL", "GOS-6"  # STO-11; refs unknown yet: on no disk, so not acknowledged as taken
 OUR_FAULT = "an error of this program, not of yours; its log has the details"
 STOPPING = "the node is stopping; ask again when it runs"
 
@@ -117,8 +116,6 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []  # the loop, and pruning
         self._stopping = False
 
-    # --- life -------------------------------------------------------------------------------------------------------
-
     async def start(self, addresses: Iterable[str] = ()) -> None:
         """Reads what the node takes part in, starts the mesh, dials. Raises StoreError, MeshError, CommandError."""
         for scope in self._engine.scopes():
@@ -145,8 +142,6 @@ class Daemon:
         await self.mesh.stop()
         await self._store.close()
 
-    # --- for the API ------------------------------------------------------------------------------------------------
-
     async def submit(self, command: Any) -> Any:
         """What the engine answers, after the commit of what it signed. Raises CommandError."""
         if self._stopping or (self._tasks and self._tasks[0].done()):
@@ -167,24 +162,12 @@ class Daemon:
 
     @property
     def sequence(self) -> int:
-        """Of the last notice; a new node's is that of the last one its former life can have given."""
+        """Of the last notice, or of the last one that the node's former life can have given."""
         return self._outbox.sequence
 
     async def log(self, after: int, limit: int) -> list[Mapping[str, Any]]:
         """At most `limit` records of the log beyond position `after`, as plain maps."""
-        return [
-            {
-                "position": held.position,
-                "id": held.record.id,
-                "kind": held.record.kind,
-                "author": held.record.author,
-                "scope": held.record.scope,
-                "created": held.record.header.created,
-                "expires": held.record.header.expires,
-                "body": held.record.body,
-            }
-            for held in await self._store.page(after, limit)
-        ]
+        return [_plain(held) for held in await self._store.page(after, limit)]
 
     @property
     def last_position(self) -> int:
@@ -201,8 +184,6 @@ class Daemon:
             await self.mesh.dial(address)
         except MeshError as error:
             raise CommandError("MSH-17", str(error)) from None
-
-    # --- inbox ------------------------------------------------------------------------------------------------------
 
     async def _arrived(self, event: MeshEvent) -> None:
         """Takes one event of the mesh; waits while the inbox is full, so that a flood is felt where it comes from."""
@@ -241,8 +222,6 @@ class Daemon:
         """Unix ms; a clock that was set back stands still instead."""
         self._now = max(self._now, self._clock())
         return self._now
-
-    # --- the loop ---------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         try:
@@ -384,6 +363,21 @@ class Daemon:
             except StoreError as error:
                 log.warning("%s", error.message)
             await asyncio.sleep(PRUNE_S)
+
+
+def _plain(held: Held) -> Mapping[str, Any]:
+    record, header = held.record, held.record.header
+    return {
+        "position": held.position,
+        "id": record.id,
+        "kind": record.kind,
+        "author": record.author,
+        "scope": record.scope,
+        "slot": f"{header.slot.mode} {header.slot.name} {header.slot.seq}" if header.slot else "",
+        "created": header.created,
+        "expires": header.expires,
+        "body": record.body,
+    }
 
 
 def _touched(event: ev.Event, engine: Engine) -> tuple[str, ...]:
