@@ -90,6 +90,12 @@ def one_of(typed: str, names: Sequence[str], what: str) -> str:
     raise CommandError("CLI-7", f"{what} {typed[:64]!r} {why}: {listed}")
 
 
+def line(text: str) -> str:
+    """Text of others on one line: what does not print, line breaks too, is shown as a code (CLI-5)."""
+    plain = text.encode("utf-8", "replace").decode()
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in plain)
+
+
 def words(value: Any) -> str:
     """Any plain value on one line."""
     match value:
@@ -99,4 +105,4 @@ def words(value: Any) -> str:
             return ", ".join(f"{name} {words(item)}" for name, item in value.items())
         case list() | tuple():
             return ", ".join(words(item) for item in value)
-    return str(value)
+    return line(str(value))

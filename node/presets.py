@@ -14,11 +14,11 @@ SYNC_MS, SYNC_MS_MIN = MINUTE, 2 * SECOND  # how often scopes are reconciled wit
 
 _AWAKE = {  # nodes that are always on
     "join_ms": 12 * HOUR,
-    "pledge_ms": 6 * HOUR,
-    "nominate_ms": 6 * HOUR,
+    "pledge_ms": 12 * HOUR,
+    "nominate_ms": 12 * HOUR,
     "ballot_ms": 12 * HOUR,
-    "deal_ms": 6 * HOUR,
-    "quote_ms": 12 * HOUR,
+    "deal_ms": 12 * HOUR,
+    "quote_ms": 4 * HOUR,
     "reveal_ms": 2 * HOUR,
     "commit_ms": 12 * HOUR,
     "settle_ms": 10 * MINUTE,

@@ -40,6 +40,13 @@ def answers() -> dict[type, Any]:
         "mine": False,
         "questions": [{"name": "quotations", "closes": 10**13}],
         "ranking": ["1. 00010203 at GBP 2.20"],
+        "refused": [[bytes(32), "NEG-12"]],
+        "award": {"supplier": ME, "unit_price_minor": 220, "lots": [[ME, 30]]},
+        "commitments": [{"member": ME, "answer": "decline", "reason": "price", "remark": "too dear"}],
+        "region": "u10",
+        "quantity": 300,
+        "quote_until": 10**13,
+        "shares": [[ME, 30]],
     }
     return {
         c.AskStatus: {
@@ -70,6 +77,9 @@ def answers() -> dict[type, Any]:
         c.AskCoop: coop
         | {
             "candidates": [candidate],
+            "keys": [ME],
+            "founder": ME,
+            "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME]},
             "questions": [{"name": "ballots", "closes": 10**13}],
             "deal_detail": deal,
         },

@@ -299,8 +299,11 @@ def test_text_from_peers_cannot_drive_the_terminal(rig: Rig) -> None:
     """CLI-5"""
     rig.node.answers[c.AskCoops][0]["purpose"] = "a\x1b[2Jb\u202ec\r\x07"
     rig.node.answers[c.AskCoop]["purpose"] = "a\x1b[2Jb\u202ec\r\x07"
-    for line in ("coop list", "coop show ab"):
+    for place in (rig.node.answers[c.AskCoop]["candidates"], rig.node.answers[c.AskDeals][0]["commitments"]):
+        place[0] |= {"statement": "x\nopen: forged\x1b[2J", "remark": "x\nopen: forged\x1b[2J"}
+    for line in ("coop list", "coop show ab", "award ab"):
         said = rig(line)
+        assert "\nopen: forged" not in said
         assert not {"\x1b", "\u202e", "\r", "\x07"} & {*said}
         assert "\\x1b[2J" in said
     assert printable("ü – 日本\n") == "ü – 日本\n"

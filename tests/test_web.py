@@ -74,7 +74,7 @@ def test_nobody_connected_says_what_to_do() -> None:
     assert "wltm up --relay" in shown(node)
 
 
-HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>{{ 7*7 }}{% raw %}\u202e&amp;"
+HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>{{ 7919*7919 }}{% raw %}\u202e&amp;"
 
 
 def poisoned(value: Any) -> Any:
@@ -101,7 +101,7 @@ def test_hostile_text_stays_text_wherever_it_stands() -> None:
     assert page.tags == plain.tags
     assert [name for name, _ in page.attributes] == [name for name, _ in plain.attributes]
     assert HOSTILE in page.text
-    assert "49" not in page.text
+    assert "62710561" not in page.text
 
 
 @given(st.text(max_size=50))

@@ -14,9 +14,10 @@ import click
 from node.cli.client import Client, part
 from node.cli.member import PATIENCE, YES
 from node.cli.shell import USAGE, WRONG, Group, Options, Stop, table
-from node.present import amount, money, one_of, short, words
+from node.cli.views import coop_text
+from node.present import amount, money, one_of, short
 from protocol.errors import Reject
-from protocol.identity import did, key_of
+from protocol.identity import key_of
 
 # From first to last; a co-op can end as "void" from most of them.
 STATES = (
@@ -39,10 +40,9 @@ def coop_of(client: Client, typed: str) -> dict[str, Any]:
 def deal_of(client: Client, typed: str) -> tuple[str, dict[str, Any]]:
     """The deal whose id, or whose co-op's id, begins with what was typed: (deal id, the co-op's or supplier's row)."""
     coops = client.get("/coops")
-    known = {row["deal"]: row for row in [*client.get("/deals"), *coops] if row.get("deal")}
-    known |= {row["id"]: row for row in client.get("/deals") if row["id"] not in known}
-    by_coop = {row["id"]: row["deal"] for row in coops if row.get("deal")}
-    name = one_of(typed, [*known, *by_coop], "deal")
+    known = {row["id"]: row for row in client.get("/deals")} | {row["deal"]: row for row in coops if row["deal"]}
+    by_coop = {row["id"]: row["deal"] for row in coops if row["deal"]}
+    name = one_of(typed, [*known] if typed == "-" else [*known, *by_coop], "deal")
     deal = by_coop.get(name, name)
     return deal, known[deal]
 
@@ -82,19 +82,7 @@ def coop_show(options: Options, /, coop_id: str, state: str | None, patience: in
     found = client.get(path)
     if state and found["state"] == "void":
         options.failed = WRONG
-    options.out(found, lambda: outline(found))
-
-
-def outline(value: Any, indent: str = "") -> str:
-    """A nested value as indented lines."""
-    lines = []
-    entries = value.items() if isinstance(value, dict) else ((f"{place}.", item) for place, item in enumerate(value, 1))
-    for name, item in entries:
-        if isinstance(item, dict | list) and item and len(words(item)) > 80:
-            lines += [f"{indent}{name}:", outline(item, indent + "  ")]
-        else:
-            lines.append(f"{indent}{name}: {words(item) or '–'}")
-    return "\n".join(lines)
+    options.out(found, lambda: coop_text(found))
 
 
 @coop.command(
@@ -380,8 +368,3 @@ def coop_bundle(options: Options, /, coop_id: str, out: Path) -> None:
     with os.fdopen(file, "wb") as stream:
         stream.write(data)
     options.out({"file": str(out), "bytes": len(data)}, f"{out}: {len(data)} bytes; check it with `wltm verify {out}`.")
-
-
-def shown_key(key: str) -> str:
-    """A persona for people: the beginning of its key and its did."""
-    return f"{short(key)} ({did(bytes.fromhex(key))})"

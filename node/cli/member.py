@@ -12,7 +12,8 @@ import click
 from node import invitation
 from node.cli.client import Client, part
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
-from node.present import amount, instant, moment, money, now_ms, one_of, short, until, words
+from node.cli.views import board_text, needs_text
+from node.present import amount, instant, moment, now_ms, one_of, short
 from protocol.params import DAY_MS
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
@@ -34,18 +35,7 @@ def needs(options: Options, kind: str | None, patience: int) -> None:
         options.say(f"Waiting until there is something to {kind} …")
         client.wait(lambda: any(need["kind"] == kind for need in client.get("/needs")), kind, patience)
     found = client.get("/needs")
-    options.out(found, lambda: "\n".join(need_lines(found)) or "Nothing waits for you.")
-
-
-def need_lines(found: list[dict[str, Any]]) -> list[str]:
-    """One paragraph per thing that waits."""
-    lines = []
-    for need in found:
-        where = short(need.get("coop") or need.get("deal") or "")
-        left = f"  {until(need['until'], now_ms())}" if need.get("until") else ""
-        lines.append(f"{need['kind']:<9} {where}{left}")
-        lines += [f"          {sentence}" for sentence in (need["says"], need.get("silence")) if sentence]
-    return lines
+    options.out(found, lambda: needs_text(found))
 
 
 @click.group("intent", cls=Group, example="wltm intent list", help="What you would like.")
@@ -129,19 +119,6 @@ def board(options: Options, /, category: str | None, region: str | None) -> None
         boards = list(dict.fromkeys((row["category"], row["region"]) for row in client.get("/intents")))
     found = [client.get(f"/board/{part(name)}/{part(place)}") for name, place in boards]
     options.out(found, lambda: "\n\n".join(map(board_text, found)) or "No boards yet; add an intent.")
-
-
-def board_text(value: dict[str, Any]) -> str:
-    """A board for people: the pooled value first."""
-    low, high = value["pooled_minor_band"]
-    currency = value["currency"]
-    lines = [
-        f"{value['category']}/{value['region']}: {value['intents']} would like, {value['ready']} of them ready;"
-        f" together {money(low, currency)} to {money(high, currency)}"
-    ]
-    lines += [f"  co-op seeking members: {words(call)}" for call in value["calls"]]
-    lines += [f"  request for quotations: {words(headline)}" for headline in value["headlines"]]
-    return "\n".join(lines)
 
 
 @click.command(

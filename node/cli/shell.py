@@ -14,7 +14,8 @@ from typing import Any
 
 import click
 
-from protocol.errors import CommandError, ProtocolError
+from node.present import line
+from protocol.errors import ProtocolError
 
 OK, WRONG, USAGE, NOT_NOW = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -64,11 +65,8 @@ class Options:
 
 
 def printable(text: str) -> str:
-    """Text from peers cannot drive the terminal: control characters but line breaks are shown as codes (CLI-5)."""
-    return "".join(
-        letter if letter.isprintable() or letter == "\n" else letter.encode("unicode_escape").decode("ascii")
-        for letter in text.encode("utf-8", "replace").decode()
-    )
+    """Text from peers cannot drive the terminal: what does not print, but line breaks, is shown as codes (CLI-5)."""
+    return "\n".join(line(one) for one in text.split("\n"))
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -157,13 +155,6 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: 
     """Rows under headings, aligned; `columns` maps a row's key to its heading; `empty` is said when there are none."""
     if not rows:
         return empty
-    lines = [list(columns.values())] + [[str(row.get(name, "")) for name in columns] for row in rows]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
-def choice_error(field_name: str, sentence: str) -> CommandError:
-    """An input that the shell itself refuses."""
-    return CommandError("CLI-6", f"{field_name}: {sentence}")
+    lines = [list(columns.values())] + [[line(str(row.get(name, ""))) for name in columns] for row in rows]
+    widths = [max(len(cells[place]) for cells in lines) for place in range(len(columns))]
+    return "\n".join("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines)

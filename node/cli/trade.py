@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from node.cli.client import Client
-from node.cli.coop import coop_of, outline
+from node.cli.coop import coop_of
 from node.cli.member import YES
 from node.cli.shell import USAGE, Command, Group, Options, Stop
+from node.cli.views import award_text, deals_text
 from node.present import amount, one_of, short
 
 
@@ -59,8 +60,8 @@ def award(options: Options, /, coop_id: str) -> None:
     """Recomputed by your own node."""
     client = Client.of(options)
     found = client.get(f"/coops/{coop_of(client, coop_id)['id']}")
-    picked = {name: found.get(name) for name in ("state", "deal", "ranking", "award", "allocation", "agreement")}
-    options.out(picked, lambda: outline({name: value for name, value in picked.items() if value}))
+    deal = found.get("deal_detail", {})
+    options.out({"state": found["state"], "deal": deal}, lambda: award_text(found))
 
 
 @click.group("supplier", cls=Group, example="wltm supplier deals", help="For suppliers.")
@@ -124,7 +125,7 @@ def quote(
 def deals(options: Options) -> None:
     """The supplier's feed."""
     found = Client.of(options).get("/deals")
-    options.out(found, lambda: outline(found) or "No requests yet.")
+    options.out(found, lambda: deals_text(found))
 
 
 @supplier.command(
