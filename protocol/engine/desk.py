@@ -7,6 +7,7 @@ before anything has changed. Spec: 04-intent, INT-1 to INT-9; 05-formation, FRM-
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from protocol import commands as ask
@@ -86,8 +87,8 @@ def set_preference(core: Core, command: ask.SetPreference) -> dict[str, Any]:
     prior = board_mean(core, template, spread)
     weights = fit(tasks, prior)
     kept = {
-        "weights": [round(weight * 1e6) for weight in weights],
-        "spread": [round(one * 1e6) for one in spread],
+        "weights": [repr(weight) for weight in weights],
+        "spread": [repr(one) for one in spread],
         "levels": list(levels(weights, reference, spread)),
     }
     core.keep(f"preference/{command.category}", encode(kept))
@@ -111,14 +112,24 @@ def _vector(intent: Record, template: Template) -> tuple[int, ...]:
     return tuple(intent.body["levels"].get(one.name, 0) for one in template.attributes)
 
 
-def preference(core: Core, template: Template) -> dict[str, list[int]]:
-    """The kept preference of a category: weights and spread in millionths, levels; all zero while there is none."""
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """What a member's choices came to: exact weights and spread stay at home, levels may be shown."""
+
+    weights: Vector
+    spread: Vector
+    levels: tuple[int, ...]
+
+
+def preference(core: Core, template: Template) -> Preference:
+    """The kept preference of a category: all zero while there is none, or when the template has changed."""
     kept = core.facts.get(f"preference/{template.category}")
     width = len(template.attributes)
-    found: dict[str, list[int]] = decode(kept) if kept else {}
-    if len(found.get("levels", [])) != width:
-        return {"weights": [0] * width, "spread": [0] * width, "levels": [0] * width}
-    return found
+    found = decode(kept) if kept else {"levels": []}
+    if len(found["levels"]) != width:
+        return Preference((0.0,) * width, (0.0,) * width, (0,) * width)
+    numbers = {name: tuple(float(one) for one in found[name]) for name in ("weights", "spread")}
+    return Preference(numbers["weights"], numbers["spread"], tuple(found["levels"]))
 
 
 def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
@@ -130,7 +141,7 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
         raise CommandError("INT-3", f"name: {command.name} stands on {known.decode()}; withdraw it there first")
     if command.want < 1:
         raise CommandError("INT-4", "want: must be 1 or more")
-    shown = preference(core, template)["levels"]
+    shown = preference(core, template).levels
     marks = {one.name: level for one, level in zip(template.attributes, shown, strict=True) if level}
     body = {
         "template": template.hash,

@@ -26,6 +26,8 @@ from protocol.preference import from_levels
 from protocol.record import Record, Slot
 from protocol.template import Template
 
+_WEIGHT_STEPS = 1 << 40  # the largest weight as an integer
+
 
 def pledge(core: Core, command: ask.Pledge) -> dict[str, Any]:
     """Pledge on exactly this roster, and mark the intent as pledged on its board."""
@@ -320,14 +322,15 @@ def _mark(core: Core, persona: Persona, coop: Coop, kind: str, mode: str) -> Non
 
 def _weights(core: Core, coop: Coop, template: Template) -> dict[str, int]:
     """What the members' published levels come to in money, on the scale of the negotiator's own choices (NEG-32)."""
-    spread = [one / 1e6 for one in preference(core, template)["spread"]]
-    reference = tuple(template.priors.values())
+    spread, reference = preference(core, template).spread, tuple(template.priors.values())
     names = [one.name for one in template.attributes]
-    vectors = []
-    for member in coop.members:
-        level = tuple(member.intent.body["levels"].get(name, 0) for name in names)
-        weights = from_levels(level, reference, spread)
-        vectors.append({name: round(weight * 1e6) for name, weight in zip(names, weights, strict=True)})
+    levels = [tuple(member.intent.body["levels"].get(name, 0) for name in names) for member in coop.members]
+    weights = [from_levels(level, reference, spread) for level in levels]
+    # One factor for all, so that neither tiny nor huge weights lose their proportion as integers.
+    factor = (
+        _WEIGHT_STEPS / max((abs(one) for row in weights for one in row), default=1.0) if any(map(any, weights)) else 1
+    )
+    vectors = [{name: round(one * factor) for name, one in zip(names, row, strict=True)} for row in weights]
     return criteria(vectors, template)
 
 
