@@ -37,11 +37,12 @@ class Secrets:
     """What the unlocked keystore gives a running node."""
 
     personas: tuple[Persona, ...] = field(repr=False)
+    recovery: Mapping[bytes, bytes]  # persona -> hash of its recovery key
     mesh_seed: bytes = field(repr=False)
     api_token: str = field(repr=False)
 
 
-def engine(config: Config, personas: tuple[Persona, ...], facts: Mapping[str, bytes]) -> Engine:
+def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engine:
     """The core, told what this network and this home fix."""
     speed = config.network.speed
     known = [scaled(template, speed) for template in in_home(config.home).values()]
@@ -52,6 +53,7 @@ def engine(config: Config, personas: tuple[Persona, ...], facts: Mapping[str, by
         presets=presets(speed),
         grain_ms=max(1, GRAIN_MS // speed),
         sync_ms=max(SYNC_MS_MIN, SYNC_MS // speed),
+        preset=config.network.preset,
     )
     return Engine(settings, personas, random.Random(os.urandom(16)), os.urandom, facts)
 
@@ -66,7 +68,7 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
     async with contextlib.AsyncExitStack() as parts:
         parts.callback(lock.release)
         store = await Store.open(config.home / "node.db", config.network.id)
-        core = engine(config, secrets.personas, await store.facts())
+        core = engine(config, secrets, await store.facts())
         daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell))
         parts.push_async_callback(daemon.stop)
         try:

@@ -16,6 +16,7 @@ from typing import Any
 
 from platformdirs import user_data_dir
 
+from node.presets import presets
 from protocol.errors import CommandError
 from protocol.identity import network_id
 
@@ -29,11 +30,15 @@ Origin = str  # "default", "file …", "variable WLTM_…" or "flag"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Which network this home belongs to; `speed` divides every duration of its templates (1 outside demos)."""
+    """Which network this home belongs to; `speed` divides every duration of its templates (1 outside demos).
+
+    `preset`: the times of the co-ops that this node founds by itself.
+    """
 
     name: str
     salt: bytes
     speed: int
+    preset: str
 
     @property
     def id(self) -> bytes:
@@ -112,10 +117,13 @@ def _texts(most: int) -> Parse:
     return parse
 
 
-def _role(value: Any) -> str:
-    if value not in ROLES:
-        raise ValueError("one of " + ", ".join(ROLES))
-    return str(value)
+def _one_of(*names: str) -> Parse:
+    def parse(value: Any) -> str:
+        if value not in names:
+            raise ValueError("one of " + ", ".join(names))
+        return str(value)
+
+    return parse
 
 
 def _salt(value: Any) -> bytes:
@@ -130,10 +138,11 @@ def _salt(value: Any) -> bytes:
 
 # Every setting: how it is read, and its value where nobody says otherwise.
 SETTINGS: Mapping[str, tuple[Parse, Any]] = {
-    "role": (_role, "home"),
+    "role": (_one_of(*ROLES), "home"),
     "network.name": (_text(64), "wltm"),
     "network.salt": (_salt, ""),
     "network.speed": (_integer(1, 1_000_000), 1),
+    "network.preset": (_one_of(*presets(1)), "always-on"),
     "api.port": (_integer(0, 65_535), 7417),
     "api.allowed_hosts": (_texts(16), ()),
     "mesh.listen": (_texts(8), ()),

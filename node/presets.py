@@ -40,6 +40,20 @@ _ASLEEP = {  # nodes at home, awake some hours a day
     "mandate_ms": 90 * DAY,
     "retention_ms": 5 * 365 * DAY,
 }
+_HURRIED = {  # everybody is awake and answers within minutes: what a demo divides further
+    "join_ms": 30 * MINUTE,
+    "pledge_ms": 30 * MINUTE,
+    "nominate_ms": 4 * MINUTE,
+    "ballot_ms": 30 * MINUTE,
+    "deal_ms": 20 * MINUTE,
+    "quote_ms": 4 * MINUTE,
+    "reveal_ms": 20 * MINUTE,
+    "commit_ms": 30 * MINUTE,
+    "settle_ms": MINUTE,
+    "round_ms": 2 * MINUTE,
+    "mandate_ms": DAY,
+    "retention_ms": 365 * DAY,
+}
 _LEAST_MS = {"settle_ms": SECOND, "round_ms": 2 * SECOND, "retention_ms": DAY}
 
 
@@ -47,5 +61,5 @@ def presets(speed: int) -> Mapping[str, Mapping[str, int]]:
     """Name -> times in ms, for a network whose durations are `speed` times shorter."""
     return {
         name: {field: max(_LEAST_MS.get(field, 1), length // speed) for field, length in times.items()}
-        for name, times in (("always-on", _AWAKE), ("home", _ASLEEP))
+        for name, times in (("always-on", _AWAKE), ("home", _ASLEEP), ("hurried", _HURRIED))
     }
