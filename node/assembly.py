@@ -54,8 +54,9 @@ def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engi
         grain_ms=max(1, GRAIN_MS // speed),
         sync_ms=max(SYNC_MS_MIN, SYNC_MS // speed),
         preset=config.network.preset,
+        recovery=secrets.recovery,
     )
-    return Engine(settings, personas, random.Random(os.urandom(16)), os.urandom, facts)
+    return Engine(settings, secrets.personas, random.Random(os.urandom(16)), os.urandom, facts)
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ TEXT_BYTES_MAX = 2048  # REC-11, free text
 
 # Identity (02-identity)
 PERSONA_SCAN = 20  # IDN-3, unknown personas in a row that end a restore's scan
+PERSONA_LIFE_MS = LIFE_MS_MAX  # IDN-10, as long as a record can live
 RESTORE_SEQ_SKIP = 1 << 16  # IDN-6
 
 # Gossip (03-gossip)

@@ -30,7 +30,9 @@ def foreground(options: Options, config: Config, passphrase: str | None, ready_f
 
     _log_to_stderr(options.verbose)
     keys = keystore.open(config.home, passphrase)
-    secrets = assembly.Secrets((keys.persona(config.network.id, 0),), keys.mesh_seed, keys.api_token)
+    persona = keys.persona(config.network.id, 0)
+    recovery = {persona.key: keys.recovery_hash(config.network.id, 0)}
+    secrets = assembly.Secrets((persona,), recovery, keys.mesh_seed, keys.api_token)
 
     async def live() -> None:
         stop = asyncio.Event()

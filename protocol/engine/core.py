@@ -26,8 +26,10 @@ from protocol.log import Log
 from protocol.params import (
     CLOCK_AHEAD_MS_MAX,
     LIVE_INTENTS_MAX,
+    PERSONA_LIFE_MS,
     SCOPES_PER_MESSAGE_MAX,
     SYNC_FRAME_BYTES_MAX,
+    TRUST_PREFIX_DIGITS,
     WANT_IDS_MAX,
 )
 from protocol.record import Record, Slot
@@ -50,6 +52,7 @@ class Settings:
     grain_ms: int = 60_000
     sync_ms: int = 60_000
     preset: str = "always-on"
+    recovery: Mapping[bytes, bytes] = field(default_factory=dict)  # own persona -> hash of its recovery key
 
 
 @dataclass(slots=True)
@@ -212,6 +215,7 @@ class Core:
         """
         if slot is not None and slot.mode == "once" and self.context(scope).log.slot(kind, persona.key, slot.name):
             raise CommandError("REC-14", f"{kind}: you have spoken already, and once is final")
+        self._introduce(persona)
         created = self.now - self.now % self.settings.grain_ms if human else self.now
         record = Record.sign(
             persona, self.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
@@ -222,6 +226,16 @@ class Core:
             self.follow(scope)
         self._take(context, record, True, "")
         return record
+
+    def _introduce(self, persona: Persona) -> None:
+        """A persona's first record names its recovery key's hash: from then on only that key can freeze it (IDN-10)."""
+        fact, recovery = f"introduced/{persona.key.hex()}", self.settings.recovery.get(persona.key)
+        if recovery is not None and fact not in self.facts:
+            self.keep(fact, b"1")
+            scope = trust_scope(persona.key)
+            self.follow(scope)
+            slot, until = Slot("once", "persona", 0), self.now + PERSONA_LIFE_MS
+            self.say(persona, "persona.1", scope, {"recovery": recovery}, until=until, slot=slot)
 
     def _admissible(self, record: Record) -> Context:
         header = record.header
@@ -354,6 +368,11 @@ class Core:
                 for at in range(0, len(due), _CHUNK_IDS):
                     self.send(neighbour.name, Want(context.scope, tuple(due[at : at + _CHUNK_IDS])))
         context.wake_at(self.now + self.settings.sync_ms)
+
+
+def trust_scope(subject: bytes) -> str:
+    """Where attestations about a subject stand (REP-11)."""
+    return "trust/" + subject.hex()[:TRUST_PREFIX_DIGITS]
 
 
 def _has_say(coop: Coop, record: Record, network: bytes) -> bool:

@@ -13,12 +13,11 @@ from protocol.coop import Coop
 from protocol.deal import Deal, award_value, ranking_of, request_of
 from protocol.encoding import decode, encode
 from protocol.engine import opening, witness
-from protocol.engine.core import Context, Core
+from protocol.engine.core import Context, Core, trust_scope
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona, encrypt, seal
 from protocol.negotiation import NONCE_BYTES, Ranking, commit_hash
 from protocol.offer import Seller, from_flat, quote
-from protocol.params import TRUST_PREFIX_DIGITS
 from protocol.record import Slot
 
 KEY_BYTES = 32
@@ -45,11 +44,6 @@ def attend(core: Core, context: Context) -> None:
     if told != context.shown:
         context.shown = told
         core.notify("deal", deal=deal.mandate.deal, coop=deal.mandate.charter[:16], state=deal.state)
-
-
-def trust_scope(subject: bytes) -> str:
-    """Where attestations about a subject stand (REP-11)."""
-    return "trust/" + subject.hex()[:TRUST_PREFIX_DIGITS]
 
 
 def coop_of(core: Core, deal: Deal) -> Coop | None:

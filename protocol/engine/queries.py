@@ -13,8 +13,8 @@ from protocol.coop import Coop
 from protocol.deal import Deal, refusals
 from protocol.encoding import decode
 from protocol.engine.board import own_intents
-from protocol.engine.core import Core
-from protocol.engine.dealing import coop_of, ranking_of_deal, trust_scope
+from protocol.engine.core import Core, trust_scope
+from protocol.engine.dealing import coop_of, ranking_of_deal
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
 from protocol.identity import did
 from protocol.negotiation import saving

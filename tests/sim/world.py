@@ -108,7 +108,14 @@ class World:
         """A new node that keeps links to `dials`."""
         persona = Persona.from_seed(self.rng.randbytes(32))
         settings = Settings(
-            NETWORK, role, self.templates, {"simulated": TIMES}, grain_ms=1000, sync_ms=5_000, preset="simulated"
+            NETWORK,
+            role,
+            self.templates,
+            {"simulated": TIMES},
+            grain_ms=1000,
+            sync_ms=5_000,
+            preset="simulated",
+            recovery={persona.key: self.rng.randbytes(32)},
         )
         node = self.nodes[name] = Node(name, settings, persona, dials=list(dials), skew_ms=skew_ms)
         self.start(name)
