@@ -179,7 +179,7 @@ def template(data: bytes) -> None:
 
 @target
 def ballots_file(data: bytes) -> None:
-    """07-election, ELE-11 to ELE-17: `wltm tally`"""
+    """07-election, ELE-11 to ELE-15: `wltm tally`"""
     from node.preflib import parse
 
     parse(data)
