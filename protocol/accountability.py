@@ -21,38 +21,41 @@ EVIDENCE_KINDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def co_signed(attestation: Record, network: bytes) -> bool:
-    """Whether the evidence shows that author and subject signed the same deal (ATT-2); without it nothing counts."""
+def co_signed(attestation: Record, network: bytes) -> bytes | None:
+    """The request under which author and subject both signed, by the evidence (ATT-2); None, and nothing counts."""
     role, subject, author = attestation.body["role"], attestation.body["subject"], attestation.author
     try:
         found = {one.kind: one for one in (embedded(raw, network) for raw in attestation.body["evidence"])}
     except (Reject, Ignore):
-        return False
+        return None
     member_kind, other_kind = EVIDENCE_KINDS[role]
     mine, theirs = found.get(member_kind), found.get(other_kind)
     if mine is None or theirs is None or len(found) != 2 or mine.scope != theirs.scope or author == subject:
-        return False
+        return None
     member, other = (subject, author) if role == "member" else (author, subject)
-    about = theirs.id if theirs.kind == "rfq.1" else theirs.body["rfq"]
+    about: bytes = theirs.id if theirs.kind == "rfq.1" else theirs.body["rfq"]
     named = theirs.kind == "rfq.1" or theirs.body["agreement"] == attestation.body["agreement"]
     signed = mine.author == member and theirs.author == other and mine.body["answer"] == "commit"
-    return bool(signed and named and mine.body["rfq"] == about)
+    return about if signed and named and mine.body["rfq"] == about else None
 
 
 def evidence(attestations: Iterable[Record], seen: Mapping[bytes, int], network: bytes) -> list[Evidence]:
-    """What reputation is computed from. `seen`: first sight (Unix ms) of those that came later than they claim."""
+    """What reputation is computed from. `seen`: first sight (Unix ms) of those that came later than they claim.
+
+    One deal is one agreement, whatever hash the reporter names (ATT-3).
+    """
     return [
         Evidence(
             reporter=one.author,
             subject=one.body["subject"],
             role=one.body["role"],
             kind=one.body["outcome"],
-            agreement=one.body["agreement"],
+            agreement=deal,
             stamped_ms=one.header.created,
             seen_ms=seen.get(one.id, one.header.created),
         )
         for one in attestations
-        if co_signed(one, network)
+        if (deal := co_signed(one, network)) is not None
     ]
 
 

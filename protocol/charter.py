@@ -100,10 +100,11 @@ def good_join(charter: Record, hashed: bytes, network: bytes, join: Record) -> b
     good = intent.author == join.author and intent.kind == "intent.1" and intent.body["template"] == body["template"]
     if join.body["charter"] != hashed or not good or not intent.scope.startswith(f"board/{body['category']}/"):
         return False
-    if body["listed"] or join.author == charter.author:
-        return True
+    invite, listed = join.body.get("invite"), body["listed"]
+    if invite is None or listed:
+        return invite is None and join.author in (listed or [charter.author])
     try:
-        invitation = Invitation.parse(join.body.get("invite", b""))
+        invitation = Invitation.parse(invite)
     except Reject:
         return False
     return invitation.holds(charter.author, hashed) and join.header.created <= invitation.expires
@@ -129,8 +130,8 @@ def _once_invited(joins: Sequence[Record]) -> list[Record]:
     """Of several joins on one invitation the one with the least id (FRM-26)."""
     kept: dict[bytes, Record] = {}
     for one in sorted(joins, key=lambda join: join.id):
-        token = one.body.get("invite", b"")
-        kept.setdefault(Invitation.parse(token).nonce if token else one.id, one)
+        invite = one.body.get("invite")
+        kept.setdefault(one.id if invite is None else Invitation.parse(invite).nonce, one)
     return list(kept.values())
 
 

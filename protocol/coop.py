@@ -17,7 +17,7 @@ from protocol.charter import Member, charter_hash, find_charter, good_join, rost
 from protocol.decision import Council, Decided, Docket
 from protocol.election import Tally, schulze, succession
 from protocol.log import Log
-from protocol.mandate import Mandate, deal_id, limits_hash, limits_of, witnesses_hash
+from protocol.mandate import QUANTITY_MAX, Mandate, deal_id, limits_hash, limits_of, witnesses_hash
 from protocol.negotiation import Limits
 from protocol.record import Record
 from protocol.template import Template, pooled_value
@@ -195,7 +195,7 @@ class _Reader:
             fee_minor=fees[negotiator],
             limits=limits_hash(coop.limits, coop.pledges_hash) if coop.limits else b"",
             members=len(coop.members),
-            quantity=sum(demand.want for demand in coop.demands),
+            quantity=min(QUANTITY_MAX, sum(demand.want for demand in coop.demands)),
             pooled_minor=pooled_value(spends, self.template.periods),
             witnesses=witnesses_hash(coop.council.witnesses),
         )

@@ -16,12 +16,12 @@ from protocol.allocation import Allocation, Demand, allocate
 from protocol.box import Box, Question, held_once, settled
 from protocol.coop import Coop, question_name
 from protocol.decision import Council, Decided, Docket
-from protocol.encoding import decode, digest_of, encode
+from protocol.encoding import decode, digest, digest_of, encode
 from protocol.errors import Ignore, Reject
 from protocol.log import Log
 from protocol.mandate import Mandate, witnesses_hash
 from protocol.negotiation import Bid, Ranking, Request, Requirement, open_commitment, rank
-from protocol.params import PACK_MAX
+from protocol.params import BIDS_MAX, PACK_MAX
 from protocol.record import Record, embedded
 from protocol.schema import array, data, fields, integer, pair, text
 from protocol.template import Template
@@ -43,7 +43,7 @@ DEAL_TERMINAL = ("void", "agreed", "countersigned", "delivered")
 
 _LOT = pair(data(32), integer(1, 10**9))
 _AWARD = fields(
-    {"rfq": data(32), "roster": data(32), "refused": array(pair(data(32), text(16)), 64)},
+    {"rfq": data(32), "roster": data(32), "refused": array(pair(data(32), text(16)), BIDS_MAX)},
     {
         "quotation": data(32),
         "supplier": data(32),
@@ -129,13 +129,14 @@ def read_mandate(rfq: Record, network: bytes) -> Mandate:
     mandate = Mandate.parse(rfq.body["mandate"])
     witnesses = tuple(rfq.body["witnesses"])
     council = Council(witnesses, mandate.charter)
-    facts = {"members": mandate.members, "quantity": mandate.quantity, "pooled_minor": mandate.pooled_minor}
+    facts = {"coop": mandate.charter[:16], "charter": mandate.charter, "members": mandate.members}
+    facts |= {"quantity": mandate.quantity, "pooled_minor": mandate.pooled_minor}
     if rfq.scope != deal_scope(mandate.deal) or rfq.author != mandate.negotiator:
         raise Reject("NEG-40", "rfq: not by the mandate's negotiator, or not in its deal's scope")
-    if rfq.body["coop"] != mandate.charter[:16] or witnesses_hash(witnesses) != mandate.witnesses:
-        raise Reject("NEG-40", "rfq: the mandate is another co-op's, or other witnesses'")
-    if any(rfq.body[name] != value for name, value in facts.items()) or rfq.header.created > mandate.expires:
-        raise Reject("NEG-40", "rfq: members, quantity or value differ from the mandate, or it had ended")
+    if any(rfq.body[name] != value for name, value in facts.items()) or witnesses_hash(witnesses) != mandate.witnesses:
+        raise Reject("NEG-40", "rfq: co-op, witnesses, members, quantity or value are not those of the mandate")
+    if rfq.header.created > mandate.expires:
+        raise Reject("NEG-40", "rfq: the mandate had ended")
     docket = Docket()
     for raw in rfq.body["certificate"]:
         try:
@@ -216,7 +217,7 @@ class _Reader:
             self.open.append(question)
             return False
         self.decided[question.name] = decided
-        award = parse_award(decided.value)
+        award = parse_award(decided.value, self.deal.rfq.id, self.deal.mandate.roster)
         if award is None:
             return self._fact("no quotation fits")
         self.deal = replace(self.deal, award=award)
@@ -296,7 +297,8 @@ def ranking_of(deal: Deal, coop: Coop, template: Template, openings: Mapping[byt
                 )
             except Reject:
                 continue
-    return rank(request_of(deal, template), coop.limits, bids, coop.demands, coop.pledges_hash)
+    drawn = sorted(bids, key=lambda bid: digest("turn", deal.decided[_quoted(deal)].value_hash + bid.supplier))
+    return rank(request_of(deal, template), coop.limits, drawn[:BIDS_MAX], coop.demands, coop.pledges_hash)
 
 
 def request_of(deal: Deal, template: Template) -> Request:
@@ -311,7 +313,7 @@ def award_value(deal: Deal, coop: Coop, ranking: Ranking) -> bytes:
     counted = [row.quotation.supplier for row in ranking.ranked]
     codes = {row.supplier: row.code for row in ranking.refused}
     refused = [[one.author, codes.get(one.author, "NEG-9")] for one in deal.quotations if one.author not in counted]
-    base: dict[str, Any] = {"rfq": deal.rfq.id, "roster": coop.roster, "refused": sorted(refused)}
+    base: dict[str, Any] = {"rfq": deal.rfq.id, "roster": coop.roster, "refused": sorted(refused)[:BIDS_MAX]}
     if ranking.ranked:
         best = ranking.ranked[0]
         base |= {
@@ -326,11 +328,13 @@ def award_value(deal: Deal, coop: Coop, ranking: Ranking) -> bytes:
     return encode(base)
 
 
-def parse_award(value: bytes) -> Award | None:
+def parse_award(value: bytes, rfq: bytes, roster: bytes) -> Award | None:
     """The award in a certified value; None when no quotation fits, or when its witnesses certified what is no award."""
     try:
         body = decode(value)
         _AWARD(body, "award")
+        if (body["rfq"], body["roster"]) != (rfq, roster):
+            return None
         lots = tuple((member, quantity) for member, quantity in body["lots"])
         refused = tuple((supplier, code) for supplier, code in body["refused"])
         ladder = tuple((minimum, price) for minimum, price in body["ladder"])
@@ -360,6 +364,11 @@ def demand_of(record: Record) -> Demand:
     """The numbers of a pledge or a commitment."""
     body = record.body
     return Demand(record.author, body["want"], body["tolerate"], body["least"], body["price_max_minor"])
+
+
+def _quoted(deal: Deal) -> str:
+    """The name of the question that closed the box of quotations."""
+    return question_name("quotations", deal.rfq.id)
 
 
 def _about(rfq: bytes, record: Record) -> bool:

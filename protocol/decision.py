@@ -76,6 +76,11 @@ def value_hash(value: bytes) -> bytes:
     return digest("value", value)
 
 
+def slot_of(question: str, number: int, step: str = "") -> str:
+    """The `once` slot for a proposal in a round, or for the vote of a step (DEC-2)."""
+    return f"{question}/{number}/{step}" if step else f"{question}/{number}"
+
+
 class Docket:
     """The proposals, votes and receipts of one scope, indexed: a view of its log that only grows."""
 
@@ -87,10 +92,10 @@ class Docket:
         self._receipts: dict[tuple[str, bytes], dict[bytes, None]] = {}
 
     def note(self, record: Record) -> None:
-        """Index a proposal, vote or receipt; other kinds pass by."""
-        body, author = record.body, record.author
+        """Index a proposal, vote or receipt; other kinds pass by, and whatever stands in another slot (DEC-2)."""
+        body, author, slot = record.body, record.author, record.header.slot
         match record.kind:
-            case "proposal.1":
+            case "proposal.1" if slot is not None and slot.name == slot_of(body["question"], body["round"]):
                 name, number = body["question"], body["round"]
                 hashed = value_hash(body["value"])
                 self._values[(name, hashed)] = body["value"]
@@ -98,7 +103,7 @@ class Docket:
                     (body["valid_round"], hashed)
                 )
                 self._rounds.setdefault(name, {})[number] = None
-            case "vote.1":
+            case "vote.1" if slot is not None and slot.name == slot_of(body["question"], body["round"], body["step"]):
                 name, number, step = body["question"], body["round"], body["step"]
                 self._votes.setdefault((name, number, step), {}).setdefault(body["value"], {})[author] = record
                 self._rounds.setdefault(name, {})[number] = None

@@ -47,7 +47,7 @@ class Log:
         if record.id in self.records:
             return Added(False)
         self._check_bounds(record)
-        key = record.header.slot_key
+        key = record.header.slot_key if record.kind in KINDS else None  # nobody knows what a stranger's slots mean
         proof = None
         if key is not None:
             held = self._slots.setdefault(key, [])
@@ -92,7 +92,7 @@ class Log:
         """What each slot comes to: the ids that stand, or "equivocated"; the fold's part of the digest (REC-14)."""
         result: dict[str, list[bytes] | str] = {}
         for (_, author, kind, name), held in self._slots.items():
-            if not held or kind not in KINDS:
+            if not held:
                 continue
             once = held[0].header.slot is not None and held[0].header.slot.mode == "once"
             label = f"{kind}/{author.hex()}/{name}"

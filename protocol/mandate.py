@@ -13,6 +13,8 @@ from protocol.encoding import decode, digest, digest_of, encode
 from protocol.errors import Reject
 from protocol.negotiation import Limits
 
+QUANTITY_MAX = 10**9  # what a request for quotation can state (REC-11)
+
 
 @dataclass(frozen=True, slots=True)
 class Mandate:

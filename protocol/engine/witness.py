@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from protocol.box import Question, contents, fresh_manifest, judge_manifest, missing, owed_receipts
-from protocol.decision import Council, Judge, Propose, Vote, Witness
+from protocol.decision import Council, Judge, Propose, Vote, Witness, slot_of
 from protocol.engine.core import Context, Core
 from protocol.identity import Persona
 from protocol.params import RECEIPT_IDS_MAX
@@ -90,11 +90,11 @@ def _vote(
         match witness.act(context.docket, core.now, judge, fresh):
             case Propose(number, valid_round, value):
                 body = {"question": question.name, "round": number, "valid_round": valid_round, "value": value}
-                slot = Slot("once", f"{question.name}/{number}", 0)
+                slot = Slot("once", slot_of(question.name, number), 0)
                 core.say(persona, "proposal.1", context.scope, body, until=until, slot=slot, refs=(ref,))
             case Vote(number, step, hashed):
                 body = {"question": question.name, "round": number, "step": step, "value": hashed}
-                slot = Slot("once", f"{question.name}/{number}/{step}", 0)
+                slot = Slot("once", slot_of(question.name, number, step), 0)
                 core.say(persona, "vote.1", context.scope, body, until=until, slot=slot, refs=(ref,))
             case None:
                 break
