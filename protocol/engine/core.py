@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from protocol.accountability import came_late
-from protocol.charter import good_join
+from protocol.charter import charter_hash, coop_scope, find_charter, good_join
 from protocol.coop import Coop, read_coop
-from protocol.deal import Deal, Opening, read_deal, read_mandate
+from protocol.deal import Deal, Opening, find_request, read_deal, read_mandate
 from protocol.decision import Docket, Witness
 from protocol.encoding import encode
 from protocol.errors import CommandError, Ignore, Reject
@@ -66,6 +66,7 @@ class Context:
     wanted: dict[bytes, int] = field(default_factory=dict)  # id -> when it was asked for
     witnesses: dict[tuple[str, bytes], Witness] = field(default_factory=dict)
     duties: dict[tuple[str, bytes], tuple[bytes, ...]] = field(default_factory=dict)
+    expires: int | None = 0  # when a board's next record does; 0 before anybody looked
     openings: dict[bytes, Opening | None] = field(default_factory=dict)
     receipts_due: dict[str, int] = field(default_factory=dict)
     formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
@@ -89,6 +90,13 @@ class Context:
         if self._deal[0] != self.log.version:
             self._deal = self.log.version, read_deal(self.log, self.docket, settings.network)
         return self._deal[1]
+
+    def expire(self, now: int) -> None:
+        """On boards and in mail records end one by one (REC-13): drop those that have, and come back for the next."""
+        if self.family in ("board", "mail"):
+            if self.expires is not None and self.expires <= now:
+                self.expires = self.log.expire(now)
+            self.wake_at(self.expires)
 
     def wake_at(self, when: int | None) -> None:
         """Ask to be attended to at `when` at the latest."""
@@ -185,6 +193,9 @@ class Core:
                 neighbour.wait(record)
                 self.send(peer, Want(record.scope, tuple(lacking)))
             return
+        if neighbour is not None and _early(context, record, self.settings):
+            neighbour.wait(record)
+            return
         self._check_place(context, record)
         self._take(context, record, False, peer)
         for other in self.neighbours.values():
@@ -253,23 +264,24 @@ class Core:
         match context.family:
             case "board":
                 self._check_intents(context, record)
-            case "coop":
-                coop = context.coop(self.settings)
-                if coop is not None and not _has_say(coop, record, self.settings.network):
-                    raise Ignore("FRM-24", f"{record.kind}: its author has no say in this co-op, or not yet")
+            case "coop" if not _has_say(context, record, self.settings):
+                raise Ignore("FRM-24", f"{record.kind}: its author has no say in this co-op, or not yet")
+            case "deal" if record.kind == "rfq.1":
+                try:
+                    read_mandate(record, self.settings.network)
+                except Reject as error:
+                    raise Ignore(error.code, error.message) from None
             case "deal":
-                if record.kind == "rfq.1":
-                    try:
-                        read_mandate(record, self.settings.network)
-                    except Reject as error:
-                        raise Ignore(error.code, error.message) from None
+                found = find_request(context.log, context.docket, self.settings.network)
+                if found is None or (record.kind in _WITNESS_KINDS and record.author not in found[0].body["witnesses"]):
+                    raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
 
     def _check_intents(self, context: Context, record: Record) -> None:
         if record.kind != "intent.1" or record.header.slot is None:
             return
         name = record.header.slot.name
-        live = [one for one in context.log.of_kind("intent.1") if one.author == record.author]
-        others = [one for one in live if one.header.slot and one.header.slot.name != name]
+        said = context.log.by(record.author, "intent.1")
+        others = [one for one in said if one.header.slot and one.header.slot.name != name]
         if sum(1 for one in others if one.header.expires > self.now) >= LIVE_INTENTS_MAX:
             raise Ignore("GOS-7", f"intent: its author has {LIVE_INTENTS_MAX} on this board already")
 
@@ -283,6 +295,8 @@ class Core:
         if not added.stored:
             return
         context.wanted.pop(record.id, None)
+        if context.expires is None or record.header.expires < context.expires:
+            context.expires = record.header.expires
         if came_late(record, self.now):
             self.keep(f"seen/{record.id.hex()}", encode(self.now))
         context.docket.note(record)
@@ -307,8 +321,7 @@ class Core:
         for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
             self.send(peer, Subscribe(tuple(scopes[at : at + SCOPES_PER_MESSAGE_MAX])))
         if outbound:
-            for scope in scopes:
-                self.begin_sync(neighbour, scope)
+            self._sync(neighbour)
         self.notify("peer", peer=peer, connected=True)
 
     def disconnected(self, peer: str) -> None:
@@ -323,11 +336,16 @@ class Core:
         self.send(neighbour.name, Sync(scope, message))
 
     def sync_all(self) -> None:
-        """Reconcile every followed scope with every neighbour we dialled (GOS-4)."""
+        """Reconcile with every neighbour we dialled (GOS-4)."""
         for neighbour in self.neighbours.values():
             if neighbour.outbound:
-                for scope in self.followed:
-                    self.begin_sync(neighbour, scope)
+                self._sync(neighbour)
+
+    def _sync(self, neighbour: Neighbour) -> None:
+        # A scope that is only carried and was forgotten waits until somebody speaks in it.
+        for scope in self.followed:
+            if scope in self.contexts:
+                self.begin_sync(neighbour, scope)
 
     def answer(self, neighbour: Neighbour, scope: str, message: bytes) -> None:
         """Answer a reconciliation that a neighbour began."""
@@ -375,12 +393,20 @@ def trust_scope(subject: bytes) -> str:
     return "trust/" + subject.hex()[:TRUST_PREFIX_DIGITS]
 
 
-def _has_say(coop: Coop, record: Record, network: bytes) -> bool:
-    """Whether a record's author may say this kind of thing in this co-op, by what is certified there."""
-    if record.kind in _WITNESS_KINDS:
-        return record.author in coop.council.witnesses
+def _has_say(context: Context, record: Record, settings: Settings) -> bool:
+    """Whether a record's author may say this kind of thing in this co-op, by charter and certified roster (FRM-24)."""
+    if record.kind == "charter.1":
+        return coop_scope(charter_hash(record.author, record.body)) == record.scope
+    charter = find_charter(context.log)
+    if charter is None or record.kind in _WITNESS_KINDS:
+        return charter is not None and record.author in charter.body["witnesses"]
     if record.kind == "join.1":
-        return good_join(coop.charter, coop.hash, network, record)
-    if record.kind in _MEMBER_KINDS and coop.state != "called" and coop.roster:
-        return record.author in coop.keys
-    return True
+        return good_join(charter, charter_hash(charter.author, charter.body), settings.network, record)
+    coop = context.coop(settings) if record.kind in _MEMBER_KINDS else None
+    return coop is None or record.author in coop.keys
+
+
+def _early(context: Context, record: Record, settings: Settings) -> bool:
+    """Whether a member's record waits for the roster, so that who holds it never depends on the order of arrival."""
+    coop = context.coop(settings) if record.kind in _MEMBER_KINDS and context.family == "coop" else None
+    return coop is not None and not coop.roster

@@ -196,16 +196,13 @@ class Engine:
     def _submit(self, request: int, command: Any) -> None:
         core = self._core
         run = _COMMANDS.get(type(command))
+        result: Any
         try:
             if run is None:
                 raise CommandError("API-1", f"command: {type(command).__name__} is not known to this node")
             result = run(core, command)
-        except CommandError as error:
-            core.out = [Reply(request, error)]
-            return
-        except ProtocolError as error:  # a rule of the network that the checks before did not name
-            core.out = [Reply(request, CommandError(error.code, error.message))]
-            return
+        except ProtocolError as error:  # what was signed before it stands: disk and memory never differ
+            result = error if isinstance(error, CommandError) else CommandError(error.code, error.message)
         core.out.append(Reply(request, result))
 
     def _tick(self) -> None:
@@ -226,6 +223,7 @@ class Engine:
             if resident is None or scope not in core.followed:
                 continue
             resident.wake = None
+            resident.expire(core.now)
             attend = _ATTEND.get(resident.family)
             if attend is not None:
                 attend(core, resident)

@@ -31,7 +31,7 @@ def attend(core: Core, context: Context, deal: Deal, coop: Coop) -> None:
         if context.openings[reveal.id] is None:
             body = {"rfq": deal.rfq.id, "reveal": reveal.id, "box": at}
             _say_once(core, context, deal, persona, "unopened.1", slot_name("unopened", reveal.id), body)
-    _answer(core, context, deal, at, seed, persona)
+    _answer(core, context, deal, coop, at, seed, persona)
 
 
 def _own_box(core: Core, deal: Deal, coop: Coop) -> tuple[int, bytes, Persona] | None:
@@ -75,13 +75,14 @@ def _opened(deal: Deal, reveal: Record, key: bytes) -> Opening | None:
     return None
 
 
-def _answer(core: Core, context: Context, deal: Deal, at: int, seed: bytes, persona: Persona) -> None:
-    """Pass a content key on to every box that asked for it (NEG-47)."""
+def _answer(core: Core, context: Context, deal: Deal, coop: Coop, at: int, seed: bytes, persona: Persona) -> None:
+    """Pass a content key on to every box that a member or witness asked for (NEG-47)."""
+    entitled = (*coop.keys, *coop.council.witnesses)
     reveals = {one.id: one for one in deal.reveals}
     boxes = deal.rfq.body["boxes"]
     for plea in sorted(context.log.of_kind("unopened.1"), key=lambda record: record.id):
         reveal, box = reveals.get(plea.body["reveal"]), plea.body["box"]
-        if reveal is None or plea.author == persona.key or box >= len(boxes):
+        if reveal is None or plea.author == persona.key or plea.author not in entitled or box >= len(boxes):
             continue
         for sealed in _sealed_keys(context, reveal, at):
             try:

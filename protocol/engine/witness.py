@@ -58,9 +58,8 @@ def _give_receipts(core: Core, context: Context, question: Question, persona: Pe
     owed = owed_receipts(context.log, context.docket, question, persona.key, core.now)
     if not owed:
         return
-    due = context.receipts_due.setdefault(
-        question.name, min(core.now + question.settle_ms // _RECEIPT_SHARE, question.closes)
-    )
+    share = question.settle_ms // _RECEIPT_SHARE
+    due = context.receipts_due.setdefault(question.name, min(core.now, question.closes - share) + share)
     if core.now < due:
         context.wake_at(due)
         return
