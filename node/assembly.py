@@ -69,6 +69,7 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
     async with contextlib.AsyncExitStack() as parts:
         parts.callback(lock.release)
         store = await Store.open(config.home / "node.db", config.network.id)
+        parts.push_async_callback(store.close)
         core = engine(config, secrets, await store.facts())
         daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell))
         parts.push_async_callback(daemon.stop)

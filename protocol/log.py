@@ -37,7 +37,7 @@ class Log:
         self.items = Index()  # what reconciliation compares
         self._slots: dict[SlotKey, list[Record]] = {}  # `once`: by id; `latest`: the winner alone
         self._kinds: dict[str, dict[bytes, Record]] = {}
-        self._authors: dict[bytes, int] = {}
+        self._authors: dict[bytes, dict[bytes, Record]] = {}
 
     def add(self, record: Record, wanted: bool = False) -> Added:
         """Take an admitted record. `wanted` ids (listed by a certified manifest) pass the cap of a slot.
@@ -58,7 +58,7 @@ class Log:
         self.records[record.id] = record
         self.items.insert(record.header.created, record.id)
         self._kinds.setdefault(record.kind, {})[record.id] = record
-        self._authors[record.author] = self._authors.get(record.author, 0) + 1
+        self._authors.setdefault(record.author, {})[record.id] = record
         self.version += 1
         return Added(True, proof)
 
@@ -72,12 +72,25 @@ class Log:
         key = record.header.slot_key
         if key is not None and key in self._slots:
             self._slots[key] = [one for one in self._slots[key] if one.id != record_id]
-        self._authors[record.author] -= 1
+        said = self._authors[record.author]
+        del said[record_id]
+        if not said:
+            del self._authors[record.author]
         self.version += 1
 
     def of_kind(self, kind: str) -> Iterator[Record]:
         """Every held record of a kind, in no order that may reach a result, equivocations and all."""
         return iter(self._kinds.get(kind, {}).values())
+
+    def by(self, author: bytes, kind: str) -> list[Record]:
+        """What an author said of a kind, in the order it came."""
+        return [one for one in self._authors.get(author, {}).values() if one.kind == kind]
+
+    def expire(self, now: int) -> int | None:
+        """Drop what has expired; when the next record will, if any is left."""
+        for record_id in [one.id for one in self.records.values() if one.header.expires <= now]:
+            self.discard(record_id)
+        return min((one.header.expires for one in self.records.values()), default=None)
 
     def sole(self, kind: str, author: bytes, slot_name: str) -> Record | None:
         """The one record of an author in a slot; None when there is none, or two where only one may be."""
@@ -113,7 +126,7 @@ class Log:
         said = self._authors.get(record.author)
         if said is None and len(self._authors) >= AUTHORS_MAX:
             raise Ignore("GOS-8", f"scope: {self.scope} holds {AUTHORS_MAX} authors already")
-        if said is not None and said >= AUTHOR_RECORDS_MAX:
+        if said is not None and len(said) >= AUTHOR_RECORDS_MAX:
             raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
 
     def _add_once(self, held: list[Record], record: Record, wanted: bool) -> FaultProof | None:

@@ -35,9 +35,9 @@ def attend(core: Core, context: Context) -> None:
 
 def own_intents(core: Core, context: Context) -> list[Record]:
     """The live intents of own personas on a board, by id."""
-    live = [one for one in context.log.of_kind("intent.1") if one.author in core.personas]
+    own = [one for key in core.personas for one in context.log.by(key, "intent.1")]
     return sorted(
-        (one for one in live if one.body["readiness"] != "withdrawn" and one.header.expires > core.now),
+        (one for one in own if one.body["readiness"] != "withdrawn" and one.header.expires > core.now),
         key=lambda one: one.id,
     )
 

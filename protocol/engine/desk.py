@@ -176,7 +176,7 @@ def _say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[
         raise CommandError("INT-3", error.message) from None
     context = core.context(scope)
     before = context.log.slot("intent.1", persona.key, name)
-    live = [one for one in context.log.of_kind("intent.1") if one.author == persona.key]
+    live = context.log.by(persona.key, "intent.1")
     if not before and len(live) >= LIVE_INTENTS_MAX:
         raise CommandError("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} on one board; withdraw one first")
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
