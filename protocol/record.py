@@ -261,7 +261,7 @@ def _check_body(header: Header, body: Mapping[str, Any], size: int) -> None:
 
 
 def _composed(value: Any) -> Any:
-    """`value` with every text in Normalization Form C (REC-16)."""
+    """`value` with every text in Normalization Form C (REC-17)."""
     match value:
         case str():
             return normalize("NFC", value)

@@ -88,7 +88,7 @@ GOOD: list[tuple[str, str, bytes]] = [
     ("a life of a millisecond, at the beginning of time", "REC-10", forged(created=0, expires=1)),
     (
         "a text that is not in NFC",
-        "REC-16",
+        "REC-17",
         forged(PROFILE | {"label": "e\u0301"}, kind="profile.1", scope=BOARD, slot=["latest", "self", 7]),
     ),
     ("an unknown kind", "REC-12", forged({"anything": [True]}, kind="talk.7", slot=[], expires=CREATED + 7 * DAY_MS)),
@@ -341,7 +341,7 @@ def _signed_cases() -> list[dict[str, Any]]:
             del given[computed]
         body = decode(record.raw, RECORD_BYTES_MAX)[2].hex()
         output = fields_of(record) | {"encoded_body": body, "raw": record.raw.hex()}
-        clause = "REC-4" if label is BALLOT else "REC-16"
+        clause = "REC-4" if label is BALLOT else "REC-17"
         cases.append({"name": f"sign {name}", "clause": clause, "input": given, "output": output})
     return cases
 
@@ -452,7 +452,7 @@ def test_network_id() -> None:
 
 
 def test_sender_composes_texts() -> None:
-    """REC-16: a text is signed in NFC, keys and nested texts too; a receiver does not ask."""
+    """REC-17: a text is signed in NFC, keys and nested texts too; a receiver does not ask."""
     body = {"e\u0301": ["o\u0308", {"x": "n\u0303"}]}
     record = Record.sign(ANNA, NETWORK, "talk.7", COOP, body, created=CREATED, expires=CREATED + 1)
     assert record.body == {"\u00e9": ["\u00f6", {"x": "\u00f1"}]}
