@@ -118,7 +118,7 @@ def inspect(options: Options, /, file: Path) -> None:
 )
 @click.option("--headless", is_flag=True, help="No live view: a line per stage.")
 @click.option("--members", type=click.IntRange(3, 200), default=12, show_default=True)
-@click.option("--suppliers", type=click.IntRange(1, 20), default=3, show_default=True)
+@click.option("--suppliers", type=click.IntRange(2, 20), default=3, show_default=True)
 @click.option("--choices", type=FILE, metavar="FILE.csv", help="Members choose as these persons did.")
 @click.option("--seed", type=click.IntRange(0), help="Repeat a run's town.")
 @click.option("--speed", type=click.IntRange(1), help="Divide the network's durations.")
@@ -128,7 +128,7 @@ def demo(options: Options, /, **choices: Any) -> None:
     """Exit 0 only if every stage happened."""
     from node.demo import run
 
-    result = run(**choices, json=options.json, say=options.say)
+    result = run(**choices, json=options.json)
     if options.json:
         click.echo(json.dumps(result, ensure_ascii=False))
     if not result["ok"]:
