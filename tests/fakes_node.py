@@ -33,6 +33,7 @@ def answers() -> dict[type, Any]:
     candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
     deal = {
         "id": bytes.fromhex(DEAL),
+        "coop": bytes(16),
         "category": "electricity",
         "state": "quoting",
         "members": 10,

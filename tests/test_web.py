@@ -64,7 +64,7 @@ def test_the_page_begins_with_what_needs_you() -> None:
     for earlier, later in [("What needs you now", "Rank them"), ("Rank them", "Green power"), ("Green power", "u10")]:
         assert text.index(earlier) < text.index(later)
     assert "GBP 21,000.00" in text
-    assert "GBP 10,000.00 – GBP 30,000.00" in text
+    assert "GBP 10,000.00 to GBP 30,000.00" in text
     assert "No vote." in text
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from node.cli.shell import NOT_NOW, USAGE, WRONG, Command, Group, Options, Stop
+from node.present import money
+from protocol.errors import Reject
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 RECORD_FILE_BYTES_MAX = 1 << 20
+BUNDLE_BYTES_MAX = 256 << 20
 
 
 @click.command(
@@ -28,24 +32,32 @@ RECORD_FILE_BYTES_MAX = 1 << 20
 @click.pass_obj
 def verify(options: Options, /, bundle: Path) -> None:
     """Prints each step; exit 1 and the clause at the first that is off."""
+    from protocol.bundle import Step
     from protocol.bundle import verify as check
 
-    from protocol.errors import Reject
-
-    data = content(bundle, 256 << 20)
-    steps: list[str] = []
+    steps: list[Step] = []
     try:
-        result = check(data, steps.append)
+        proof = check(content(bundle, BUNDLE_BYTES_MAX), steps.append)
     except Reject as error:
-        options.out(
-            {"ok": False, "steps": steps, "error": {"code": error.code, "message": error.message}},
-            "\n".join([*(f"ok    {step}" for step in steps), f"WRONG {error.message} [{error.code}]"]),
-        )
+        lines = [*(f"ok     {step.sentence}" for step in steps), f"WRONG  {error.message} [{error.code}]"]
+        failure = {"code": error.code, "message": error.message}
+        options.out({"ok": False, "steps": [asdict(step) for step in steps], "error": failure}, "\n".join(lines))
         options.failed = WRONG
         return
-    options.out(
-        {"ok": True, "steps": steps, "result": result}, "\n".join([*(f"ok    {step}" for step in steps), "verified"])
-    )
+    agreement, currency = proof.deal.agreement, proof.template.currency
+    assert agreement is not None
+    found = {
+        "ok": True,
+        "steps": [asdict(step) for step in steps],
+        "coop": proof.coop.hash[:16].hex(),
+        "agreement": proof.deal.agreement_hash.hex(),
+        "members": len(agreement.shares),
+        "unit_price_minor": agreement.unit_price_minor,
+        "currency": currency,
+    }
+    price = f"{len(agreement.shares)} members at {money(agreement.unit_price_minor, currency)} a unit"
+    lines = [*(f"ok     {step.sentence}" for step in steps), f"The deal holds: {price}."]
+    options.out(found, "\n".join(lines))
 
 
 @click.command(

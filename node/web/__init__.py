@@ -88,6 +88,7 @@ async def view(reads: Reads) -> dict[str, Any]:
     engaged = {row["coop"] for row in intents}
     known = await reads(c.AskCoops())
     coops = [row for row in known if row["mine"] or row["witness"] or row["id"] in engaged]
+    shown = {row["id"] for row in coops}
     followed = [tuple(row["scope"].split("/")[1:]) for row in status["scopes"] if row["scope"].startswith("board/")]
     places = list(dict.fromkeys([(row["category"], row["region"]) for row in intents] + followed))
     return {
@@ -96,7 +97,7 @@ async def view(reads: Reads) -> dict[str, Any]:
         "coops": [_coop(await reads(c.AskCoop(bytes.fromhex(row["id"])))) for row in coops[:COOPS_MAX]],
         "coops_more": max(0, len(coops) - COOPS_MAX),
         "coops_carried": len(known) - len(coops),
-        "deals": (await reads(c.AskDeals()))[:COOPS_MAX],
+        "deals": [row for row in await reads(c.AskDeals()) if row["coop"] not in shown][:COOPS_MAX],
         "intents": intents,
         "boards": [await reads(c.AskBoard(category, region)) for category, region in places[:BOARDS_MAX]],
         "boards_more": max(0, len(places) - BOARDS_MAX),

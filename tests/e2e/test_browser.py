@@ -115,10 +115,10 @@ def test_the_page_moves_with_the_node_and_keeps_what_was_open(chromium: Browser,
     page.get_by_role("status").get_by_text("live").wait_for()
     page.locator("#scopes summary").click()
     served.node.answers[c.AskNeeds] = []
-    served.node.answers[c.AskCoops][0]["state"] = "agreed"
+    served.node.answers[c.AskCoop]["state"] = "agreed"
     served.tell(7)
     page.get_by_text("Nothing waits for you.").wait_for()
-    page.get_by_text("agreed").wait_for()
+    page.get_by_text("agreed", exact=True).wait_for()
     assert page.locator("#scopes").get_attribute("open") is not None
     assert said == []
 
@@ -157,6 +157,8 @@ def test_another_name_for_this_machine_reads_nothing(chromium: Browser, served: 
 def test_a_page_of_another_origin_cannot_act(chromium: Browser, served: Served) -> None:
     """API-4, API-6: the browser holds a session; another port of the same machine tries to use it."""
     page, _, _ = opened(chromium, served)
+    page.get_by_role("status").get_by_text("live").wait_for()
+    page.goto("about:blank")
     served.node.submitted.clear()
     other = Api(FakeNode(), "token", (), lambda: None)
 
