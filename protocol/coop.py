@@ -64,6 +64,12 @@ class Coop:
     request: Record | None = None
 
     @property
+    def times(self) -> Mapping[str, int]:
+        """The durations the charter fixes, in ms."""
+        times: Mapping[str, int] = self.charter.body["times"]
+        return times
+
+    @property
     def keys(self) -> tuple[bytes, ...]:
         """The members' keys, ascending."""
         return tuple(member.key for member in self.members)
@@ -85,12 +91,30 @@ def read_coop(log: Log, docket: Docket, network: bytes, templates: Mapping[bytes
     return _Reader(log, docket, network, templates[charter.body["template"]], coop).read()
 
 
+def request_fits(coop: Coop, log: Log, rfq: Record) -> bool:
+    """Whether a request is what charter and roster make it; a witness vouches for no other (ELE-33)."""
+    charter, body, expires = coop.charter.body, rfq.body, coop.charter.header.expires
+    accepted = [log.sole("accept.1", key, "accept") for key in coop.council.witnesses]
+    boxes = [member.box for member in coop.members] + [one.body["box"] for one in accepted if one is not None]
+    same = all(body[name] == charter[name] for name in ("category", "region", "template", "times"))
+    return same and rfq.header.expires == expires and all(box in body["boxes"] for box in boxes)
+
+
+def lapsed(coop: Coop, now: int) -> bool:
+    """Whether nothing can come of a co-op any more though no record says so: its charter was not accepted while there
+    was time to join, or its own time is over. What a node does next and shows may follow from it, never a fold.
+    """
+    created, expires = coop.charter.header.created, coop.charter.header.expires
+    late = coop.state == "called" and now > created + coop.charter.body["times"]["join_ms"]
+    return coop.state not in COOP_TERMINAL and (late or expires <= now)
+
+
 class _Reader:
     """One pass over a co-op's log, fact by fact through the table; thrown away afterwards."""
 
     def __init__(self, log: Log, docket: Docket, network: bytes, template: Template, coop: Coop) -> None:
         self.log, self.docket, self.network, self.template, self.coop = log, docket, network, template, coop
-        self.times: Mapping[str, int] = coop.charter.body["times"]
+        self.times = coop.times
         self.decided: dict[str, Decided] = {}
         self.open: list[Question] = []
 

@@ -151,8 +151,8 @@ def read_mandate(rfq: Record, network: bytes) -> Mandate:
     return mandate
 
 
-def find_request(log: Log, docket: Docket, network: bytes) -> tuple[Record, Mandate] | None:
-    """The request a deal is about: of several good ones the one its witnesses went on with, else the least id."""
+def find_request(log: Log, docket: Docket, network: bytes, named: bytes = b"") -> tuple[Record, Mandate] | None:
+    """The request a deal is about: of several good ones the one `named`, or its witnesses went on with, or least id."""
     good: list[tuple[Record, Mandate]] = []
     for one in sorted(log.of_kind("rfq.1"), key=lambda record: record.id):
         try:
@@ -161,14 +161,14 @@ def find_request(log: Log, docket: Docket, network: bytes) -> tuple[Record, Mand
             continue
     for one, mandate in good:
         council = Council(tuple(one.body["witnesses"]), mandate.charter)
-        if docket.decided(question_name("quotations", one.id), council) is not None:
+        if one.id == named or docket.decided(question_name("quotations", one.id), council) is not None:
             return one, mandate
     return good[0] if good else None
 
 
-def read_deal(log: Log, docket: Docket, network: bytes) -> Deal | None:
-    """The deal that a log holds, or None while no good request is known."""
-    found = find_request(log, docket, network)
+def read_deal(log: Log, docket: Docket, network: bytes, named: bytes = b"") -> Deal | None:
+    """The deal that a log holds, or None while no good request is known; `named`: the one its co-op certified."""
+    found = find_request(log, docket, network, named)
     if found is None:
         return None
     rfq, mandate = found

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from protocol.charter import charter_hash, coop_scope
+from protocol.coop import lapsed
 from protocol.deal import deal_scope
 from protocol.encoding import digest
-from protocol.engine.core import Context, Core
+from protocol.engine.context import Context
+from protocol.engine.core import Core
 from protocol.engine.membership import Wish
 from protocol.errors import Ignore, Reject
 from protocol.events import Compute
@@ -42,15 +44,10 @@ def own_intents(core: Core, context: Context) -> list[Record]:
     )
 
 
-def taken_intents(core: Core, context: Context) -> dict[tuple[bytes, str], None]:
-    """(author, intent name) of every intent that a marker says is pledged or committed (FRM-12)."""
+def taken_intents(core: Core, context: Context) -> dict[tuple[bytes, bytes], None]:
+    """(author, intent's id) of every intent that a marker says is pledged or committed (FRM-12)."""
     kinds = ("pledge-marker.1", "commitment-marker.1")
-    return {
-        (one.author, one.header.slot.name): None
-        for kind in kinds
-        for one in context.log.of_kind(kind)
-        if one.header.slot is not None
-    }
+    return {(one.author, one.body["intent"]): None for kind in kinds for one in context.log.of_kind(kind)}
 
 
 def entries(core: Core, context: Context, before: int) -> list[Entry]:
@@ -64,7 +61,7 @@ def entries(core: Core, context: Context, before: int) -> list[Entry]:
         ready = one.body["readiness"] in ("ready", "pledged") and one.header.expires > before
         if template is None or slot is None or not ready or one.header.created >= before:
             continue
-        if (one.author, slot.name) not in taken:
+        if (one.author, one.id) not in taken:
             where = block(category, one.body["template"], region, one.body["ready_by"])
             vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
             found.append(Entry(one.author, one.id, where, vector))
@@ -136,11 +133,10 @@ def _engaged(core: Core, context: Context, intent: Record) -> bool:
     if coop is None:
         return False
     view = core.context(coop.decode()).coop(core.settings)
-    if view is not None and view.state == "void":
-        return False
-    charter_age = core.now - view.charter.header.created if view is not None else 0
-    # A charter whose witnesses never accept binds nobody: the intent is free again after its time to join.
-    return not (view is not None and view.state == "called" and charter_age > view.charter.body["times"]["join_ms"])
+    if view is None:
+        return True
+    left_out = bool(view.roster) and intent.author not in view.keys
+    return view.state != "void" and not left_out and not lapsed(view, core.now)
 
 
 def _authors(context: Context, ids: Iterable[bytes]) -> list[bytes]:
@@ -215,3 +211,4 @@ def _consider_call(core: Core, context: Context, call: Record) -> None:
             core.keep(f"wish/{scope}", Wish(context.scope, name).to_bytes())
             core.keep(f"engaged/{context.scope}/{name}", scope.encode())
             core.follow(scope)
+            core.receive(charter, "")

@@ -13,7 +13,8 @@ from protocol.coop import Coop
 from protocol.deal import Deal, award_value, ranking_of, request_of
 from protocol.encoding import decode, encode
 from protocol.engine import opening, witness
-from protocol.engine.core import Context, Core, trust_scope
+from protocol.engine.context import Context
+from protocol.engine.core import Core, trust_scope
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona, encrypt, seal
 from protocol.negotiation import NONCE_BYTES, Ranking, commit_hash
@@ -43,6 +44,8 @@ def attend(core: Core, context: Context) -> None:
     told = f"{deal.state} {len(deal.open)} {len(deal.delivered)}"
     if told != context.shown:
         context.shown = told
+        if coop is not None:
+            core.dirty.setdefault(coop.charter.scope, None)  # its witnesses may be waiting for the request
         core.notify("deal", deal=deal.mandate.deal, coop=deal.mandate.charter[:16], state=deal.state)
 
 

@@ -15,7 +15,8 @@ from protocol.charter import Invitation
 from protocol.coop import Coop
 from protocol.encoding import decode, encode
 from protocol.engine.board import publish_charter
-from protocol.engine.core import Context, Core
+from protocol.engine.context import Context
+from protocol.engine.core import Core
 from protocol.engine.membership import Wish
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona
@@ -245,6 +246,8 @@ def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
     founder = core.personas.get(coop.charter.author)
     if founder is None:
         raise CommandError("FRM-26", "invite: only the founder of a co-op invites")
+    if coop.charter.body["listed"]:
+        raise CommandError("FRM-26", "invite: this co-op's charter lists who may join; found another for others")
     if coop.state not in ("called", "forming"):
         raise CommandError("FRM-26", f"invite: the co-op is {coop.state}; its roster is closed")
     if command.expires <= core.now:

@@ -11,7 +11,8 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.engine import board, dealing, desk, floor, membership, queries
-from protocol.engine.core import Core, Settings
+from protocol.engine.context import Settings
+from protocol.engine.core import Core
 from protocol.engine.needs import needs
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.events import (

@@ -14,7 +14,8 @@ from protocol.box import Question
 from protocol.coop import Coop, question_name, slot_name
 from protocol.deal import Deal, award_value, deal_scope
 from protocol.encoding import encode
-from protocol.engine.core import Context, Core, trust_scope
+from protocol.engine.context import Context
+from protocol.engine.core import Core, trust_scope
 from protocol.engine.dealing import coop_of, ranking_of_deal
 from protocol.engine.desk import board_scope, boundaries, coop_context, preference, template_of, within
 from protocol.errors import CommandError, Ignore, Reject

@@ -7,13 +7,15 @@ Spec: 05-formation, FRM-22 to FRM-29.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from protocol.charter import good_join
-from protocol.coop import COOP_TERMINAL, Coop
+from protocol.coop import COOP_TERMINAL, Coop, lapsed, request_fits
 from protocol.deal import deal_scope
 from protocol.encoding import decode, encode
 from protocol.engine import witness
-from protocol.engine.core import Context, Core
+from protocol.engine.context import Context
+from protocol.engine.core import Core
 from protocol.errors import Ignore
 from protocol.identity import box_key
 from protocol.record import Record, Slot
@@ -46,16 +48,23 @@ def attend(core: Core, context: Context) -> None:
     coop = context.coop(core.settings)
     if coop is None:
         return
+    if lapsed(coop, core.now):
+        if context.shown != "lapsed":
+            context.shown = "lapsed"
+            core.notify("coop", coop=coop.hash[:16], state="void", members=len(coop.members))
+        return
+    until = coop.charter.header.expires
+    context.wake_at(until if coop.state != "called" else coop.charter.header.created + coop.times["join_ms"] + 1)
     _accept(core, context, coop)
     _join(core, context, coop)
-    until = coop.charter.header.expires
-    if until <= core.now:
-        return
     witness.fetch_missing(core, context, coop.council, coop.open)
-    witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id)
+    vouched = partial(_vouched, core, context, coop)
+    witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
     if coop.mandate is not None and concerns_me(core, coop):
-        core.follow(deal_scope(coop.mandate.deal))
-        core.dirty.setdefault(deal_scope(coop.mandate.deal), None)
+        scope = deal_scope(coop.mandate.deal)
+        core.follow(scope)
+        core.context(scope).named = coop.request.body["rfq"] if coop.request is not None else b""
+        core.dirty.setdefault(scope, None)
     told = f"{coop.state} {coop.term} {len(coop.open)} {len(coop.members)}"
     if told != context.shown:
         context.shown = told
@@ -67,6 +76,14 @@ def attend(core: Core, context: Context) -> None:
 def concerns_me(core: Core, coop: Coop) -> bool:
     """Whether an own persona is a member or witness."""
     return any(key in core.personas for key in (*coop.keys, *coop.council.witnesses))
+
+
+def _vouched(core: Core, context: Context, coop: Coop, record: Record) -> bool:
+    """Whether an own witness may say it had this in time: a request's mention, only if the request is here and fits."""
+    if record.kind != "deal.1":
+        return True
+    rfq = core.peek(deal_scope(record.body["deal"])).records.get(record.body["rfq"])
+    return rfq is not None and rfq.kind == "rfq.1" and request_fits(coop, context.log, rfq)
 
 
 def find_intent(core: Core, board: str, name: str) -> Record | None:

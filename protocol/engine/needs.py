@@ -9,7 +9,8 @@ from typing import Any
 
 from protocol.coop import Coop, slot_name
 from protocol.deal import Deal
-from protocol.engine.core import Context, Core, trust_scope
+from protocol.engine.context import Context
+from protocol.engine.core import Core, trust_scope
 from protocol.engine.floor import find_question
 from protocol.template import money
 

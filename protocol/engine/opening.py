@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from protocol.coop import Coop, slot_name
 from protocol.deal import Deal, Opening
 from protocol.encoding import decode
-from protocol.engine.core import Context, Core
+from protocol.engine.context import Context
+from protocol.engine.core import Core
 from protocol.errors import Reject
 from protocol.identity import Persona, box_key, decrypt, seal, unseal
 from protocol.negotiation import open_commitment

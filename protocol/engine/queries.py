@@ -9,8 +9,8 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.accountability import evidence
-from protocol.coop import Coop
-from protocol.deal import Deal, refusals
+from protocol.coop import Coop, lapsed
+from protocol.deal import DEAL_TERMINAL, Deal, refusals
 from protocol.encoding import decode
 from protocol.engine.board import own_intents
 from protocol.engine.core import Core, trust_scope
@@ -116,7 +116,7 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
     """One co-op in a few lines; its state is its deal's once there is one."""
     template = core.settings.templates[coop.charter.body["template"]]
     deal = _deal_of(core, coop)
-    state = deal.state if deal is not None else coop.state
+    state = _state(core, coop, deal)
     pooled = pooled_value([one.intent.body["spend_minor"] for one in coop.members], template.periods)
     found: dict[str, Any] = {
         "id": coop.hash[:16],
@@ -249,6 +249,14 @@ def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
         "why": list(explain(trust, me, subject, role)),
         "scope": trust_scope(subject),
     }
+
+
+def _state(core: Core, coop: Coop, deal: Deal | None) -> str:
+    """A co-op's state is its deal's once there is one; void too when its time is over before it came to an end."""
+    open_still = deal is None or deal.state not in DEAL_TERMINAL
+    if lapsed(coop, core.now) or (open_still and coop.charter.header.expires <= core.now):
+        return "void"
+    return deal.state if deal is not None else coop.state
 
 
 def _newest(record: Record) -> tuple[int, bytes]:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 
 from protocol.box import Question, contents, fresh_manifest, judge_manifest, missing, owed_receipts
 from protocol.decision import Council, Judge, Propose, Vote, Witness, slot_of
-from protocol.engine.core import Context, Core
+from protocol.engine.context import Context
+from protocol.engine.core import Core
 from protocol.identity import Persona
 from protocol.params import RECEIPT_IDS_MAX
-from protocol.record import Slot
+from protocol.record import Record, Slot
 
 _RECEIPT_SHARE = 10  # receipts are gathered for a tenth of the settling time, so that one signature covers many
 _ACTS_MAX = 8  # signatures a witness may owe to one question at once; more means a bug, not work
@@ -30,10 +31,12 @@ def attend(
     until: int,
     value_of: Value,
     ref: bytes,
+    vouched: Callable[[Record], bool] = lambda record: True,
 ) -> None:
     """Sign whatever own personas owe to the open questions. `value_of`: the value of a question that has none yet.
 
-    `ref` is the charter's or request's record id, which everything said here refers to.
+    `ref` is the charter's or request's record id, which everything said here refers to. `vouched`: whether a record is
+    worth a receipt.
     """
     for key in council.witnesses:
         persona = core.personas.get(key)
@@ -41,7 +44,7 @@ def attend(
             continue
         for question in questions:
             if question.box is not None:
-                _give_receipts(core, context, question, persona, until, ref)
+                _give_receipts(core, context, question, persona, until, ref, vouched)
             _vote(core, context, council, question, persona, until, value_of, ref)
 
 
@@ -53,9 +56,18 @@ def fetch_missing(core: Core, context: Context, council: Council, questions: Ite
             core.want(context, missing(context.log, decided.value))
 
 
-def _give_receipts(core: Core, context: Context, question: Question, persona: Persona, until: int, ref: bytes) -> None:
+def _give_receipts(
+    core: Core,
+    context: Context,
+    question: Question,
+    persona: Persona,
+    until: int,
+    ref: bytes,
+    vouched: Callable[[Record], bool],
+) -> None:
     context.wake_at(question.closes if core.now < question.closes else None)
     owed = owed_receipts(context.log, context.docket, question, persona.key, core.now)
+    owed = [one for one in owed if vouched(context.log.records[one])]
     if not owed:
         return
     share = question.settle_ms // _RECEIPT_SHARE
@@ -117,12 +129,13 @@ def _rules(
 
         return judge_value, known
 
+    duty = _duty(core, context, council, question, persona)
+
     def fresh_value() -> bytes | None:
         return fresh_manifest(context.log, context.docket, question, council, core.now)
 
     def judge_box(value: bytes, fresh: bool) -> bool | None:
-        duty = _duty(core, context, council, question, persona) if fresh else ()
-        return judge_manifest(context.log, context.docket, question, council, value, duty)
+        return judge_manifest(context.log, context.docket, question, council, value, duty if fresh else ())
 
     return judge_box, fresh_value
 
