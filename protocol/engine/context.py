@@ -1,0 +1,106 @@
+"""One scope in memory, and who may say what in it.
+
+Decides whose records a co-op's context takes; what they lead to is read from them by protocol.coop and protocol.deal.
+Spec: 03-gossip, GOS-9; 05-formation, FRM-24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from protocol.charter import charter_hash, coop_scope, find_charter, good_join
+from protocol.coop import Coop, read_coop
+from protocol.deal import Deal, Opening, read_deal
+from protocol.decision import Docket, Witness
+from protocol.formation import Formation
+from protocol.log import Log
+from protocol.record import Record
+from protocol.template import Template
+
+WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
+_MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a node is told at its start. `grain_ms`: stamps of human acts are rounded down to it (REC-16)."""
+
+    network: bytes
+    role: str  # home, relay or supplier
+    templates: Mapping[bytes, Template]
+    presets: Mapping[str, Mapping[str, int]]  # a charter's times by name
+    grain_ms: int = 60_000
+    sync_ms: int = 60_000
+    preset: str = "always-on"
+    recovery: Mapping[bytes, bytes] = field(default_factory=dict)  # own persona -> hash of its recovery key
+
+
+@dataclass(slots=True)
+class Context:
+    """One scope in memory: its log, the docket of its decisions, and views made from them when they changed."""
+
+    scope: str
+    log: Log
+    docket: Docket = field(default_factory=Docket)
+    wake: int | None = None
+    wanted: dict[bytes, int] = field(default_factory=dict)  # id -> when it was asked for
+    witnesses: dict[tuple[str, bytes], Witness] = field(default_factory=dict)
+    duties: dict[tuple[str, bytes], tuple[bytes, ...]] = field(default_factory=dict)
+    expires: int | None = 0  # when a board's next record does; 0 before anybody looked
+    openings: dict[bytes, Opening | None] = field(default_factory=dict)
+    receipts_due: dict[str, int] = field(default_factory=dict)
+    formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
+    shown: str = ""
+    named: bytes = b""  # of a deal: the request that its co-op certified
+    _coop: tuple[int, Coop | None] = (-1, None)
+    _deal: tuple[tuple[int, bytes], Deal | None] = ((-1, b""), None)
+
+    @property
+    def family(self) -> str:
+        """The first part of the scope's name."""
+        return self.scope.partition("/")[0]
+
+    def coop(self, settings: Settings) -> Coop | None:
+        """The co-op that the records amount to."""
+        if self._coop[0] != self.log.version:
+            self._coop = self.log.version, read_coop(self.log, self.docket, settings.network, settings.templates)
+        return self._coop[1]
+
+    def deal(self, settings: Settings) -> Deal | None:
+        """The deal that the records amount to."""
+        at = self.log.version, self.named
+        if self._deal[0] != at:
+            self._deal = at, read_deal(self.log, self.docket, settings.network, self.named)
+        return self._deal[1]
+
+    def expire(self, now: int) -> None:
+        """On boards and in mail records end one by one (REC-13): drop those that have, and come back for the next."""
+        if self.family in ("board", "mail"):
+            if self.expires is not None and self.expires <= now:
+                self.expires = self.log.expire(now)
+            self.wake_at(self.expires)
+
+    def wake_at(self, when: int | None) -> None:
+        """Ask to be attended to at `when` at the latest."""
+        if when is not None and (self.wake is None or when < self.wake):
+            self.wake = when
+
+
+def has_say(context: Context, record: Record, settings: Settings) -> bool:
+    """Whether a record's author may say this kind of thing in this co-op, by charter and certified roster (FRM-24)."""
+    if record.kind == "charter.1":
+        return coop_scope(charter_hash(record.author, record.body)) == record.scope
+    charter = find_charter(context.log)
+    if charter is None or record.kind in WITNESS_KINDS:
+        return charter is not None and record.author in charter.body["witnesses"]
+    if record.kind == "join.1":
+        return good_join(charter, charter_hash(charter.author, charter.body), settings.network, record)
+    coop = context.coop(settings) if record.kind in _MEMBER_KINDS else None
+    return coop is None or record.author in coop.keys
+
+
+def is_early(context: Context, record: Record, settings: Settings) -> bool:
+    """Whether a member's record waits for the roster, so that who holds it never depends on the order of arrival."""
+    coop = context.coop(settings) if record.kind in _MEMBER_KINDS and context.family == "coop" else None
+    return coop is not None and not coop.roster
