@@ -18,7 +18,7 @@ def answers() -> dict[type, Any]:
     coop = {
         "id": bytes.fromhex(COOP),
         "purpose": "Green power",
-        "state": "electing",
+        "state": "balloting",
         "members": 10,
         "mine": True,
         "witness": False,
@@ -35,7 +35,7 @@ def answers() -> dict[type, Any]:
         "id": bytes.fromhex(DEAL),
         "coop": bytes(16),
         "category": "electricity",
-        "state": "quoting",
+        "state": "asked",
         "members": 10,
         "quotations": [ME],
         "mine": False,
@@ -107,7 +107,7 @@ class FakeNode:
         if error := self.refuse.get(type(command)):
             raise error
         if isinstance(command, c.WithdrawIntent) and command.name != "home":
-            raise CommandError("INT-9", f"name: there is no intent called {command.name}")
+            raise CommandError("API-9", f"name: there is no intent called {command.name}")
         return self.answers.get(type(command), {})
 
     async def subscribe(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:

@@ -438,7 +438,7 @@ def test_verdicts_become_statuses() -> None:
 
     async def tell(rig: Rig) -> None:
         for error, status in (
-            (CommandError("ELE-21", "ranking: names a persona that does not stand"), 422),
+            (CommandError("API-1", "ranking: names a persona that does not stand"), 422),
             (CommandError("STO-5", "the disk is full"), 503),
             (RuntimeError("secret detail"), 500),
         ):

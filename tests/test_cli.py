@@ -168,10 +168,10 @@ def test_a_stale_run_file_a_stranger_on_the_port_a_wrong_token(rig: Rig, capsys:
 
 def test_what_the_node_refuses_is_its_own_sentence(rig: Rig) -> None:
     """CLI-3, API-9"""
-    rig.node.refuse = {c.Pledge: CommandError("FRM-30", "pledge: the box of pledges is closed")}
+    rig.node.refuse = {c.Pledge: CommandError("API-9", "pledge: the box of pledges is closed")}
     line = "coop pledge ab --want 3 --price-max 2.45 --yes"
     assert rig(line, USAGE).endswith("wltm: pledge: the box of pledges is closed\n")
-    assert rig.json(line, USAGE) == {"error": {"code": "FRM-30", "message": "pledge: the box of pledges is closed"}}
+    assert rig.json(line, USAGE) == {"error": {"code": "API-9", "message": "pledge: the box of pledges is closed"}}
     rig.node.refuse = {c.Pledge: CommandError("STO-5", "the disk is full")}
     assert rig(line, NOT_NOW).endswith("wltm: the disk is full\n")
     rig.node.refuse = {c.AskNeeds: ValueError("inner")}
@@ -472,6 +472,41 @@ def test_a_price_list_is_checked_before_anything_is_asked(rig: Rig) -> None:
     line = f"supplier quote --prices {prices} --category electricity --region u10 --label Grid"
     assert "prices.csv" in rig(line + " --yes", USAGE) or "column" in rig(line + " --yes", USAGE)
     assert rig.node.submitted == []
+
+
+def test_preferences_and_limits_reach_the_node_unsigned(rig: Rig) -> None:
+    """CLI-6, CLI-9"""
+    choices = rig.home / "choices.csv"
+    choices.write_text("person,task,alternative,chosen,price\n7,1,1,1,2\n7,1,2,0,3\n8,1,1,0,2\n8,1,2,1,3\n")
+    rig.node.answers[c.SetPreference] = {"weights": {"price": -1.0}, "words": "cheap first"}
+    assert rig(f"intent choose electricity --choices {choices} --person 7") == "cheap first\n"
+    assert rig.node.submitted[-1] == c.SetPreference("electricity", ((({"price": 2.0}, {"price": 3.0}), 0),))
+    assert "is not in choices.csv" in rig(f"intent choose electricity --choices {choices} --person 9", USAGE)
+    rig(f"intent limits --price-max 2.50 --exclude {did(ME)}")
+    assert rig.node.submitted[-1] == c.SetBoundaries(250, None, None, (ME,))
+
+
+def test_waiting_ends_when_it_comes_or_patience_does(rig: Rig) -> None:
+    """CLI-2"""
+    assert "has not come within 1 seconds" in rig("needs --until vote --patience 1", NOT_NOW)
+    rig("coop show ab --until forming --patience 1", 0)
+    rig.node.answers[c.AskCoop]["state"] = "void"
+    assert rig("coop show ab --until agreed", WRONG) == "Waiting until it is agreed …\n"
+    need = {"kind": "vote", "coop": bytes.fromhex(COOP), "says": "x", "until": 10**13, "silence": "y"}
+    rig.node.on_submit = lambda command: rig.node.answers.update({c.AskNeeds: [need]})
+    assert rig("needs --until vote").startswith("vote")
+
+
+def test_every_state_can_be_waited_for() -> None:
+    """CLI-1"""
+    from node.cli.coop import STATES
+    from protocol.coop import COOP as COOP_TABLE
+    from protocol.deal import DEAL as DEAL_TABLE
+
+    known = {
+        state for table in (COOP_TABLE, DEAL_TABLE) for (before, _), after in table.items() for state in (before, after)
+    }
+    assert {*STATES} == known - {"void"}
 
 
 def test_wrong_answers_exit_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     "params errors encoding identity schema kinds record template commands events index log sync gossip"
     " preference formation decision box charter election allocation negotiation offer mandate coop deal"
-    " reputation accountability bundle engine"
+    " reputation accountability proof bundle engine"
 ).split()
 PURE = set(
     "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac itertools math"

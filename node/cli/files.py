@@ -32,8 +32,8 @@ BUNDLE_BYTES_MAX = 256 << 20
 @click.pass_obj
 def verify(options: Options, /, bundle: Path) -> None:
     """Prints each step; exit 1 and the clause at the first that is off."""
-    from protocol.bundle import Step
     from protocol.bundle import verify as check
+    from protocol.proof import Step
 
     steps: list[Step] = []
     try:

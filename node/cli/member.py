@@ -5,6 +5,7 @@ Decides nothing; asks the running node. Spec: 13-node, CLI-4, CLI-10.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +14,7 @@ from node import invitation
 from node.cli.client import Client, part
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.cli.views import board_text, needs_text
-from node.present import amount, instant, moment, now_ms, one_of, short
+from node.present import amount, instant, line, moment, now_ms, one_of, short
 from protocol.params import DAY_MS
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
@@ -97,6 +98,61 @@ def intent_withdraw(options: Options, /, name: str, yes: bool) -> None:
         yes,
     )
     options.out(client.call("DELETE", f"/intents/{part(name)}", {}), f"Withdrawn: {name}.")
+
+
+@intent.command(
+    "choose",
+    example="wltm intent choose electricity --choices choices.csv --person 17",
+    help="Let the node learn what you like from what you chose; the exact weights stay at home.",
+)
+@click.argument("category")
+@click.option("--choices", type=click.Path(dir_okay=False, path_type=Path), required=True, metavar="FILE.csv")
+@click.option("--person", required=True, metavar="ID", help="Which rows of the file are yours.")
+@click.pass_obj
+def intent_choose(options: Options, /, category: str, choices: Path, person: str) -> None:
+    """Nothing is signed: the next version of an intent shows levels, never weights."""
+    from node.groups import load_choices
+
+    found = load_choices(choices)
+    if person not in found.people:
+        raise Stop(USAGE, f"--person {person[:40]}: is not in {choices.name}", "CLI-9")
+    tasks = [
+        ([dict(zip(found.attributes, row, strict=True)) for row in task.rows], task.chosen)
+        for task in found.people[person]
+    ]
+    answer = Client.of(options).call("PUT", "/preferences", {"category": category, "tasks": tasks})
+    options.out(answer, lambda: line(answer["words"]))
+
+
+@intent.command(
+    "limits",
+    example="wltm intent limits --price-max 2.50 --currency GBP --latest +90d",
+    help="Set what your node may never sign past, replacing what was set before.",
+)
+@click.option("--price-max", help="Highest unit price, such as 2.50.")
+@click.option("--currency", default="GBP", show_default=True, help="Of --price-max.")
+@click.option("--latest", help="No signature after this time.")
+@click.option("--open-pledges", type=click.IntRange(0), help="Most pledges open at a time.")
+@click.option("--exclude", multiple=True, metavar="DID", help="Never from this supplier (repeat).")
+@click.pass_obj
+def intent_limits(
+    options: Options,
+    /,
+    price_max: str | None,
+    currency: str,
+    latest: str | None,
+    open_pledges: int | None,
+    exclude: tuple[str, ...],
+) -> None:
+    """They stay at home, and nothing is signed now."""
+    values = {
+        "price_max_minor": None if price_max is None else amount(price_max, currency),
+        "latest": None if latest is None else instant(latest, now_ms()),
+        "open_pledges_max": open_pledges,
+        "excluded_suppliers": sorted(exclude),
+    }
+    answer = Client.of(options).call("PUT", "/boundaries", values)
+    options.out(answer, "Your node will not sign past these limits.")
 
 
 @click.command(
