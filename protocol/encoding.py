@@ -16,19 +16,24 @@ from protocol.params import ARRAY_ITEMS_MAX, DEPTH_MAX, INTEGER_MAX, MAP_ITEMS_M
 Value = Any  # dict[str, Value] | list[Value] | str | bytes | bool | int
 
 
-def encode(value: Value) -> bytes:
+def encode(value: Value, bytes_max: int = VALUE_BYTES_MAX, map_max: int = MAP_ITEMS_MAX) -> bytes:
     """The only encoding of `value`; tuples count as arrays. Raises Reject (ENC-1 to ENC-7) for what has none."""
     try:
-        _check(value, DEPTH_MAX)
+        _check(value, DEPTH_MAX, map_max)
         data: bytes = msgpack.packb(_ordered(value), use_bin_type=True)
     except UnicodeEncodeError:
         raise Reject("ENC-7", "a text holds a lone surrogate and cannot be UTF-8") from None
-    if len(data) > VALUE_BYTES_MAX:
-        raise Reject("ENC-6", f"value: {len(data)} bytes, at most {VALUE_BYTES_MAX}")
+    if len(data) > bytes_max:
+        raise Reject("ENC-6", f"value: {len(data)} bytes, at most {bytes_max}")
     return data
 
 
-def decode(data: bytes, bytes_max: int = VALUE_BYTES_MAX, items_max: int = ARRAY_ITEMS_MAX) -> Value:
+def decode(
+    data: bytes,
+    bytes_max: int = VALUE_BYTES_MAX,
+    items_max: int = ARRAY_ITEMS_MAX,
+    map_max: int = MAP_ITEMS_MAX,
+) -> Value:
     """The value whose canonical encoding is exactly `data`, arrays as lists; raises Reject (ENC-1 to ENC-8)."""
     if len(data) > bytes_max:
         raise Reject("ENC-6", f"value: {len(data)} bytes, at most {bytes_max}")
@@ -39,7 +44,7 @@ def decode(data: bytes, bytes_max: int = VALUE_BYTES_MAX, items_max: int = ARRAY
             strict_map_key=False,
             object_pairs_hook=_pairs,
             max_array_len=items_max,
-            max_map_len=MAP_ITEMS_MAX,
+            max_map_len=map_max,
         )
     except Reject:
         raise
@@ -52,7 +57,7 @@ def decode(data: bytes, bytes_max: int = VALUE_BYTES_MAX, items_max: int = ARRAY
     except ValueError as error:  # msgpack reports truncation, limits and reserved bytes as ValueError
         code = "ENC-6" if "exceeds" in str(error) else "ENC-8"
         raise Reject(code, "too many items" if code == "ENC-6" else "the bytes are cut short or malformed") from None
-    _check(value, DEPTH_MAX)
+    _check(value, DEPTH_MAX, map_max)
     if msgpack.packb(value, use_bin_type=True) != data:
         raise Reject("ENC-4", "an integer or a length is not in its shortest form")
     return value
@@ -80,7 +85,7 @@ def _pairs(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _check(value: Value, depth: int) -> None:
+def _check(value: Value, depth: int, map_max: int) -> None:
     """Every type and bound of a value, `depth` levels down (ENC-1, 2, 3, 5, 6)."""
     kind = type(value)
     if kind is str or kind is bytes or kind is bool:
@@ -92,13 +97,13 @@ def _check(value: Value, depth: int) -> None:
         if depth == 0:
             raise Reject("ENC-5", f"nested deeper than {DEPTH_MAX}")
         if kind is dict:
-            if len(value) > MAP_ITEMS_MAX:
-                raise Reject("ENC-6", f"a map of {len(value)} items, at most {MAP_ITEMS_MAX}")
+            if len(value) > map_max:
+                raise Reject("ENC-6", f"a map of {len(value)} items, at most {map_max}")
             if any(type(key) is not str for key in value):
                 raise Reject("ENC-3", "a map key is not a text")
             value = value.values()
         for item in value:
-            _check(item, depth - 1)
+            _check(item, depth - 1, map_max)
     else:
         name = "nil" if value is None else kind.__name__
         raise Reject("ENC-1", f"a value of type {name}: only map, array, text, bytes, boolean and integer exist")

@@ -82,6 +82,11 @@ RUNGS_MAX = 16  # NEG-2 (g)
 BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
 CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
 
+# Deal bundles (12-bundle)
+BUNDLE_BYTES_MAX = 16 << 20  # BUN-2 (g), 500 members and 64 suppliers need about 8 MiB
+BUNDLE_RECORDS_MAX = 20_000  # BUN-2 (g)
+BUNDLE_TERMS_MAX = 8  # BUN-2 (g), mandates before one negotiator asked; bounds what a forger can make others compute
+
 # Logs (01-record, 03-gossip)
 ONCE_HELD_MAX = 4  # REC-14 (g), ids held of one `once` slot; two are the proof
 AUTHORS_MAX = 20_000  # GOS-8 (g), per scope

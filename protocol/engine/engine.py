@@ -62,6 +62,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskCoops: lambda core, _: queries.coops(core),
     ask.AskCoop: queries.coop_detail,
     ask.AskDeals: lambda core, _: queries.deals(core),
+    ask.AskBundle: queries.bundle,
     ask.AskStanding: queries.standing_of,
     ask.AskDigest: queries.digest,
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.accountability import evidence
+from protocol.bundle import make
 from protocol.coop import Coop, lapsed
 from protocol.deal import DEAL_TERMINAL, Deal, refusals
 from protocol.encoding import decode
@@ -16,6 +17,7 @@ from protocol.engine.board import own_intents
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.dealing import coop_of, ranking_of_deal
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
+from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.negotiation import saving
 from protocol.record import Record
@@ -229,6 +231,24 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
     return found
 
 
+def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
+    """The deal of a co-op as one byte string that anybody can verify, once there is an agreement (BUN-12)."""
+    context, coop = coop_context(core, command.coop)
+    deal = _deal_of(core, coop)
+    if deal is None or not deal.agreement_hash:
+        state = coop.state if deal is None else deal.state
+        raise CommandError("BUN-12", f"bundle: there is no agreement yet (the co-op is {state})")
+    about = core.contexts[deal.rfq.scope]
+    records = [*context.log.records.values(), *about.log.records.values()]
+    template = core.settings.templates[coop.charter.body["template"]]
+    found = {one.id: about.openings.get(one.id) for one in deal.reveals}
+    openings = {key: opening for key, opening in found.items() if opening is not None}
+    try:
+        return {"bundle": make(core.settings.network, template, records, openings)}
+    except Reject as error:
+        raise CommandError(error.code, f"bundle: not everything is here (yet): {error.message}") from None
+
+
 def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
     """This observer's view of a subject in a role, with the reasons."""
     said = [
@@ -264,10 +284,12 @@ def _newest(record: Record) -> tuple[int, bytes]:
 
 
 def _deal_of(core: Core, coop: Coop) -> Deal | None:
-    if coop.mandate is None:
+    """The deal that the co-op went into: that of the request its witnesses certified, and of no other."""
+    if coop.mandate is None or coop.request is None:
         return None
     context = core.contexts.get("deal/" + coop.mandate.deal.hex())
-    return context.deal(core.settings) if context is not None else None
+    deal = context.deal(core.settings) if context is not None else None
+    return deal if deal is not None and deal.rfq.id == coop.request.body["rfq"] else None
 
 
 def _paid(intent: Any) -> int:
