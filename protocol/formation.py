@@ -83,8 +83,13 @@ def form(entries: Sequence[Entry], epoch: bytes, least: int, most: int) -> Forma
 
 
 def _founded(members: Sequence[Entry], epoch: bytes) -> Group:
-    order = sorted((blake2b(epoch + entry.key, digest_size=32).digest(), entry.key) for entry in members)
+    order = sorted(founding_order(epoch, entry.key) for entry in members)
     return Group(tuple(sorted(entry.id for entry in members)), tuple(key for _, key in order))
+
+
+def founding_order(epoch: bytes, key: bytes) -> tuple[bytes, bytes]:
+    """Where a key stands among the founders of its group; `epoch` is the epoch's seed (FRM-10)."""
+    return blake2b(epoch + key, digest_size=32).digest(), key
 
 
 def share(listed: Sequence[bytes], computed: Sequence[bytes]) -> bool:

@@ -17,7 +17,7 @@ from protocol.engine.core import Core
 from protocol.engine.membership import Wish
 from protocol.errors import Ignore, Reject
 from protocol.events import Compute
-from protocol.formation import Entry, Formation, Group, block, form, share
+from protocol.formation import Entry, Formation, Group, block, form, founding_order, share
 from protocol.identity import Persona
 from protocol.params import FORM_INLINE_MAX, FORMATIONS_KEPT, FOUND_WITNESSES, FOUNDERS_MAX
 from protocol.record import Record, Slot, embedded
@@ -139,6 +139,20 @@ def _engaged(core: Core, context: Context, intent: Record) -> bool:
     return view.state != "void" and not left_out and not lapsed(view, core.now)
 
 
+def _open_to(core: Core, context: Context, intent: Record, charter: Record) -> bool:
+    """Whether an own intent may go into this charter: it is free, or waits for one of the same epoch that not all have
+    accepted and whose author comes later in the order of founders, so that two charters at once do not starve both.
+    """
+    name = intent.header.slot.name if intent.header.slot else ""
+    if not _engaged(core, context, intent):
+        return True
+    view = core.context(core.facts[f"engaged/{context.scope}/{name}"].decode()).coop(core.settings)
+    if view is None or view.state != "called" or view.charter.body["epoch"] != charter.body["epoch"]:
+        return False
+    seed = epoch_seed(charter.body["epoch"], context.scope)
+    return founding_order(seed, charter.author) < founding_order(seed, view.charter.author)
+
+
 def _authors(context: Context, ids: Iterable[bytes]) -> list[bytes]:
     return sorted(context.log.records[one].author for one in ids if one in context.log.records)
 
@@ -199,15 +213,20 @@ def _consider_call(core: Core, context: Context, call: Record) -> None:
     if not good or charter.scope != scope or f"wish/{scope}" in core.facts:
         return
     template = core.settings.templates.get(charter.body["template"])
-    listed = charter.body["listed"]
+    listed, epoch = charter.body["listed"], charter.body["epoch"]
+    if template is None or core.now // template.epoch_ms not in (epoch, epoch + 1):
+        return
     for intent in own_intents(core, context):
         name = intent.header.slot.name if intent.header.slot else ""
-        if intent.author not in listed or template is None or _engaged(core, context, intent):
+        if intent.author not in listed or intent.body["template"] != template.hash:
             continue
-        if intent.body["template"] != template.hash or intent.body["readiness"] not in ("ready", "pledged"):
+        if intent.body["readiness"] not in ("ready", "pledged") or not _open_to(core, context, intent, charter):
             continue
-        group = my_group(core, context, template, charter.body["epoch"], intent)
+        group = my_group(core, context, template, epoch, intent)
         if group is not None and share(listed, _authors(context, group.ids)):
+            before = core.facts.get(f"engaged/{context.scope}/{name}")
+            if before is not None and f"wish/{before.decode()}" in core.facts:
+                core.keep(f"wish/{before.decode()}", b"")
             core.keep(f"wish/{scope}", Wish(context.scope, name).to_bytes())
             core.keep(f"engaged/{context.scope}/{name}", scope.encode())
             core.follow(scope)
