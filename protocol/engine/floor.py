@@ -12,7 +12,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.box import Question
 from protocol.coop import Coop, question_name, slot_name
-from protocol.deal import Deal, award_value, deal_scope
+from protocol.deal import DEAL_TERMINAL, Deal, award_value, deal_scope
 from protocol.encoding import encode
 from protocol.engine.context import Context
 from protocol.engine.core import Core, trust_scope
@@ -34,7 +34,7 @@ def pledge(core: Core, command: ask.Pledge) -> dict[str, Any]:
     """Pledge on exactly this roster, and mark the intent as pledged on its board."""
     context, coop = coop_context(core, command.coop)
     persona = _member(core, coop)
-    _open(coop, "pledges")
+    _open(core, coop, "pledges")
     within(core, price_minor=command.price_max_minor)
     _check_open_pledges(core)
     if command.least > command.want:
@@ -56,7 +56,7 @@ def stand(core: Core, command: ask.Stand) -> dict[str, Any]:
     context, coop = coop_context(core, command.coop)
     persona = _member(core, coop)
     slot = slot_name("nomination", coop.roster)
-    _open(coop, "candidates")
+    _open(core, coop, "candidates")
     if command.fee_minor > coop.charter.body["fee_max_minor"]:
         most = coop.charter.body["fee_max_minor"]
         raise CommandError("ELE-20", f"fee: the charter allows {most} at most")
@@ -75,7 +75,7 @@ def vote(core: Core, command: ask.Vote) -> dict[str, Any]:
     context, coop = coop_context(core, command.coop)
     persona = _member(core, coop)
     slot = slot_name("ballot", coop.roster)
-    _open(coop, "ballots")
+    _open(core, coop, "ballots")
     running = [one.author for one in coop.candidates]
     named = [key for tier in command.ranking for key in tier]
     if not named or len(named) != len(dict.fromkeys(named)) or any(key not in running for key in named):
@@ -169,7 +169,8 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     ranking = ranking_of_deal(core, context, deal, coop)
     if deal.award is None or ranking is None or award_value(deal, coop, ranking) != deal.award.value:
         raise CommandError("NEG-50", "commit: this node computes another award than was certified; decline and ask why")
-    within(core, price_minor=deal.award.unit_price_minor, supplier=deal.award.supplier)
+    own = next(one for one in coop.demands if one.member == persona.key)
+    within(core, price_minor=own.price_max_minor, supplier=deal.award.supplier)  # the agreement may come out dearer
     record = _answer(core, context, deal, coop, persona, "commit", "", "")
     _mark(core, persona, coop, "commitment-marker.1", "once")
     return {"id": record.id, "award": deal.award.hash, "price_minor": deal.award.unit_price_minor}
@@ -268,8 +269,9 @@ def _member(core: Core, coop: Coop) -> Persona:
     raise CommandError("FRM-27", f"you are not on the roster of this co-op (it is {coop.state})")
 
 
-def _open(coop: Coop, base: str) -> None:
-    if find_question(coop.open, base) is None:
+def _open(core: Core, coop: Coop, base: str) -> None:
+    question = find_question(coop.open, base)
+    if question is None or core.now > question.closes:
         raise CommandError("DEC-13", f"{base}: the box is not open now (the co-op is {coop.state})")
 
 
@@ -295,20 +297,29 @@ def _check_open_pledges(core: Core) -> None:
     most = boundaries(core).get("open_pledges_max")
     if most is None:
         return
-    views = (one.coop(core.settings) for one in core.contexts.values() if one.family == "coop")
-    running = [
-        view
-        for view in views
-        if view is not None and view.state != "void" and any(demand.member in core.personas for demand in view.demands)
-    ]
-    if len(running) >= most:
+    contexts = [one for one in core.contexts.values() if one.family == "coop"]
+    views = [(one, view) for one in contexts if (view := one.coop(core.settings)) is not None and view.state != "void"]
+    running = sum(
+        1
+        for one, view in views
+        for key in core.personas
+        if one.log.slot("pledge.1", key, slot_name("pledge", view.roster)) and not _over(core, view)
+    )
+    if running >= most:
         raise CommandError("INT-6", f"boundary: you have {most} open pledges, your limit")
 
 
+def _over(core: Core, coop: Coop) -> bool:
+    """Whether a co-op's deal came to its end, so that its pledges are no longer open."""
+    scope = deal_scope(coop.mandate.deal) if coop.mandate is not None else ""
+    deal = core.contexts[scope].deal(core.settings) if scope in core.contexts else None
+    return deal is not None and deal.state in DEAL_TERMINAL
+
+
 def _mark(core: Core, persona: Persona, coop: Coop, kind: str, mode: str) -> None:
-    """Show on the intent's own board that it is used, the roster under a salt that only the room knows (FRM-30)."""
+    """Show on the intent's own board that it is used (FRM-30); an intent that has expired needs no marker."""
     intent = next(one.intent for one in coop.members if one.key == persona.key)
-    if intent.header.slot is None:
+    if intent.header.slot is None or intent.header.expires <= core.now:
         return
     name = intent.header.slot.name
     before = core.peek(intent.scope).slot(kind, persona.key, name)
@@ -342,7 +353,8 @@ def _terms(coop: Coop) -> list[str]:
 
 def _awarded(core: Core, context: Context, deal: Deal) -> tuple[Persona, Coop]:
     coop = coop_of(core, deal)
-    if deal.state != "awarded" or deal.award is None or coop is None:
+    question = find_question(deal.open, "commitments")
+    if question is None or core.now > question.closes or deal.award is None or coop is None:
         raise CommandError("NEG-51", f"there is no award to answer now (the deal is {deal.state})")
     persona = next((core.personas[key] for key, _ in deal.award.lots if key in core.personas), None)
     if persona is None:

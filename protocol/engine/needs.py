@@ -11,6 +11,7 @@ from protocol.coop import Coop, slot_name
 from protocol.deal import Deal
 from protocol.engine.context import Context
 from protocol.engine.core import Core, trust_scope
+from protocol.engine.dealing import coop_of
 from protocol.engine.floor import find_question
 from protocol.template import money
 
@@ -90,25 +91,27 @@ def _of_coop(core: Core, context: Context, coop: Coop) -> list[dict[str, Any]]:
 def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     base = {"id": deal.mandate.deal, "deal": deal.mandate.deal, "coop": deal.mandate.charter[:16]}
-    question = find_question(deal.open, "commitments")
+    question, coop, award = find_question(deal.open, "commitments"), coop_of(core, deal), deal.award
     template = core.settings.templates.get(deal.rfq.body["template"])
-    award = deal.award
-    if question is not None and award is not None and template is not None and core.now <= question.closes:
-        for member, quantity in award.lots:
-            if member in core.personas and not context.log.slot("commitment.1", member, "commitment"):
-                price = money(award.unit_price_minor, template.currency)
-                found.append(
-                    base
-                    | {
-                        "kind": "commit",
-                        "until": question.closes,
-                        "supplier": award.supplier,
-                        "quantity": quantity,
-                        "unit_price_minor": award.unit_price_minor,
-                        "says": f"Committing binds you to take {quantity} at {price} each per period, or less.",
-                        "silence": "You are left out of this agreement.",
-                    }
-                )
+    if question is not None and award is not None and coop is not None and template and core.now <= question.closes:
+        for own in coop.demands:
+            quantity = award.lot(own.member) if own.member in core.personas else 0
+            if not quantity or context.log.slot("commitment.1", own.member, "commitment"):
+                continue
+            price, most = (money(one, template.currency) for one in (award.unit_price_minor, own.price_max_minor))
+            found.append(
+                base
+                | {
+                    "kind": "commit",
+                    "until": question.closes,
+                    "supplier": award.supplier,
+                    "quantity": quantity,
+                    "unit_price_minor": award.unit_price_minor,
+                    "says": f"The award is {quantity} at {price} each per period. Committing binds you to take up to "
+                    f"{own.want + own.tolerate} at {most} at most, as everybody's answers make it.",
+                    "silence": "You are left out of this agreement.",
+                }
+            )
     return found + _attestations(core, deal, base)
 
 
