@@ -1,27 +1,51 @@
 """The command `wltm tally`: from a file of ranked ballots to an order and the pairwise counts behind it.
 
-Decides how a tally is shown; never how it is made. Spec: 07-election, ELE-16.
+Decides how a tally is shown; never how it is made. Spec: 07-election, ELE-16; 12-bundle.
 """
 
 from pathlib import Path
 from typing import Any
 
 from node.preflib import FILE_BYTES_MAX, Election, parse
+from protocol.bundle import looks_like, read
 from protocol.election import schulze
-from protocol.errors import CommandError
+from protocol.errors import CommandError, Reject
+from protocol.proof import Proof
 
 TABLE_ALTERNATIVES_MAX = 20  # a wider table of pairwise counts does not fit a terminal
 NAME_CHARACTERS_MAX = 40
 
 
 def ballots_from(path: Path) -> Election:
-    """The ballots in a file. Raises CommandError (ELE-11 to ELE-15) for a file that cannot be read or holds none."""
+    """The ballots in a file, PrefLib's or a bundle. Raises CommandError (ELE-11 to ELE-15, BUN) where it holds none."""
     try:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise CommandError("ELE-11", f"cannot read {path}: {error.strerror or error}") from None
-    return parse(data)
+    return election_of(data) if looks_like(data) else parse(data)
+
+
+def election_of(data: bytes) -> Election:
+    """The election in a deal's bundle: candidates are numbered in the order of their keys, which name them.
+
+    Raises CommandError with the clause that the bundle breaks: ballots are only as good as the box they were cast in.
+    """
+    try:
+        proof = read(data)
+    except Reject as error:
+        raise CommandError(error.code, f"the bundle does not hold: {error.message}") from None
+    return _numbered(proof)
+
+
+def _numbered(proof: Proof) -> Election:
+    running = [one.author for one in proof.coop.candidates]
+    numbers = {key: number for number, key in enumerate(running, 1)}
+    ballots = tuple(
+        (count, tuple(tuple(sorted(numbers[key] for key in tier)) for tier in ranking))
+        for count, ranking in proof.ballots
+    )
+    return Election(tuple(key.hex() for key in running), ballots)
 
 
 def tally(election: Election) -> dict[str, Any]:

@@ -45,6 +45,11 @@ def make(network: bytes, template: Template, records: Iterable[Record], openings
     return _encode(body | {"digest": bundle_digest(body)})
 
 
+def looks_like(raw: bytes) -> bool:
+    """Whether bytes begin as every bundle does, and as no text file."""
+    return raw.startswith(b"\x86\xa6digest")
+
+
 def verify(raw: bytes, tell: Tell = silently) -> Proof:
     """The deal that a bundle proves; `tell` hears of each step that holds. Raises Reject at the first that does not.
 
@@ -87,7 +92,12 @@ def _opened(raw: bytes) -> dict[str, Any]:
     """The fields of a bundle, each of its type and under the digest. Raises Reject: ENC or BUN-1 to BUN-10."""
     if len(raw) > BUNDLE_BYTES_MAX:
         raise Reject("BUN-2", f"bundle: more than {BUNDLE_BYTES_MAX} bytes")
-    body = decode(raw, BUNDLE_BYTES_MAX, TEMPLATE_ATTRIBUTES_MAX, BUNDLE_RECORDS_MAX)
+    if not looks_like(raw):
+        raise Reject("BUN-1", "bundle: the bytes do not begin as a bundle does")
+    try:
+        body = decode(raw, BUNDLE_BYTES_MAX, TEMPLATE_ATTRIBUTES_MAX, BUNDLE_RECORDS_MAX)
+    except Reject as error:
+        raise Reject(error.code, f"bundle: {error.message}") from None
     if type(body) is not dict or list(body) != _FIELDS:
         raise Reject("BUN-1", "bundle: must be a map of " + ", ".join(_FIELDS))
     if type(body["version"]) is not int or body["version"] != VERSION:
