@@ -206,8 +206,8 @@ def _file(home: Path) -> dict[str, Any]:
     if len(data) > FILE_BYTES_MAX:
         raise CommandError("CFG-1", f"{path}: larger than {FILE_BYTES_MAX} bytes; is it the right file?")
     try:
-        tree = tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        tree = tomllib.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # of TOML, UTF-8, or a number of thousands of digits
         raise CommandError("CFG-1", f"{path}: not TOML: {error}") from None
     found: dict[str, Any] = {}
     for name, value in tree.items():

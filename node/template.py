@@ -41,7 +41,7 @@ def load_file(path: Path) -> Template:
         return parse(tomllib.loads(content.decode("utf-8-sig")))
     except UnicodeDecodeError:
         raise CommandError("TPL-1", f"{path.name}: is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # of TOML, or a number of thousands of digits
         raise CommandError("TPL-1", f"{path.name}: is not TOML: {error}") from None
     except RecursionError:
         raise CommandError("TPL-1", f"{path.name}: is nested too deep") from None

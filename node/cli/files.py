@@ -5,21 +5,17 @@ Decides nothing; each hands its file to the module that knows. Spec: 13-node, CL
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
 from node.cli.shell import NOT_NOW, USAGE, WRONG, Command, Group, Options, Stop
-from node.present import money
-from protocol.errors import Reject
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 RECORD_FILE_BYTES_MAX = 1 << 20
-BUNDLE_BYTES_MAX = 256 << 20
 
 
 @click.command(
@@ -32,32 +28,12 @@ BUNDLE_BYTES_MAX = 256 << 20
 @click.pass_obj
 def verify(options: Options, /, bundle: Path) -> None:
     """Prints each step; exit 1 and the clause at the first that is off."""
-    from protocol.bundle import verify as check
-    from protocol.proof import Step
+    from node.verify import verify_file
 
-    steps: list[Step] = []
-    try:
-        proof = check(content(bundle, BUNDLE_BYTES_MAX), steps.append)
-    except Reject as error:
-        lines = [*(f"ok     {step.sentence}" for step in steps), f"WRONG  {error.message} [{error.code}]"]
-        failure = {"code": error.code, "message": error.message}
-        options.out({"ok": False, "steps": [asdict(step) for step in steps], "error": failure}, "\n".join(lines))
+    found, text = verify_file(bundle)
+    options.out(found, text)
+    if not found["ok"]:
         options.failed = WRONG
-        return
-    agreement, currency = proof.deal.agreement, proof.template.currency
-    assert agreement is not None
-    found = {
-        "ok": True,
-        "steps": [asdict(step) for step in steps],
-        "coop": proof.coop.hash[:16].hex(),
-        "agreement": proof.deal.agreement_hash.hex(),
-        "members": len(agreement.shares),
-        "unit_price_minor": agreement.unit_price_minor,
-        "currency": currency,
-    }
-    price = f"{len(agreement.shares)} members at {money(agreement.unit_price_minor, currency)} a unit"
-    lines = [*(f"ok     {step.sentence}" for step in steps), f"The deal holds: {price}."]
-    options.out(found, "\n".join(lines))
 
 
 @click.command(
@@ -114,9 +90,7 @@ def inspect(options: Options, /, file: Path) -> None:
     from node import inspect as looking
     from node.cli.home import configuration
 
-    most = RECORD_FILE_BYTES_MAX
-    data = sys.stdin.buffer.read(most + 1) if str(file) == "-" else content(file, most)
-    result = looking.inspect(data, configuration(options).network.id)
+    result = looking.inspect(content(file, RECORD_FILE_BYTES_MAX), configuration(options).network.id)
     options.out(result, lambda: looking.render(result))
     if result["verdict"] == "rejected":
         options.failed = WRONG
@@ -139,18 +113,18 @@ def inspect(options: Options, /, file: Path) -> None:
 def demo(options: Options, /, **choices: Any) -> None:
     """Exit 0 only if every stage happened."""
     from node.demo import run
+    from node.demo.view import in_words
 
     result = run(**choices, json=options.json)
-    if options.json:
-        click.echo(json.dumps(result, ensure_ascii=False))
+    options.out(result, lambda: in_words(result))
     if not result["ok"]:
         options.failed = WRONG
 
 
 def content(path: Path, bytes_max: int) -> bytes:
-    """The bytes of a file. Raises Stop when it cannot be read or is larger than `bytes_max`."""
+    """The bytes of a file, or of standard input when it is "-". Raises Stop when unreadable or over `bytes_max`."""
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
             data = file.read(bytes_max + 1)
     except OSError as error:
         raise Stop(USAGE, f"{path}: cannot be read ({error.strerror})", "CLI-9") from None

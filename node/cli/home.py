@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import click
 from node.cli.client import Client
 from node.cli.shell import NOT_NOW, USAGE, Command, Group, Options, Stop, table
 from node.present import moment, now_ms, short, words
+from protocol.errors import Reject
 from protocol.identity import did
 
 if TYPE_CHECKING:
@@ -47,6 +49,21 @@ def configuration(options: Options, **flags: Any) -> Config:
 
     given = {name.replace("__", "."): value for name, value in flags.items() if value not in ((), None)}
     return load(options.home, given)
+
+
+def reachable(options: Options, **flags: Any) -> Config:
+    """The same for a node that is to run: every address is one. Raises Stop 2 naming where it stands."""
+    from node.mesh.wire import parse_address
+
+    config = configuration(options, **flags)
+    for name, addresses in (("mesh.listen", config.mesh.listen), ("mesh.relays", config.mesh.relays)):
+        for address in addresses:
+            try:
+                if not parse_address(address).peer and name == "mesh.relays":
+                    raise Reject("MSH-17", f"address {address!r} lacks /p2p/ and the relay's peer id")
+            except Reject as error:
+                raise Stop(USAGE, f"{config.origins[name]}: {name}: {error.message}", error.code) from None
+    return config
 
 
 def flagged(function: Any) -> Any:
@@ -90,21 +107,20 @@ def init(
     from node import keystore
     from node.config import FILE_NAME
 
-    if network and invitation:
+    if network is not None and invitation is not None:
         raise Stop(USAGE, "--network starts a network, --invitation follows one: give only one of them", "CLI-11")
-    if speed and not network:
+    if speed and network is None:
         raise Stop(USAGE, "--speed belongs to a network of your own: give --network too", "CLI-11")
     if no_passphrase and passphrase_file:
         raise Stop(USAGE, "--no-passphrase and --passphrase-file exclude one another", "CLI-11")
     settings = _settings(invitation, network, speed, flags)
-    config = configuration(options, **settings)
+    config = reachable(options, **settings)
     if (config.home / keystore.FILE_NAME).exists():
         raise Stop(USAGE, f"{config.home} is a node's home already; choose another --home", "CLI-11")
     words = " ".join(_text_of(words_file, WORDS_BYTES_MAX).split()) if words_file else None
     passphrase = None if no_passphrase else _new_passphrase(options, passphrase_file)
-    keys, shown = keystore.create(config.home, words, passphrase)
-    if settings:
-        _write_new(config.home / FILE_NAME, _toml(config, settings))
+    with _written(config.home / FILE_NAME, _toml(config, settings)):
+        keys, shown = keystore.create(config.home, words, passphrase)
     persona = keys.persona(config.network.id, 0).key
     value = {"home": str(config.home), "network": config.network.name, "did": did(persona)}
     if words is None:
@@ -120,7 +136,7 @@ def _settings(invitation: str | None, network: str | None, speed: int | None, fl
         "mesh__relays": flags["relays"],
         "api__port": flags["port"],
     }
-    if invitation:
+    if invitation is not None:
         from node.invitation import read
 
         invited = read(invitation, now_ms())
@@ -130,7 +146,7 @@ def _settings(invitation: str | None, network: str | None, speed: int | None, fl
             "network__speed": invited.speed,
             "mesh__relays": flags["relays"] or invited.relays,
         }
-    elif network:
+    elif network is not None:
         settings |= {"network__name": network, "network__salt": os.urandom(16).hex(), "network__speed": speed}
     return {name: value for name, value in settings.items() if value not in ((), None)}
 
@@ -141,13 +157,29 @@ def _toml(config: Config, settings: Sequence[str] | dict[str, Any]) -> str:
     return "".join(f"{name} = {value}\n" for name, value, _ in config.shown() if name in chosen)
 
 
-def _write_new(path: Path, text: str) -> None:
+@contextmanager
+def _written(path: Path, text: str) -> Iterator[None]:
+    """Writes a new file, if there is any text; takes it back when the block fails, so that keys make a home, and last.
+
+    Raises Stop 2 when something of that name is there.
+    """
+    if not text:
+        yield
+        return
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(path, NEW_FILE, 0o600)
     except FileExistsError:
         raise Stop(USAGE, f"{path} exists and is left alone; put the settings there by hand", "CLI-11") from None
-    with os.fdopen(file, "w") as stream:
-        stream.write(text)
+    except OSError as error:
+        raise Stop(USAGE, f"{path}: cannot be written ({error.strerror})", "CLI-11") from None
+    try:
+        with os.fdopen(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        yield
+    except BaseException:
+        path.unlink()
+        raise
 
 
 def _welcome(config: Config, name: str, words: str | None) -> str:
@@ -161,11 +193,10 @@ def _welcome(config: Config, name: str, words: str | None) -> str:
 def _text_of(path: Path, bytes_max: int) -> str:
     from node.cli.files import content
 
-    data = sys.stdin.buffer.read(bytes_max + 1) if str(path) == "-" else content(path, bytes_max)
     try:
-        return data.decode().rstrip("\r\n")
+        return content(path, bytes_max).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
-        raise Stop(USAGE, f"{path}: is not a text", "CLI-11") from None
+        raise Stop(USAGE, f"{path}: is not a text in UTF-8", "CLI-11") from None
 
 
 def _new_passphrase(options: Options, path: Path | None) -> str:
@@ -210,7 +241,7 @@ def up(options: Options, /, detach: bool, passphrase_file: Path | None, ready_fd
         "mesh__relays": flags["relays"],
         "api__port": flags["port"],
     }
-    config = configuration(options, **settings)
+    config = reachable(options, **settings)
     passphrase = passphrase_for(config.home, passphrase_file)
     if detach:
         arguments = [f"--{name}={value}" for name in ("role", "port") if (value := flags[name]) is not None]

@@ -15,13 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from node.cli.shell import INTERRUPTED, NOT_NOW, Options, Stop
+from node.cli.shell import INTERRUPTED, NOT_NOW, USAGE, Options, Stop, system_words
 from node.config import Config
 from protocol.errors import ProtocolError
 
 LOG_FILE = "node.log"
 START_SECONDS = 60.0
 END_SECONDS = 30.0
+NOT_NOW_CODES = ("STO-", "API-2", "MSH-16")  # a disk, a port, an address that may work later
 
 
 def foreground(options: Options, config: Config, passphrase: str | None, ready_fd: int | None) -> None:
@@ -29,12 +30,12 @@ def foreground(options: Options, config: Config, passphrase: str | None, ready_f
     from node import assembly, keystore
 
     _log_to_stderr(options.verbose)
-    keys = keystore.open(config.home, passphrase)
-    persona = keys.persona(config.network.id, 0)
-    recovery = {persona.key: keys.recovery_hash(config.network.id, 0)}
-    secrets = assembly.Secrets((persona,), recovery, keys.mesh_seed, keys.api_token)
 
     async def live() -> None:
+        keys = keystore.open(config.home, passphrase)
+        persona = keys.persona(config.network.id, 0)
+        recovery = {persona.key: keys.recovery_hash(config.network.id, 0)}
+        secrets = assembly.Secrets((persona,), recovery, keys.mesh_seed, keys.api_token)
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -46,8 +47,10 @@ def foreground(options: Options, config: Config, passphrase: str | None, ready_f
     try:
         asyncio.run(live())
     except ProtocolError as error:
-        _say_failed(error, ready_fd)
-        raise Stop(NOT_NOW, error.message, error.code) from None
+        exit_code = NOT_NOW if error.code.startswith(NOT_NOW_CODES) else USAGE
+        raise _told(Stop(exit_code, error.message, error.code), ready_fd) from None
+    except OSError as error:
+        raise _told(Stop(NOT_NOW, system_words(error), "CLI-8"), ready_fd) from None
     except KeyboardInterrupt:
         raise Stop(INTERRUPTED) from None
 
@@ -68,9 +71,11 @@ def _say_ready(options: Options, ready: dict[str, Any], ready_fd: int | None) ->
     options.out(ready, "\n".join([*lines, *(f"Others reach it at {address}" for address in ready["addresses"])]))
 
 
-def _say_failed(error: ProtocolError, ready_fd: int | None) -> None:
+def _told(stop: Stop, ready_fd: int | None) -> Stop:
+    """Why it ends, also told to who waits for it."""
     if ready_fd is not None:
-        _tell_parent(ready_fd, {"code": error.code, "message": error.message})
+        _tell_parent(ready_fd, {"exit_code": stop.exit_code, "code": stop.code, "message": stop.message})
+    return stop
 
 
 def _tell_parent(ready_fd: int, value: dict[str, Any]) -> None:
@@ -109,7 +114,9 @@ def detached(home: Path, arguments: list[str], passphrase: str | None, verbose: 
     if "url" in value:
         return value
     child.wait()
-    raise Stop(NOT_NOW, value.get("message", f"the node did not start; see {home / LOG_FILE}"), value.get("code", ""))
+    if not value:
+        raise Stop(NOT_NOW, f"the node did not start; see {home / LOG_FILE}", "CLI-8")
+    raise Stop(value["exit_code"], value["message"], value["code"])
 
 
 def _within(descriptor: int, child: subprocess.Popen[bytes]) -> str:

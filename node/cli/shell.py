@@ -77,13 +77,22 @@ def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None
     return keep
 
 
+class _Folder(click.Path):
+    """A folder that may be missing; an empty name, as of a variable that is not set, does not mean the current one."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return super().convert(value, param, ctx) if value else self.fail("is empty; name a folder", param, ctx)
+
+
 def _global_options() -> list[click.Parameter]:
     def option(names: list[str], attribute: str, text: str, **more: Any) -> click.Option:
         return click.Option(names, expose_value=False, callback=_remember(attribute), help=text, **more)
 
-    home = click.Path(file_okay=False, path_type=Path)
     return [
-        option(["--home"], "home", "Folder of this node (or WLTM_HOME).", type=home, metavar="DIR"),
+        option(["--home"], "home", "Folder of this node (or WLTM_HOME).", type=_Folder(), metavar="DIR"),
         option(["--json"], "json", "Answer in JSON.", is_flag=True),
         option(["-v", "--verbose"], "verbose", "Say more, also about errors.", is_flag=True),
     ]
@@ -135,12 +144,19 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
     except (OSError, MemoryError) as error:
         if options.verbose:
             raise
-        return _failed(options, NOT_NOW, "CLI-3", str(error) or type(error).__name__)
+        return _failed(options, NOT_NOW, "CLI-3", system_words(error))
     except Exception as error:
         if options.verbose:
             raise
         kind = type(error).__name__
         return _failed(options, NOT_NOW, "CLI-3", f"an error of this program ({kind}); -v shows where")
+
+
+def system_words(error: OSError | MemoryError) -> str:
+    """What the system refused, and where: "/home/a/node.db: Permission denied"."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or "there is not enough memory"
 
 
 def _failed(options: Options, exit_code: int, code: str, message: str) -> int:
