@@ -143,7 +143,7 @@ def report(director: Director, seconds: float) -> dict[str, Any]:
 def _coop(story: Story, coop: str, row: dict[str, Any], bundle: str) -> dict[str, Any]:
     return {
         "id": coop,
-        "members": sorted(story.name(key) for key in row["keys"]),
+        "members": [name for key, name in story.people.items() if key in row["keys"]],
         "state": row["state"],
         "pooled_value_minor": row["pooled_minor"],
         "currency": row["currency"],

@@ -12,18 +12,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, BinaryIO
 
 import aiohttp
 
-from node import keystore
-
 START_S_MAX = 120.0  # (g) with dozens starting on a small machine
 ANSWER_S_MAX = 60.0
-_END_S_MAX = 5.0
+_END_S_MAX = 30.0
 _LOG = "node.log"
 _ROOT = Path(__file__).resolve().parents[2]
 _PR_SET_PDEATHSIG = 1
@@ -54,8 +51,7 @@ class Child:
         self._headers: dict[str, str] = {}
 
     def furnish(self, settings: Mapping[str, Mapping[str, Any]], role: str, files: Mapping[str, str]) -> None:
-        """Makes the home: new keys, config.toml, further files by path."""
-        keystore.create(self.home, None, None)
+        """Puts config.toml and further files, by path, into the home, which has its keys already."""
         lines = [f"role = {json.dumps(role)}"]
         for section, values in settings.items():
             lines += ["", f"[{section}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
@@ -65,23 +61,14 @@ class Child:
             path.write_text(text, "utf-8")
 
     @property
-    def running(self) -> bool:
-        """Whether its process is there."""
-        return self._process is not None and self._process.returncode is None
+    def begun(self) -> bool:
+        """Whether it was ever started."""
+        return self._process is not None
 
     async def start(self, cache: Path | None) -> None:
         """Starts the process and waits until it answers. Raises Down with a sentence."""
         with (self.home / _LOG).open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "node.cli", "up", "--home", str(self.home), "--json"),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                cwd=self.home,
-                env=_environment(cache),
-                start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
-            )
+            self._process = await _spawn(cache, log, "node.cli", "up", "--home", str(self.home), "--json")
         assert self._process.stdout is not None
         try:
             line = await asyncio.wait_for(self._process.stdout.readline(), START_S_MAX)
@@ -98,8 +85,7 @@ class Child:
 
     def last_words(self) -> str:
         """The last line of its log."""
-        lines = (self.home / _LOG).read_text("utf-8", "replace").strip().splitlines()
-        return lines[-1][:300] if lines else "its log is empty"
+        return _last_line(self.home / _LOG)
 
     async def kill(self) -> None:
         """kill -9, node and mesh: nothing is said, nothing written any more."""
@@ -160,9 +146,37 @@ class Child:
             await asyncio.sleep(0.2)
 
 
-def part(text: str) -> str:
-    """One part of a path, quoted."""
-    return quote(text, safe="")
+async def make_keys(homes: Sequence[Path], cache: Path | None) -> None:
+    """New homes with keys that only their nodes will read. Raises Down when they cannot be made."""
+    for home in homes:
+        home.mkdir(mode=0o700)
+    with (homes[0] / _LOG).open("ab") as log:
+        process = await _spawn(cache, log, "node.demo.keys", *map(str, homes))
+    try:
+        code = await asyncio.wait_for(process.wait(), START_S_MAX)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    if code:
+        raise Down(f"the nodes' keys cannot be made: {_last_line(homes[0] / _LOG)}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1][:300] if lines else "its log is empty"
+
+
+async def _spawn(cache: Path | None, log: BinaryIO, *module: str) -> asyncio.subprocess.Process:
+    """A module of this program as a process, leader of a group of its own, that does not outlive this one."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", *module),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+        env=_environment(cache),
+        start_new_session=True,
+        preexec_fn=_die_with(os.getpid()),
+    )
 
 
 def _environment(cache: Path | None) -> dict[str, str]:

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from node.demo import checks
-from node.demo.child import Child
+from node.demo.child import Child, make_keys
 from node.demo.people import Member, Plug, Supplier
 from node.demo.story import Story
 from node.demo.town import CUTOFF_MS, EPOCH_MS, Town, to_toml
@@ -79,7 +79,6 @@ class Director:
             Supplier(seller, Child(seller.label, folder / f"supplier-{number}", session), town.template, story)
             for number, seller in enumerate(town.sellers, 1)
         ]
-        self.stage = "start"
         self.digests_equal = False
         self.bundles: dict[str, str] = {}
         self._cache = folder / "cache" if sys.dont_write_bytecode else None
@@ -118,6 +117,7 @@ class Director:
 
     async def _start(self, group: asyncio.TaskGroup) -> None:
         """The relay first, whose address the others need; then everybody, a few at a time."""
+        await make_keys([child.home for child in self.children], self._cache)
         await self._open(group, self.relay, "relay", {})
         turns = asyncio.Semaphore(STARTING_MAX)
 
@@ -145,7 +145,7 @@ class Director:
             "mesh": {"relays": self.relay.addresses, "listen": [LOOPBACK] if child is self.relay else []},
         }
         files = files | {f"templates/{template.category}.toml": to_toml(template)}
-        await asyncio.to_thread(child.furnish, settings, role, files)
+        child.furnish(settings, role, files)
         await child.start(self._cache)
         self.story.say(f"{child.name} is up")
         self._behind(group, self._watch(child))

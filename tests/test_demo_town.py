@@ -1,0 +1,91 @@
+"""The demo's town: the same for the same seed, and one whose deal can succeed whatever the file of choices holds."""
+
+import asyncio
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from node.demo.story import Story, TookTooLong
+from node.demo.town import TERMS, Town, settle, to_toml
+from node.prices import offers
+from protocol.offer import Offer
+from protocol.template import parse
+
+
+def lists(town: Town) -> list[tuple[Offer, ...]]:
+    """Every supplier's price list, as its node reads it."""
+    return [offers(seller.prices.splitlines(keepends=True), town.template) for seller in town.sellers]
+
+
+def test_one_seed_one_town() -> None:
+    assert settle(7, 12, 3, None) == settle(7, 12, 3, None)
+    assert settle(7, 12, 3, None) != settle(8, 12, 3, None)
+
+
+@given(seed=st.integers(0, 10**6), members=st.integers(3, 200), suppliers=st.integers(2, 20))
+def test_every_town_can_come_to_a_deal(seed: int, members: int, suppliers: int) -> None:
+    """Enough for everybody below what anybody pays today, by all suppliers but one, who declines the data terms."""
+    town = settle(seed, members, suppliers, None)
+    assert len({person.id for person in town.persons}) == members
+    assert len({seller.label for seller in town.sellers}) == suppliers
+    assert [seller.terms for seller in town.sellers] == [TERMS] * (suppliers - 1) + [()]
+    assert town.template.least <= members
+    demand = sum(person.want for person in town.persons)
+    for articles in lists(town):
+        assert all(article.capacity >= demand for article in articles)
+        assert all(article.ladder[0][1] <= min(person.price_minor for person in town.persons) for article in articles)
+
+
+def test_the_template_is_what_its_file_says() -> None:
+    template = settle(1, 4, 2, None).template
+    assert parse(tomllib.loads(to_toml(template))) == template
+
+
+PRICES = {"usual": "{0}", "none above zero": "-{0}", "tiny": "0.000{0}", "huge": "{0}00000000", "no price": "{0}"}
+
+
+@pytest.mark.parametrize("kind", PRICES)
+def test_any_prices_in_a_file(tmp_path: Path, kind: str) -> None:
+    column = "colour" if kind == "no price" else "Price (ct)"
+    rows = [f"person,task,alternative,chosen,{column},size"]
+    rows += [f"{who},1,{at},{int(at == 1)},{PRICES[kind].format(at + 5)},{at}e8" for who in "abc" for at in (1, 2)]
+    (tmp_path / "choices.csv").write_text("\n".join(rows))
+    town = settle(3, 3, 2, tmp_path / "choices.csv")
+    assert [person.id for person in town.persons] == ["a", "b", "c"]
+    assert parse(tomllib.loads(to_toml(town.template))) == town.template
+    for articles in lists(town):
+        assert all(1 <= price <= town.persons[0].price_minor for one in articles for _, price in one.ladder)
+
+
+def story() -> Story:
+    return Story(lambda seconds, sentence: None)
+
+
+def row(state: str, coop: str = "c0") -> dict[str, object]:
+    return {"id": coop, "state": state, "keys": ["k1", "k2"]}
+
+
+def test_older_news_changes_nothing() -> None:
+    told = story()
+    told.see([row("gathering")])
+    told.see([row("forming"), row("called", "c1")])
+    assert {coop: one["state"] for coop, one in told.coops.items()} == {"c0": "gathering"}
+    assert list(told.stages) == ["groups", "roster"]
+    assert told.placed() == 2
+
+
+async def _waits() -> None:
+    told = story()
+    with pytest.raises(TookTooLong, match="waited 0 s for the moon to rise"):
+        await told.until(lambda: False, 0.01, "the moon to rise")
+    waiting = asyncio.create_task(told.until(lambda: bool(told.coops), 30, "a co-op"))
+    await asyncio.sleep(0)
+    told.see([row("forming")])
+    await waiting
+
+
+def test_a_wait_ends_when_it_comes_true_or_says_what_it_waited_for() -> None:
+    asyncio.run(_waits())
