@@ -153,6 +153,22 @@ def _open_to(core: Core, context: Context, intent: Record, charter: Record) -> b
     return founding_order(seed, charter.author) < founding_order(seed, view.charter.author)
 
 
+def _rightly_founded(core: Core, board: str, charter: Record) -> bool:
+    """Whether a charter is what its own list and epoch allow its author to write: witnesses, board, times (FRM-31)."""
+    body = charter.body
+    seed = epoch_seed(body["epoch"], board)
+    order = sorted(body["listed"], key=lambda key: founding_order(seed, key))
+    turn = order.index(charter.author) if charter.author in order else FOUNDERS_MAX
+    rotated = order[turn:] + order[:turn]
+    return (
+        turn < FOUNDERS_MAX
+        and body["witnesses"] == sorted(rotated[:FOUND_WITNESSES])
+        and board == f"board/{body['category']}/{body['region']}"
+        and (body["fee_max_minor"], body["risk"]) == (0, "lowest")
+        and body["times"] in core.settings.presets.values()
+    )
+
+
 def _authors(context: Context, ids: Iterable[bytes]) -> list[bytes]:
     return sorted(context.log.records[one].author for one in ids if one in context.log.records)
 
@@ -215,6 +231,8 @@ def _consider_call(core: Core, context: Context, call: Record) -> None:
     template = core.settings.templates.get(charter.body["template"])
     listed, epoch = charter.body["listed"], charter.body["epoch"]
     if template is None or core.now // template.epoch_ms not in (epoch, epoch + 1):
+        return
+    if not _rightly_founded(core, context.scope, charter):
         return
     for intent in own_intents(core, context):
         name = intent.header.slot.name if intent.header.slot else ""
