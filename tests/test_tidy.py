@@ -233,7 +233,7 @@ def f(rng: random.Random):
     for x in sorted({1, 2}): pass
 """
     assert [complaint for rule in RULES for complaint in rule("protocol/formation.py", allowed)] == []
-    assert list(import_order("protocol/state/views.py", "from protocol.state.tables import TABLE")) == []
+    assert list(import_order("protocol/engine/views.py", "from protocol.engine.core import Core")) == []
     assert list(sleeps("tests/a.py", "await asyncio.sleep(0)")) == []
     assert list(boundaries("node/mesh/process.py", "import trio\nfrom node.mesh import wire")) == []
 
