@@ -195,6 +195,7 @@ class Witness:
         self.round = 0
         self._round_ms = round_ms
         self._timers: dict[tuple[int, str], int] = {}
+        self._step = "propose"
         self._due = due
 
     def act(
@@ -205,9 +206,12 @@ class Witness:
         while True:
             number = self.round
             if docket.voted(self.name, number, "prevote", self.key) is None:
+                self._step = "propose"
                 return self._propose_or_prevote(docket, now, judge, fresh_value)
             if docket.voted(self.name, number, "precommit", self.key) is None:
+                self._step = "prevote"
                 return self._precommit(docket, now, judge)
+            self._step = "precommit"
             spoken = docket.count(self.name, number, "precommit", self.council)
             if spoken < self.council.quorum or not self._expired("precommit", now) or number >= ROUND_MAX:
                 return None
@@ -216,8 +220,8 @@ class Witness:
 
     @property
     def deadline(self) -> int | None:
-        """When a running time-out of this round ends."""
-        return min((at for (number, _), at in self._timers.items() if number == self.round), default=None)
+        """When the time-out of what this witness waits for ends, if one is running."""
+        return self._timers.get((self.round, self._step))
 
     def _catch_up(self, docket: Docket, now: int) -> None:
         """Resume in the last round I spoke in; jump to a later one in which f+1 witnesses speak (DEC-7)."""
