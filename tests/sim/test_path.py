@@ -6,8 +6,8 @@ import pytest
 
 from protocol import commands as ask
 from protocol.identity import Entropy, seal
+from tests.sim.faults import Faults
 from tests.sim.town import Town
-from tests.sim.world import Faults
 
 
 def test_from_would_like_to_an_agreement_and_what_it_does_to_trust() -> None:

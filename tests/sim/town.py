@@ -13,7 +13,8 @@ from node.template import load
 from protocol import commands as ask
 from protocol.errors import CommandError
 from protocol.template import Template
-from tests.sim.world import Faults, World
+from tests.sim.faults import Faults
+from tests.sim.world import World
 
 EPOCH_MS = 30_000
 STEP_MS = 500
@@ -107,10 +108,12 @@ class Town:
         return [one for one in self.world.ask(name, ask.AskCoops()) if one["mine"]]
 
     def settled(self) -> bool:
-        """Whether every member who is up sees at least one co-op, and all of them at an end."""
+        """Whether everybody who is up has seen a co-op with a roster, and every co-op they know is at an end."""
         up = [name for name in self.members if self.world.nodes[name].engine is not None and name not in self.silent]
-        seen = [self.coops(name) for name in up]
-        return all(coops and all(one["state"] in TERMINAL for one in coops) for coops in seen)
+        seen = [self.world.ask(name, ask.AskCoops()) for name in up]
+        return all(
+            any(one["members"] for one in coops) and all(one["state"] in TERMINAL for one in coops) for coops in seen
+        )
 
     def agreed(self) -> bool:
         """Whether somebody's co-op came to an agreement that its supplier signed."""

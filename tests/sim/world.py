@@ -1,15 +1,16 @@
 """A second driver of the engine: a heap for the network, a dict for the disk, one seed for everything.
 
-It does what the daemon does, in virtual time: commit before speak, acknowledge nothing it has not stored, forget what
-was not stored when a node crashes.
+It does what the mesh process and the daemon do, in virtual time: parse and verify, commit before speak, acknowledge
+nothing that is not stored, forget what was not stored when a node dies. The faults are drawn by tests/sim/faults.py.
 """
 
 from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from itertools import count
 from typing import Any
@@ -39,6 +40,7 @@ from protocol.events import (
 from protocol.identity import Persona, network_id
 from protocol.record import Record
 from protocol.template import Template
+from tests.sim.faults import Crash, Faults
 
 START_MS = 1_800_000_000_000
 NETWORK = network_id("simulated", b"seed")
@@ -56,15 +58,20 @@ TIMES = {
     "mandate_ms": 600_000,
     "retention_ms": 86_400_000,
 }
+REDIAL_MS = 5_000
+OTHERS_UNSYNCED_MAX = 20  # batches of others' records that a power cut may take
 
 
-@dataclass
-class Faults:
-    """Which faults a run has: chances per delivery, latency in ms."""
+@dataclass(frozen=True, slots=True)
+class RawReceived:
+    """Bytes as an adversary sent them; the receiver's mesh parses and verifies."""
 
-    latency_ms: tuple[int, int] = (5, 60)
-    loss: float = 0.0
-    duplicate: float = 0.0
+    raw: bytes
+    peer: str
+
+
+Arriving = Event | RawReceived
+Stored = Callable[["Node", Record, bool, Event], None]
 
 
 @dataclass
@@ -81,24 +88,38 @@ class Node:
     skew_ms: int = 0
     notices: list[Notify] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
-    signed: dict[tuple[str, bytes, str, str], bytes] = field(default_factory=dict)
+    unsynced: list[list[bytes]] = field(default_factory=list)  # batches of others' records that a power cut may take
+    doom: str = ""  # how the node dies at its next commit
+    down_ms: int = 0
+    life: int = 0
+    acknowledged: list[bytes] = field(default_factory=list)  # ids of records that a command's reply named
 
 
 class World:
     """Named nodes, links between them, and a clock that jumps from event to event."""
 
-    def __init__(self, seed: int, templates: Iterable[Template], faults: Faults | None = None) -> None:
+    def __init__(
+        self,
+        seed: int,
+        templates: Iterable[Template],
+        faults: Faults | None = None,
+        times: Mapping[str, int] | None = None,
+    ) -> None:
         self.seed = seed
         self.rng = random.Random(seed)
         self.faults = faults or Faults()
         self.templates = {one.hash: one for one in templates}
+        self.times = dict(times or TIMES)
         self.now = START_MS
         self.nodes: dict[str, Node] = {}
         self.links: dict[tuple[str, str], None] = {}
         self.cut: Callable[[str, str], bool] = lambda sender, receiver: False
-        self.tamper: Callable[[str, str, Event], list[Event]] = lambda sender, receiver, event: [event]
+        self.tamper: Callable[[str, str, Event], Sequence[Arriving]] = lambda sender, receiver, event: [event]
+        self.watchers: list[Stored] = []  # called with every record that any node stores
+        self.verify = True  # off: what happens when nobody checks signatures
+        self.speak_first = False  # on: what happens when a node speaks before it has committed
         self.trace: list[tuple[int, str, str]] = []
-        self._heap: list[tuple[int, int, str, Event]] = []
+        self._heap: list[tuple[int, int, str, Arriving | Callable[[], None]]] = []
         self._order = count()
         self._ticks: dict[str, int] = {}
 
@@ -111,12 +132,13 @@ class World:
             NETWORK,
             role,
             self.templates,
-            {"simulated": TIMES},
+            {"simulated": self.times},
             grain_ms=1000,
             sync_ms=5_000,
             preset="simulated",
             recovery={persona.key: self.rng.randbytes(32)},
         )
+        skew_ms = skew_ms or self.faults.skew_ms.get(name, 0)
         node = self.nodes[name] = Node(name, settings, persona, dials=list(dials), skew_ms=skew_ms)
         self.start(name)
         return node
@@ -124,6 +146,7 @@ class World:
     def start(self, name: str) -> None:
         """Start a node from its disk, and its links."""
         node = self.nodes[name]
+        node.life, node.doom = node.life + 1, ""
         rng = random.Random(self.rng.getrandbits(64))
         node.engine = Engine(node.settings, [node.persona], rng, self.rng.randbytes, node.facts)
         for scope in node.engine.scopes():
@@ -135,12 +158,29 @@ class World:
                 self.link(dialler.name, name)
         self._plan(node)
 
-    def crash(self, name: str) -> None:
-        """kill -9: what is not on disk is gone, links break."""
-        self.nodes[name].engine = None
+    def crash(self, name: str, kind: str = "idle", down_ms: int = 0) -> None:
+        """The node dies, now or at its next commit (see `Crash`), and comes back after `down_ms` (0: when started)."""
+        node = self.nodes[name]
+        if node.engine is None:
+            return
+        node.down_ms = down_ms
+        if kind in ("before commit", "before speech"):
+            node.doom = kind
+        else:
+            self._die(node, kind == "power")
+
+    def _die(self, node: Node, power: bool = False) -> None:
+        node.engine, node.doom = None, ""
+        if power:
+            for batch in node.unsynced[self.rng.randint(0, len(node.unsynced)) :]:
+                for record_id in batch:
+                    node.records.pop(record_id, None)
+        node.unsynced.clear()
         for one, other in list(self.links):
-            if name in (one, other):
+            if node.name in (one, other):
                 self.unlink(one, other)
+        if node.down_ms:
+            self.at(self.now + node.down_ms, lambda: self.start(node.name) if node.engine is None else None)
 
     def link(self, dialler: str, listener: str) -> None:
         """Connect two nodes that are up."""
@@ -154,18 +194,60 @@ class World:
 
     def unlink(self, dialler: str, listener: str) -> None:
         """Break a link."""
-        if self.links.pop((dialler, listener), 0) is None:
+        if (dialler, listener) in self.links:
+            del self.links[(dialler, listener)]
             self.handle(dialler, PeerDisconnected(listener))
             self.handle(listener, PeerDisconnected(dialler))
+
+    def at(self, when: int, action: Callable[[], None]) -> None:
+        """Do something at a time to come."""
+        heapq.heappush(self._heap, (when, next(self._order), "", action))
+
+    def begin_faults(self) -> None:
+        """From now on partitions and crashes come as drawn."""
+        opened = self.now
+        for crash in self.faults.crashes:
+            self.at(opened + crash.at, partial(self._crash_if_up, crash))
+
+        def cut(sender: str, receiver: str) -> bool:
+            since = self.now - opened
+            return any(
+                one.start <= since < one.end and sender in one.senders and receiver not in one.senders
+                for one in self.faults.partitions
+            )
+
+        self.cut = cut
+
+    def heal(self) -> None:
+        """Nothing passing goes wrong any more, and everybody who was down is up."""
+        self.faults = self.faults.healed()
+        for name, node in self.nodes.items():
+            node.doom = ""
+            if node.engine is None:
+                self.start(name)
+        for name, node in self.nodes.items():
+            for listener in node.dials:
+                self.link(name, listener)
+
+    def _crash_if_up(self, crash: Crash) -> None:
+        if crash in self.faults.crashes:
+            self.crash(crash.name, crash.kind, crash.down_ms)
 
     # Running
 
     def ask(self, name: str, command: Any) -> Any:
-        """What the engine replies to a local command; raises the CommandError it replies."""
+        """What the engine replies to a local command; raises the CommandError it replies.
+
+        A node that dies before it answered has promised nothing: CommandError API-1.
+        """
         replies: list[Any] = []
         self.handle(name, Submit(1, command), replies)
+        if not replies:
+            raise CommandError("API-1", "the node went down before it answered")
         if isinstance(replies[0], CommandError):
             raise replies[0]
+        if isinstance(replies[0], dict) and "id" in replies[0] and "state" not in replies[0]:
+            self.nodes[name].acknowledged.append(replies[0]["id"])
         return replies[0]
 
     def handle(self, name: str, event: Event, replies: list[Any] | None = None) -> None:
@@ -180,19 +262,55 @@ class World:
         except Ignore:
             return
         except Reject as error:
-            node.rejected.append((getattr(event, "peer", ""), error.code))
+            self._drop(node, getattr(event, "peer", ""), error.code)
             return
+        writes = any(isinstance(effect, Store | Keep) for effect in effects)
+        if writes and node.doom == "before commit":
+            if self.speak_first:
+                self._speak_all(node, effects, replies)
+            self._die(node)
+            return
+        self._commit(node, effects, event)
+        if writes and node.doom == "before speech":
+            self._die(node)
+            return
+        self._speak_all(node, effects, replies)
+        self._plan(node)
+
+    def _commit(self, node: Node, effects: Sequence[Any], event: Event) -> None:
+        batch: list[bytes] = []
+        durable = False
         for effect in effects:
             match effect:
                 case Store(record, own):
-                    self._store(node, record, own)
+                    durable = durable or own
+                    batch.append(record.id)
+                    node.records[record.id] = record
+                    self.trace.append((self.now, node.name, record.id.hex()[:16]))
+                    for watcher in self.watchers:
+                        watcher(node, record, own, event)
                 case Keep(fact, value):
+                    durable = True
                     node.facts[fact] = value
                     if not value:
                         del node.facts[fact]
+        if durable:
+            node.unsynced.clear()
+        elif batch:
+            node.unsynced.append(batch)
+            del node.unsynced[:-OTHERS_UNSYNCED_MAX]
+
+    def _speak_all(self, node: Node, effects: Sequence[Any], replies: list[Any] | None) -> None:
         for effect in effects:
             self._speak(node, effect, replies)
-        self._plan(node)
+
+    def _drop(self, node: Node, peer: str, code: str) -> None:
+        """End the link to a peer that broke a rule; whoever dialled tries again after a while."""
+        node.rejected.append((peer, code))
+        for pair in ((node.name, peer), (peer, node.name)):
+            if pair in self.links:
+                self.unlink(*pair)
+                self.at(self.now + REDIAL_MS, partial(self.link, *pair))
 
     def run(self, until_ms: int, done: Callable[[], bool] = lambda: False) -> bool:
         """Let time pass until `done`, or until so many virtual ms have passed."""
@@ -203,26 +321,35 @@ class World:
                 return done()
             at, _, name, event = heapq.heappop(self._heap)
             self.now = max(self.now, at)
-            if isinstance(event, Tick):
-                if self._ticks.get(name) != at:
-                    continue
-                del self._ticks[name]
-            elif not self._linked(name, event):
-                continue
-            self.trace.append((self.now, name, type(event).__name__))
-            self.handle(name, event)
+            self._arrive(at, name, event)
         return True
 
-    def _linked(self, name: str, event: Event) -> bool:
-        peer = getattr(event, "peer", "")
-        return (name, peer) in self.links or (peer, name) in self.links
+    def _arrive(self, at: int, name: str, event: Arriving | Callable[[], None]) -> None:
+        match event:
+            case Tick():
+                if self._ticks.get(name) != at:
+                    return
+                del self._ticks[name]
+            case RawReceived() | RecordReceived() | MessageReceived():
+                if not self._linked(name, event.peer):
+                    return
+            case _:
+                assert callable(event)
+                event()
+                return
+        self.trace.append((self.now, name, type(event).__name__))
+        if isinstance(event, RawReceived):
+            try:
+                event = RecordReceived(Record.parse(event.raw, NETWORK, verified=not self.verify), event.peer)
+            except Ignore:
+                return
+            except Reject as error:
+                self._drop(self.nodes[name], event.peer, error.code)
+                return
+        self.handle(name, event)
 
-    def _store(self, node: Node, record: Record, own: bool) -> None:
-        node.records[record.id] = record
-        key = record.header.slot_key
-        if own and key is not None and record.header.slot is not None and record.header.slot.mode == "once":
-            before = node.signed.setdefault(key, record.id)
-            assert before == record.id, f"{node.name} signed twice in {key} (seed {self.seed})"
+    def _linked(self, name: str, peer: str) -> bool:
+        return (name, peer) in self.links or (peer, name) in self.links
 
     def _speak(self, node: Node, effect: Any, replies: list[Any] | None) -> None:
         match effect:
@@ -239,21 +366,32 @@ class World:
                 if replies is not None:
                     replies.append(result)
             case Drop(peer, code):
-                node.rejected.append((peer, code))
+                self._drop(node, peer, code)
             case Notify():
                 node.notices.append(effect)
             case Compute(job, name, arguments):
                 module, _, function = name.partition(".")
                 result = getattr(import_module(f"protocol.{module}"), function)(*arguments)
-                self.handle(node.name, Computed(job, result))
+                life, took = node.life, self.rng.randint(1, 300)
+                self.at(self.now + took, lambda: self._computed(node, life, Computed(job, result)))
+
+    def _computed(self, node: Node, life: int, event: Computed) -> None:
+        if node.life == life:
+            self.handle(node.name, event)
 
     def _send(self, sender: str, receiver: str, event: Event) -> None:
+        for one in self.tamper(sender, receiver, event):
+            self.post(sender, receiver, one)
+
+    def post(self, sender: str, receiver: str, event: Arriving) -> None:
+        """Put something on the wire, with the wire's faults."""
         if self.cut(sender, receiver) or self.rng.random() < self.faults.loss:
             return
-        for one in self.tamper(sender, receiver, event):
-            for _ in range(2 if self.rng.random() < self.faults.duplicate else 1):
-                at = self.now + self.rng.randint(*self.faults.latency_ms)
-                heapq.heappush(self._heap, (at, next(self._order), receiver, one))
+        slow = self.faults.slow_ms.get(sender, 0) + self.faults.slow_ms.get(receiver, 0)
+        for _ in range(2 if self.rng.random() < self.faults.duplicate else 1):
+            took = self.rng.randint(*self.faults.latency_ms) + slow
+            took *= 10 if self.rng.random() < self.faults.reorder else 1
+            heapq.heappush(self._heap, (self.now + took, next(self._order), receiver, event))
 
     def _plan(self, node: Node) -> None:
         if node.engine is None or node.engine.deadline is None:
