@@ -1,15 +1,21 @@
 """The demo's town: the same for the same seed, and one whose deal can succeed whatever the file of choices holds."""
 
 import asyncio
+import io
 import tomllib
 from pathlib import Path
+from typing import cast
 
 import pytest
+from aiohttp import ClientSession
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
+from node.demo.director import Director, Plan
 from node.demo.story import Story, TookTooLong
 from node.demo.town import TERMS, Town, settle, to_toml
+from node.demo.view import Screen
 from node.prices import offers
 from protocol.offer import Offer
 from protocol.template import parse
@@ -89,3 +95,25 @@ async def _waits() -> None:
 
 def test_a_wait_ends_when_it_comes_true_or_says_what_it_waited_for() -> None:
     asyncio.run(_waits())
+
+
+def test_hostile_names_cannot_drive_the_terminal(tmp_path: Path) -> None:
+    """CLI-5: names come from a file, and states from nodes."""
+    (tmp_path / "choices.csv").write_text(
+        "person,task,alternative,chosen,price\n"
+        + "".join(f"\x1b[2J{who},1,{at},{int(at == 1)},{at + 5}\n" for who in "abc" for at in (1, 2))
+    )
+    plan = Plan(settle(1, 3, 2, tmp_path / "choices.csv"), 1, 60, tmp_path, tmp_path)
+    screen = Screen()
+    told = Story(screen.tell)
+    director = Director(plan, told, cast(ClientSession, None))
+    screen.show(director)
+    told.people["k1"] = "\x1b[2Ja"
+    shown = {"members": 3, "pooled_minor": 100, "currency": "EUR", "negotiator": "k1", "supplier": "k1"}
+    told.see([{**row("delivered"), **shown, "agreement": "aa", "unit_price_minor": 7, "saving_minor": 8}])
+    told.say("\x1b[2Ja commits")
+    text = io.StringIO()
+    Console(file=text, width=120, force_terminal=False).print(screen)
+    assert "\x1b" not in text.getvalue()
+    assert "EUR 0.07" in text.getvalue()
+    assert "a commits" in text.getvalue()

@@ -97,8 +97,9 @@ def _leaves(group: BaseExceptionGroup[Any]) -> list[BaseException]:
 
 def _keep_logs(director: Director, out: Path) -> None:
     """What the nodes wrote, where something went wrong."""
+    folder = out / "logs"
     for child in director.children:
         for log in child.home.glob("*.log"):
-            folder = out / "logs"
             folder.mkdir(exist_ok=True)
             shutil.copyfile(log, folder / f"{child.home.name}-{log.name}")
+    director.story.say(f"the nodes' logs are kept in {folder}")

@@ -87,12 +87,17 @@ class Child:
         """The last line of its log."""
         return _last_line(self.home / _LOG)
 
-    async def kill(self) -> None:
+    def strike(self) -> None:
         """kill -9, node and mesh: nothing is said, nothing written any more."""
         self.up.clear()
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def kill(self) -> None:
+        """The same, and waits until it is gone."""
+        self.strike()
+        if self._process is not None:
             await asyncio.wait_for(self._process.wait(), _END_S_MAX)
 
     async def ended(self) -> str:

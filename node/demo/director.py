@@ -109,7 +109,9 @@ class Director:
                 task.cancel()
 
     async def end(self) -> None:
-        """No node is left."""
+        """No node is left, even if nobody waits for the end of this."""
+        for child in self.children:
+            child.strike()
         await asyncio.gather(*(child.kill() for child in self.children))
 
     def _behind(self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
