@@ -1,8 +1,8 @@
 """A co-op from its charter to a negotiator who may act: what its records amount to, and what is to be decided next.
 
 Decides charter, roster, standing candidates, mandate and succession as functions of the records and certified values of
-one `coop` scope; never signs, and never looks at the clock. Spec: 05-formation, FRM-20 to FRM-39; 07-election, ELE-20
-to ELE-39.
+one `coop` scope; never signs, and never looks at the clock. Spec: 05-formation, FRM-20 to FRM-32; 07-election, ELE-20
+to ELE-33.
 """
 
 from __future__ import annotations
