@@ -23,6 +23,7 @@ def answers() -> dict[type, Any]:
         "mine": True,
         "witness": False,
         "negotiator": b"",
+        "supplier": ME,
         "pooled_minor": 2_100_000,
         "currency": "GBP",
         "deal": bytes.fromhex(DEAL),
@@ -86,6 +87,13 @@ def answers() -> dict[type, Any]:
         },
         c.AskDeals: [deal],
         c.AskBundle: {"bundle": b"bundle"},
+        c.AskStanding: {
+            "subject": ME,
+            "role": "supplier",
+            "standing": 0.175,
+            "expectation": 0.5,
+            "why": ["You trust them."],
+        },
     }
 
 

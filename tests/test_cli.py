@@ -354,6 +354,17 @@ def test_deals_are_named_by_their_co_op_too(rig: Rig) -> None:
     assert "deal 'ee' is none of them" in rig("coop commit ee --yes", USAGE)
 
 
+def test_standing_is_said_with_its_reasons(rig: Rig) -> None:
+    """CLI-7"""
+    said = rig("coop standing - supplier")
+    assert said == f"{ME.hex()[:8]} as supplier: standing 0.175, expectation 0.500\n  You trust them.\n"
+    assert rig.node.submitted[-1] == c.AskStanding(ME, "supplier")
+    assert "no negotiator yet" in rig("coop standing - negotiator", USAGE)
+    rig.node.answers[c.AskCoops] = []
+    rig("coop standing - supplier")
+    assert rig.node.submitted[-1] == c.AskStanding(ME, "supplier")
+
+
 def test_needs_say_what_silence_means(rig: Rig) -> None:
     """CLI-10"""
     assert rig("needs") == "Nothing waits for you.\n"

@@ -27,7 +27,7 @@ from protocol.errors import CommandError, ProtocolError
 BODY_BYTES_MAX = 4 << 20  # API-10
 LISTENERS_MAX = 16  # API-10, event streams at a time
 BEAT_SECONDS = 20.0
-LOG_PAGE_MAX = 1000
+LOG_PAGE_MAX = 200
 
 log = logging.getLogger(__name__)
 

@@ -18,6 +18,8 @@ from node.cli.shell import NOT_NOW, USAGE, Options, Stop
 
 RUN_FILE = "node.json"  # {"pid", "host", "port"} while a node runs
 TOKEN_FILE = "api-token"
+RUN_BYTES_MAX = 1000
+HOST = "127.0.0.1"  # whatever the file says, the key is sent nowhere else
 PREFIX = "/api/v1"
 ANSWER_BYTES_MAX = 256 << 20
 TIMEOUT_SECONDS = 60.0
@@ -125,11 +127,14 @@ class Client:
 def read_run_file(home: Path) -> dict[str, Any] | None:
     """Where the node of `home` says it listens; None when it does not say so."""
     try:
-        value = json.loads((home / RUN_FILE).read_bytes()[:1000])
-        found = {"host": str(value["host"]), "port": int(value["port"]), "pid": int(value["pid"])}
-    except (OSError, ValueError, KeyError, TypeError):
+        with (home / RUN_FILE).open("rb") as file:
+            value = json.loads(file.read(RUN_BYTES_MAX))
+        host, port, pid = value["host"], value["port"], value["pid"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    return found
+    if type(host) is not str or type(port) is not int or type(pid) is not int:
+        return None
+    return {"host": host, "port": port, "pid": pid} if host == HOST and 0 < port < 65536 and pid > 0 else None
 
 
 def part(text: str) -> str:

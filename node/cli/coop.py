@@ -14,7 +14,7 @@ import click
 from node.cli.client import Client, part
 from node.cli.member import PATIENCE, YES
 from node.cli.shell import USAGE, WRONG, Group, Options, Stop, table
-from node.cli.views import coop_text
+from node.cli.views import coop_text, standing_text
 from node.present import amount, money, one_of, short
 from protocol.errors import Reject
 from protocol.identity import key_of
@@ -40,7 +40,8 @@ def coop_of(client: Client, typed: str) -> dict[str, Any]:
 def deal_of(client: Client, typed: str) -> tuple[str, dict[str, Any]]:
     """The deal whose id, or whose co-op's id, begins with what was typed: (deal id, the co-op's or supplier's row)."""
     coops = client.get("/coops")
-    known = {row["id"]: row for row in client.get("/deals")} | {row["deal"]: row for row in coops if row["deal"]}
+    known = {row["id"]: {"supplier": "", **row, **row.get("award", {})} for row in client.get("/deals")}
+    known |= {row["deal"]: row for row in coops if row["deal"]}
     by_coop = {row["id"]: row["deal"] for row in coops if row["deal"]}
     name = one_of(typed, [*known] if typed == "-" else [*known, *by_coop], "deal")
     deal = by_coop.get(name, name)
@@ -340,6 +341,24 @@ def coop_attest(
     )
     values = {"subject": whom, "role": role, "outcome": outcome, "dimensions": graded, "remark": remark}
     options.out(client.post(f"/deals/{found}/attest", values), f"Attested: {short(whom)} {outcome}.")
+
+
+@coop.command(
+    "standing",
+    example="wltm coop standing 3f2a91c0 supplier",
+    help="What you may expect of the supplier or negotiator of a deal, by whom you trust, and why.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@click.argument("role", type=click.Choice(["supplier", "negotiator"]))
+@click.pass_obj
+def coop_standing(options: Options, /, deal: str, role: str) -> None:
+    """Your own view; nobody else has to share it."""
+    client = Client.of(options)
+    _, row = deal_of(client, deal)
+    if not row[role]:
+        raise Stop(USAGE, f"there is no {role} yet (it is {row['state']})", "CLI-7")
+    found = client.get(f"/standing/{row[role]}", role=role)
+    options.out(found, lambda: standing_text(found))
 
 
 def grade(name: str, mark: str) -> int:

@@ -244,6 +244,7 @@ def up(options: Options, /, detach: bool, passphrase_file: Path | None, ready_fd
     config = reachable(options, **settings)
     passphrase = passphrase_for(config.home, passphrase_file)
     if detach:
+        options.say("Starting …")
         arguments = [f"--{name}={value}" for name in ("role", "port") if (value := flags[name]) is not None]
         arguments += [f"--listen={value}" for value in flags["listen"]]
         arguments += [f"--relay={value}" for value in flags["relays"]]
@@ -260,6 +261,7 @@ def down(options: Options) -> None:
     from node.cli import serve
 
     client = Client.of(options)
+    options.say("Stopping …")
     client.post("/down")
     serve.await_end(client.pid)
     options.out({"stopped": client.pid}, "The node has stopped.")
@@ -314,7 +316,7 @@ def config_show(options: Options, /, origin: bool) -> None:
 
 
 @click.command("log", cls=Command, example="wltm log --follow", help="The newest records of this node.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(1, 200), default=20, show_default=True)
 @click.option("--follow", is_flag=True, help="Then what happens, as it happens.")
 @click.pass_obj
 def log(options: Options, /, limit: int, follow: bool) -> None:

@@ -18,6 +18,7 @@ from node.present import amount, instant, line, moment, now_ms, one_of, short
 from protocol.params import DAY_MS
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
+KINDS = ("pledge", "stand", "vote", "rfq", "commit", "attest")
 PATIENCE = click.option(
     "--patience", type=click.IntRange(1), default=600, show_default=True, help="With --until: seconds."
 )
@@ -26,7 +27,7 @@ PATIENCE = click.option(
 @click.command(
     "needs", cls=Command, example="wltm needs", help="What waits for you, until when, and what silence means."
 )
-@click.option("--until", "kind", metavar="KIND", help="Wait until this is among them, such as vote.")
+@click.option("--until", "kind", type=click.Choice(KINDS), help="Wait until this is among them.")
 @PATIENCE
 @click.pass_obj
 def needs(options: Options, kind: str | None, patience: int) -> None:

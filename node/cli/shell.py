@@ -43,7 +43,7 @@ class Options:
     def out(self, value: Any, text: str | Callable[[], str]) -> None:
         """The answer: `value` as JSON for programs, `text` for people."""
         if self.json:
-            click.echo(json.dumps(value, ensure_ascii=False))
+            click.echo(as_json(value))
         else:
             click.echo(printable(text if isinstance(text, str) else text()))
 
@@ -67,6 +67,14 @@ class Options:
 def printable(text: str) -> str:
     """Text from peers cannot drive the terminal: what does not print, but line breaks, is shown as codes (CLI-5)."""
     return "\n".join(line(one) for one in text.split("\n"))
+
+
+def as_json(value: Any) -> str:
+    """One line of JSON in which what does not print, of any script, is escaped (CLI-5)."""
+    text = json.dumps(value, ensure_ascii=False)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _remember(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -163,7 +171,7 @@ def _failed(options: Options, exit_code: int, code: str, message: str) -> int:
     if message:
         click.echo(f"wltm: {printable(message)}" + (f" [{code}]" if code and options.verbose else ""), err=True)
     if options.json:
-        click.echo(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False))
+        click.echo(as_json({"error": {"code": code, "message": message}}))
     return exit_code
 
 

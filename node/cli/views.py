@@ -112,3 +112,9 @@ def deals_text(found: Sequence[dict[str, Any]]) -> str:
         lines.append(f"deal {short(deal['id'])}: {deal['state']}; {board}, {size}{closes}{mine}")
         lines += [f"  {short(member)} takes {count}" for member, count in deal["shares"]]
     return "\n".join(lines) or "No requests yet."
+
+
+def standing_text(found: dict[str, Any]) -> str:
+    """What this observer may expect of somebody, with the reasons."""
+    head = f"{short(found['subject'])} as {found['role']}: standing {found['standing']:.3f}"
+    return "\n".join([f"{head}, expectation {found['expectation']:.3f}", *(f"  {line(one)}" for one in found["why"])])
