@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import cast
@@ -95,6 +97,12 @@ async def _waits() -> None:
 
 def test_a_wait_ends_when_it_comes_true_or_says_what_it_waited_for() -> None:
     asyncio.run(_waits())
+
+
+def test_the_demo_can_hold_no_key() -> None:
+    """CLI-20: what opens or makes keys is never loaded into its process."""
+    check = "import node.demo, sys; sys.exit('node.keystore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], cwd=Path(__file__).parents[1]).returncode == 0
 
 
 def test_hostile_names_cannot_drive_the_terminal(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ def run(
 ) -> dict[str, Any]:
     """Plays one run and returns its report. Raises CommandError for what it was told wrongly, KeyboardInterrupt when
     it was interrupted; nothing is left then but `out`."""
+    began = time.monotonic()
     seed = secrets.randbelow(10**6) if seed is None else seed
     found = town.settle(seed, members, suppliers, choices)
     folder = Path(tempfile.mkdtemp(prefix="wltm-demo-"))
@@ -47,7 +49,7 @@ def run(
         kept.mkdir(parents=True, exist_ok=True)
         pace = speed or max(1, SPEED * SPEED_MEMBERS // max(SPEED_MEMBERS, members))
         plan = Plan(found, seed, pace, folder, kept)
-        report = asyncio.run(_guarded(plan, headless or json))
+        report = asyncio.run(_guarded(plan, headless or json, began))
     finally:
         if out is None and not any(kept.iterdir()):
             kept.rmdir()
@@ -55,23 +57,23 @@ def run(
     return report
 
 
-async def _guarded(plan: Plan, headless: bool) -> dict[str, Any]:
+async def _guarded(plan: Plan, headless: bool, began: float) -> dict[str, Any]:
     """A run that SIGTERM ends like Ctrl-C."""
     task = asyncio.current_task()
     assert task is not None
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
     try:
-        return await _played(plan, headless)
+        return await _played(plan, headless, began)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
 
 
-async def _played(plan: Plan, headless: bool) -> dict[str, Any]:
+async def _played(plan: Plan, headless: bool, began: float) -> dict[str, Any]:
     connector = aiohttp.TCPConnector(limit=0)
     with view(headless) as screen:
         async with aiohttp.ClientSession(connector=connector) as session:
-            story = Story(screen.tell)
+            story = Story(screen.tell, began)
             director = Director(plan, story, session)
             screen.show(director)
             sizes = f"{len(plan.town.persons)} members and {len(plan.town.sellers)} suppliers"

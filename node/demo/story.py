@@ -45,6 +45,7 @@ class Story:
     """Everything seen so far. `coops`: by id, the furthest row that any member's node has shown."""
 
     tell: Callable[[float, str], None]
+    began: float = field(default_factory=time.monotonic)
     stages: dict[str, float] = field(default_factory=dict)
     coops: dict[str, dict[str, Any]] = field(default_factory=dict)
     people: dict[str, str] = field(default_factory=dict)  # persona's key in hex -> id or label
@@ -55,13 +56,12 @@ class Story:
     open_to_attest: dict[str, None] = field(default_factory=dict)  # co-ops
     answers: dict[str, int] = field(default_factory=dict)  # co-op -> lots committed to or declined
     _reached: dict[tuple[str, str], None] = field(default_factory=dict)
-    _began: float = field(default_factory=time.monotonic)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def seconds(self) -> float:
         """Since the demo began."""
-        return time.monotonic() - self._began
+        return time.monotonic() - self.began
 
     def say(self, sentence: str) -> None:
         """Somebody did something."""
