@@ -12,13 +12,13 @@ from protocol.encoding import decode, encode
 from protocol.errors import Reject
 from protocol.params import (
     MESSAGE_BYTES_MAX,
+    PENDING_BYTES_MAX,
     PENDING_PER_PEER_MAX,
-    SCOPE_BYTES_MAX,
     SCOPES_PER_MESSAGE_MAX,
     SCOPES_PER_PEER_MAX,
     WANT_IDS_MAX,
 )
-from protocol.record import Record
+from protocol.record import Record, check_scope
 from protocol.sync import Session
 
 
@@ -79,7 +79,7 @@ def encode_message(message: Message) -> bytes:
 
 
 def parse_message(data: bytes) -> Message:
-    """The gossip message in `data`; raises Reject GOS-1 or an ENC clause."""
+    """The gossip message in `data`; raises Reject GOS-1, GOS-2, GOS-5, REC-7 or an ENC clause."""
     value = decode(data, MESSAGE_BYTES_MAX, max(SCOPES_PER_MESSAGE_MAX, WANT_IDS_MAX))
     match value:
         case ["subscribe" | "unsubscribe" as word, list() as scopes]:
@@ -98,9 +98,8 @@ def parse_message(data: bytes) -> Message:
 
 
 def _scope(scope: object) -> str:
-    if type(scope) is not str or not 3 <= len(scope) <= SCOPE_BYTES_MAX or not scope.isascii():
-        raise Reject("GOS-1", "message.scope: not the name of a scope")
-    return scope
+    check_scope(scope)
+    return str(scope)
 
 
 @dataclass(slots=True)
@@ -121,10 +120,11 @@ class Neighbour:
         return taken
 
     def wait(self, record: Record) -> None:
-        """Keep a record until its refs come; the oldest waiting one makes room (GOS-6)."""
+        """Keep a record until its refs come; those that waited longest make room (GOS-6)."""
         self.pending[record.id] = record
-        if len(self.pending) > PENDING_PER_PEER_MAX:
-            del self.pending[next(iter(self.pending))]
+        weight = sum(len(one.raw) for one in self.pending.values())
+        while len(self.pending) > PENDING_PER_PEER_MAX or weight > PENDING_BYTES_MAX:
+            weight -= len(self.pending.pop(next(iter(self.pending))).raw)
 
     def ready(self, held: dict[bytes, Record], scope: str) -> list[Record]:
         """The waiting records of a scope whose refs are all held now; they no longer wait."""

@@ -31,8 +31,10 @@ RESTORE_SEQ_SKIP = 1 << 16  # IDN-6
 
 # Gossip (03-gossip)
 PENDING_PER_PEER_MAX = 256  # GOS-6 (g), records waiting for their refs
+PENDING_BYTES_MAX = 1 << 20  # GOS-6 (g), and what they may weigh together
 SCOPES_PER_PEER_MAX = 4096  # GOS-2 (g)
 SCOPES_PER_MESSAGE_MAX = 256  # GOS-2 (g)
+SCOPES_CARRIED_MAX = 100_000  # GOS-3 (g), a relay's, those it follows for itself included
 WANT_IDS_MAX = 1000  # GOS-5 (g)
 MESSAGE_BYTES_MAX = 128 * 1024  # GOS-1 (g)
 SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
@@ -110,8 +112,8 @@ BOTTLENECK_SHARE = 0.80  # REP-8 (g)
 EXPECTATION_DOUBT = 0.1  # REP-9 (g), trusted evidence that would make an expectation of one half
 NEWCOMER_OUTCOMES = 3  # REP-12 (g)
 
-# Reputation scopes (10-reputation)
-TRUST_PREFIX_DIGITS = 1  # REP-11 (g), hex digits of the subject's key that name the scope
+# Reputation scopes (09-accountability)
+TRUST_PREFIX_DIGITS = 1  # ATT-4 (g), hex digits of the subject's key that name the scope
 
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next

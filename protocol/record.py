@@ -192,7 +192,7 @@ def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) ->
     if type(body_bytes) is not int or not 0 <= body_bytes <= RECORD_BYTES_MAX:
         raise Reject("REC-4", f"body length: must be an integer from 0 to {RECORD_BYTES_MAX}")
     _check_kind_name(kind)
-    _check_scope(scope)
+    check_scope(scope)
     slot = _slot(where)
     _check_place(kind, scope, slot)
     _check_times(created, expires)
@@ -210,7 +210,8 @@ def _check_kind_name(kind: Any) -> None:
         raise Reject("REC-7", "kind: must be a name, a dot and a version from 1 to 9999")
 
 
-def _check_scope(scope: Any) -> None:
+def check_scope(scope: Any) -> None:
+    """Raises Reject REC-7 for what is not the name of a scope."""
     if type(scope) is not str or len(scope) > SCOPE_BYTES_MAX or not _SCOPE.fullmatch(scope):
         raise Reject("REC-7", "scope: must be two to four names of a-z, 0-9, '-' or '_' joined by '/'")
 

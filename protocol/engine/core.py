@@ -112,30 +112,37 @@ class Core:
     # Records
 
     def receive(self, record: Record, peer: str) -> None:
-        """Admit a neighbour's record. Raises Ignore or Reject before anything has changed."""
+        """Admit a neighbour's record, then what waited for it. Raises Ignore or Reject before anything has changed."""
+        moved = self._admit(record, peer)
+        while moved:
+            moved = False
+            for other in self.neighbours.values():
+                for waiting in other.ready(self.context(record.scope).log.records, record.scope):
+                    try:
+                        moved = self._admit(waiting, other.name) or moved
+                    except Reject as error:
+                        self.out.append(Drop(other.name, error.code))
+                    except Ignore:
+                        continue
+
+    def _admit(self, record: Record, peer: str) -> bool:
+        """Whether a record was taken; False when it was held already, or waits."""
         context = self._admissible(record)
         if record.id in context.log.records:
-            return
+            return False
         lacking = [ref for ref in record.header.refs if ref not in context.log.records]
         neighbour = self.neighbours.get(peer)
         if lacking:  # GOS-6: wait, and ask only who sent the child
             if neighbour is not None:
                 neighbour.wait(record)
                 self.send(peer, Want(record.scope, tuple(lacking)))
-            return
+            return False
         if neighbour is not None and is_early(context, record, self.settings):
             neighbour.wait(record)
-            return
+            return False
         self._check_place(context, record)
         self._take(context, record, False, peer)
-        for other in self.neighbours.values():
-            for waiting in other.ready(context.log.records, record.scope):
-                try:
-                    self.receive(waiting, other.name)
-                except Reject as error:
-                    self.out.append(Drop(other.name, error.code))
-                except Ignore:
-                    continue
+        return True
 
     def say(
         self,
@@ -207,13 +214,16 @@ class Core:
                     raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
 
     def _check_intents(self, context: Context, record: Record) -> None:
-        if record.kind != "intent.1" or record.header.slot is None:
+        """A withdrawal always finds room, and makes some (GOS-7)."""
+        if record.kind != "intent.1" or record.header.slot is None or record.body["readiness"] == "withdrawn":
             return
-        name = record.header.slot.name
-        said = context.log.by(record.author, "intent.1")
-        others = [one for one in said if one.header.slot and one.header.slot.name != name]
-        if sum(1 for one in others if one.header.expires > self.now) >= LIVE_INTENTS_MAX:
-            raise Ignore("GOS-7", f"intent: its author has {LIVE_INTENTS_MAX} on this board already")
+        live = {
+            one.header.slot.name: None
+            for one in context.log.by(record.author, "intent.1")
+            if one.header.slot and one.header.expires > self.now and one.body["readiness"] != "withdrawn"
+        }
+        if len(live) >= LIVE_INTENTS_MAX and record.header.slot.name not in live:
+            raise Ignore("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} of one author on a board; withdraw one first")
 
     def _take(self, context: Context, record: Record, own: bool, source: str) -> None:
         body = record.body
@@ -256,8 +266,17 @@ class Core:
 
     def disconnected(self, peer: str) -> None:
         """A link is gone, and with it all that was remembered of it."""
-        if self.neighbours.pop(peer, None) is not None:
+        neighbour = self.neighbours.pop(peer, None)
+        if neighbour is not None:
+            self.release(tuple(neighbour.scopes))
             self.notify("peer", peer=peer, connected=False)
+
+    def release(self, scopes: Iterable[str]) -> None:
+        """No longer carry what this node does not follow for itself and no neighbour asks for (GOS-3)."""
+        for scope in scopes:
+            asked = any(scope in one.scopes for one in self.neighbours.values())
+            if not asked and f"scope/{scope}" not in self.facts:
+                self.followed.pop(scope, None)
 
     def begin_sync(self, neighbour: Neighbour, scope: str) -> None:
         """Open a reconciliation; an unfinished one is given up."""
@@ -319,5 +338,5 @@ class Core:
 
 
 def trust_scope(subject: bytes) -> str:
-    """Where attestations about a subject stand (REP-11)."""
+    """Where attestations about a subject stand (ATT-4)."""
     return "trust/" + subject.hex()[:TRUST_PREFIX_DIGITS]

@@ -18,9 +18,9 @@ from protocol.engine.board import publish_charter
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.membership import Wish
-from protocol.errors import CommandError, Reject
+from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
-from protocol.params import INTENT_LIFE_MS, LIVE_INTENTS_MAX
+from protocol.params import INTENT_LIFE_MS
 from protocol.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
 from protocol.record import Record, Slot
 from protocol.schema import slug
@@ -56,6 +56,8 @@ def set_boundaries(core: Core, command: ask.SetBoundaries) -> dict[str, Any]:
         if value < 0:
             raise CommandError("INT-6", f"{name}: must not be negative")
     excluded = sorted(dict.fromkeys(command.excluded_suppliers))
+    if any(len(key) != 32 for key in excluded):
+        raise CommandError("INT-6", "excluded_suppliers: each must be the key of a persona, 32 bytes")
     core.keep("boundaries", encode(limits | {"excluded": excluded}))
     return limits | {"excluded_suppliers": excluded}
 
@@ -142,6 +144,8 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
         raise CommandError("INT-3", f"name: {command.name} stands on {known.decode()}; withdraw it there first")
     if command.want < 1:
         raise CommandError("INT-4", "want: must be 1 or more")
+    if command.readiness == "withdrawn":
+        raise CommandError("INT-4", "readiness: exploring, ready or pledged; withdrawing is a command of its own")
     shown = preference(core, template).levels
     marks = {one.name: level for one, level in zip(template.attributes, shown, strict=True) if level}
     body = {
@@ -175,18 +179,15 @@ def _say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[
         slug()(name, "name")
     except Reject as error:
         raise CommandError("INT-3", error.message) from None
-    context = core.context(scope)
-    before = context.log.slot("intent.1", persona.key, name)
-    live = context.log.by(persona.key, "intent.1")
-    if not before and len(live) >= LIVE_INTENTS_MAX:
-        raise CommandError("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} on one board; withdraw one first")
+    before = core.peek(scope).slot("intent.1", persona.key, name)
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
     until = max(core.now, min(int(body["ready_by"]), core.now + INTENT_LIFE_MS)) + INTENT_LIFE_MS
+    until = max([until, *(one.header.expires for one in before)])  # or who missed this version would keep the last
     try:
         return core.say(
             persona, "intent.1", scope, body, until=until, slot=Slot("latest", name, seq), human=True, follow=True
         )
-    except Reject as error:
+    except (Reject, Ignore) as error:
         raise CommandError(error.code, error.message) from None
 
 

@@ -29,7 +29,7 @@ from protocol.events import (
 )
 from protocol.gossip import Answer, Subscribe, Sync, Unsubscribe, Want, parse_message
 from protocol.identity import Entropy, Persona
-from protocol.params import SETTLE_STEPS_MAX
+from protocol.params import SCOPES_CARRIED_MAX, SETTLE_STEPS_MAX
 from protocol.record import Record
 
 _ATTEND: Mapping[str, Callable[[Core, Any], None]] = {
@@ -183,11 +183,12 @@ class Engine:
         match parse_message(data):
             case Subscribe(scopes):
                 for scope in neighbour.subscribe(scopes):
-                    if core.settings.role == "relay":
+                    if core.settings.role == "relay" and len(core.followed) < SCOPES_CARRIED_MAX:
                         core.follow(scope, lasting=False)
             case Unsubscribe(scopes):
                 for scope in scopes:
                     neighbour.scopes.pop(scope, None)
+                core.release(scopes)
             case Sync(scope, message):
                 core.answer(neighbour, scope, message)
             case Answer(scope, message):
@@ -222,9 +223,10 @@ class Engine:
             scope = next(iter(core.dirty))
             del core.dirty[scope]
             resident = core.contexts.get(scope)
+            if resident is not None:
+                resident.wake = None
             if resident is None or scope not in core.followed:
                 continue
-            resident.wake = None
             resident.expire(core.now)
             attend = _ATTEND.get(resident.family)
             if attend is not None:

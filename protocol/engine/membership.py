@@ -105,6 +105,7 @@ def _accept(core: Core, context: Context, coop: Coop) -> None:
         if willing and coop.charter.header.expires > core.now:
             body = {"charter": coop.hash, "box": box_key(persona.box_seed(coop.hash))}
             until, slot = coop.charter.header.expires, Slot("once", "accept", 0)
+            core.follow(context.scope)  # a relay too, whoever leaves: it has a duty here now
             core.say(persona, "accept.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
 
 
