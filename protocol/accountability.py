@@ -25,12 +25,13 @@ def co_signed(attestation: Record, network: bytes) -> bytes | None:
     """The request under which author and subject both signed, by the evidence (ATT-2); None, and nothing counts."""
     role, subject, author = attestation.body["role"], attestation.body["subject"], attestation.author
     try:
-        found = {one.kind: one for one in (embedded(raw, network) for raw in attestation.body["evidence"])}
+        shown = [embedded(raw, network) for raw in attestation.body["evidence"]]
     except (Reject, Ignore):
         return None
+    found = {one.kind: one for one in shown}
     member_kind, other_kind = EVIDENCE_KINDS[role]
     mine, theirs = found.get(member_kind), found.get(other_kind)
-    if mine is None or theirs is None or len(found) != 2 or mine.scope != theirs.scope or author == subject:
+    if mine is None or theirs is None or len(shown) != 2 or mine.scope != theirs.scope or author == subject:
         return None
     member, other = (subject, author) if role == "member" else (author, subject)
     about: bytes = theirs.id if theirs.kind == "rfq.1" else theirs.body["rfq"]

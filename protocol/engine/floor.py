@@ -310,7 +310,9 @@ def _check_open_pledges(core: Core) -> None:
 
 
 def _over(core: Core, coop: Coop) -> bool:
-    """Whether a co-op's deal came to its end, so that its pledges are no longer open."""
+    """Whether a co-op came to its end, its deal's or that of its own time, so that its pledges are no longer open."""
+    if coop.charter.header.expires <= core.now:
+        return True
     scope = deal_scope(coop.mandate.deal) if coop.mandate is not None else ""
     deal = core.contexts[scope].deal(core.settings) if scope in core.contexts else None
     return deal is not None and deal.state in DEAL_TERMINAL

@@ -256,6 +256,7 @@ def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
         for context in core.contexts.values()
         if context.family == "trust"
         for one in context.log.of_kind("attestation.1")
+        if one.header.slot and context.log.sole(one.kind, one.author, one.header.slot.name) is not None  # REC-14
     ]
     said.sort(key=lambda one: one.id)
     seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
