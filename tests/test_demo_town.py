@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from node.demo.director import Director, Plan
+from node.demo.director import Director, Plan, together
 from node.demo.story import Story, TookTooLong
 from node.demo.town import TERMS, Town, settle, to_toml
 from node.demo.view import Screen
 from node.prices import offers
+from protocol.errors import CommandError
 from protocol.offer import Offer
 from protocol.template import parse
 
@@ -97,6 +98,27 @@ async def _waits() -> None:
 
 def test_a_wait_ends_when_it_comes_true_or_says_what_it_waited_for() -> None:
     asyncio.run(_waits())
+
+
+async def _fails_together() -> list[str]:
+    told: list[str] = []
+
+    async def fail() -> None:
+        await asyncio.sleep(0)
+        raise CommandError("CLI-20", "no")
+
+    async def go_on() -> None:
+        await asyncio.Event().wait()
+        told.append("went on")
+
+    with pytest.raises(BaseExceptionGroup):
+        await asyncio.wait_for(together(work for work in (fail(), go_on())), 10)
+    return told
+
+
+def test_when_one_fails_none_goes_on() -> None:
+    """Or nodes would be started after the run has ended."""
+    assert asyncio.run(_fails_together()) == []
 
 
 def test_the_demo_can_hold_no_key() -> None:

@@ -71,12 +71,11 @@ class Child:
             self._process = await _spawn(cache, log, "node.cli", "up", "--home", str(self.home), "--json")
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), START_S_MAX)
-            said = json.loads(line)
+            said = json.loads(await asyncio.wait_for(self._process.stdout.readline(), START_S_MAX))
             self._url = said["url"].partition("/enter")[0] + "/api/v1"
-        except (TimeoutError, ValueError, KeyError):
-            said_last = self.last_words()
-            raise Down(f"the node of {self.name} did not start within {START_S_MAX:.0f} s: {said_last}") from None
+        except (TimeoutError, ValueError, KeyError) as error:
+            why = f"did not answer within {START_S_MAX:.0f} s" if isinstance(error, TimeoutError) else "did not start"
+            raise Down(f"the node of {self.name} {why}: {self.last_words()}") from None
         token = (self.home / "api-token").read_text("ascii").strip()
         self._headers = {"Authorization": f"Bearer {token}"}
         self.addresses = said["addresses"]

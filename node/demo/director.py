@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,7 +103,7 @@ class Director:
                 self._behind(group, one.live())
             self._behind(group, self._power_cut())
             await self._form()
-            await asyncio.gather(*(self._conclude(coop) for coop in sorted(self.story.coops)))
+            await together(self._conclude(coop) for coop in sorted(self.story.coops))
             await self._finish()
             for task in self._background:
                 task.cancel()
@@ -131,7 +131,7 @@ class Director:
                     await self._open(group, who.node, "home", {})
             await who.arrive()
 
-        await asyncio.gather(*(open_one(who) for who in self.everyone))
+        await together(open_one(who) for who in self.everyone)
         self.story.reach("start")
 
     async def _open(self, group: asyncio.TaskGroup, child: Child, role: str, files: dict[str, str]) -> None:
@@ -162,7 +162,7 @@ class Director:
         if left < min(self.plan.epoch_s / 2, 1 + 0.1 * len(self.members)):
             self.story.say(f"the next round of forming groups begins in {left:.1f} s")
             await asyncio.sleep(left)
-        await asyncio.gather(*(one.want("ready") for one in self.members))
+        await together(one.want("ready") for one in self.members)
         self.story.reach("intents")
 
     async def _form(self) -> None:
@@ -235,3 +235,10 @@ class Director:
             if row["agreement"]:
                 self.bundles[coop] = await checks.bundle(self._of(coop), coop, self.plan.out, self.story)
         checks.stages(self.story, self.plug)
+
+
+async def together(works: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once; when one fails, none of the others goes on."""
+    async with asyncio.TaskGroup() as group:
+        for work in works:
+            group.create_task(work)

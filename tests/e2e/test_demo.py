@@ -3,10 +3,12 @@
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ COOP_KEYS = (
 STAGES = "start intents groups roster election rfq quotes award commit agreement delivery attestations".split()
 
 
-def started(place: Path, *arguments: str) -> "subprocess.Popen[str]":
+def started(place: Path, *arguments: str, before: Callable[[], None] | None = None) -> "subprocess.Popen[str]":
     """`wltm demo` with all its temporary files below `place`."""
     (place / "tmp").mkdir()
     command = [
@@ -38,7 +40,13 @@ def started(place: Path, *arguments: str) -> "subprocess.Popen[str]":
     ]
     environment = {**os.environ, "TMPDIR": str(place / "tmp"), "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=place,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,
     )
 
 
@@ -141,4 +149,16 @@ def test_a_file_that_does_not_do_starts_nothing(tmp_path: Path, text: str, sente
     assert process.returncode == 2
     assert sentence in told
     assert json.loads(said)["error"]["message"] in told
+    assert left(tmp_path) == []
+
+
+def test_a_node_that_cannot_start_ends_the_run(tmp_path: Path) -> None:
+    """CLI-20: exit 1, one sentence, and the logs kept. Here no file may grow to the size of a database."""
+    small = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (16_384, 16_384))
+    process = started(tmp_path, "--members", "4", "--suppliers", "2", before=small)
+    said, told = process.communicate(timeout=PATIENCE_S)
+    report = json.loads(said.splitlines()[-1])
+    assert (process.returncode, report["ok"]) == (1, False)
+    assert "the node of the relay did not start: " in report["problems"][0], told
+    assert (tmp_path / "out" / "logs" / "relay-node.log").exists()
     assert left(tmp_path) == []
