@@ -85,7 +85,9 @@ def one_of(typed: str, names: Sequence[str], what: str) -> str:
     found = [name for name in names if name == typed] or [name for name in names if name.startswith(beginning)]
     if len(found) == 1:
         return found[0]
-    listed = ", ".join(short(name) for name in (found or names)[:8]) or "none"
+    if not names:
+        raise CommandError("CLI-7", f"{what} {typed[:64]!r}: there is none here yet")
+    listed = ", ".join(short(name) for name in (found or names)[:8])
     why = "could be several" if found else "is none of them"
     raise CommandError("CLI-7", f"{what} {typed[:64]!r} {why}: {listed}")
 

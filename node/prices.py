@@ -30,10 +30,11 @@ _SPACES = {ord(letter): None for letter in " \u00a0\u202f'’"}
 def load(path: Path, template: Template) -> tuple[Offer, ...]:
     """The offers of a price list in this category. Raises CommandError NEG-34 naming line and column."""
     try:
-        if path.stat().st_size > _FILE_BYTES_MAX:
+        with path.open("rb") as file:
+            data = file.read(_FILE_BYTES_MAX + 1)
+        if len(data) > _FILE_BYTES_MAX:
             raise CommandError("NEG-34", f"{path.name}: more than {_FILE_BYTES_MAX} bytes")
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return offers(file, template)
+        return offers(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline=""), template)
     except OSError as error:
         raise CommandError("NEG-34", f"{path.name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:

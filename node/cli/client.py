@@ -81,14 +81,16 @@ class Client:
                     return
 
     def events(self, silence_s: float = TIMEOUT_SECONDS) -> Iterator[tuple[str, dict[str, Any]]]:
-        """(event name, data) as they happen, until the node stops or says nothing for `silence_s`."""
+        """("open", {}) once it listens, then (event name, data) as they happen, until the node stops or says nothing
+        for `silence_s`."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=max(0.1, silence_s))
         try:
             connection.request("GET", PREFIX + "/events", headers=self._headers())
             response = connection.getresponse()
             if response.status != 200:
                 self._answer(response.status, response.read(ANSWER_BYTES_MAX))
-            name = ""
+            name = "open"
+            yield name, {}
             while line := response.readline(1 << 20):
                 head, _, rest = line.decode().rstrip("\n").partition(": ")
                 if head == "event":
@@ -138,5 +140,7 @@ def read_run_file(home: Path) -> dict[str, Any] | None:
 
 
 def part(text: str) -> str:
-    """One part of a path, quoted."""
+    """One part of a path, quoted; an empty one would be another path."""
+    if not text:
+        raise Stop(USAGE, "a name on this line is empty; is a variable not set?", "CLI-7")
     return quote(text, safe="")

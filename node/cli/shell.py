@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,10 +169,11 @@ def system_words(error: OSError | MemoryError) -> str:
 
 
 def _failed(options: Options, exit_code: int, code: str, message: str) -> int:
-    if message:
-        click.echo(f"wltm: {printable(message)}" + (f" [{code}]" if code and options.verbose else ""), err=True)
-    if options.json:
-        click.echo(as_json({"error": {"code": code, "message": message}}))
+    with suppress(OSError):  # nobody listens: the exit code still tells
+        if message:
+            click.echo(f"wltm: {printable(message)}" + (f" [{code}]" if code and options.verbose else ""), err=True)
+        if options.json:
+            click.echo(as_json({"error": {"code": code, "message": message}}))
     return exit_code
 
 
