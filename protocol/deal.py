@@ -301,6 +301,14 @@ def ranking_of(deal: Deal, coop: Coop, template: Template, openings: Mapping[byt
     return rank(request_of(deal, template), coop.limits, drawn[:BIDS_MAX], coop.demands, coop.pledges_hash)
 
 
+def as_awarded(deal: Deal, openings: Mapping[bytes, Opening | None]) -> dict[bytes, Opening | None]:
+    """Openings by reveal as the award took them: what it refused as unopened counts for nobody (NEG-48)."""
+    refused = deal.award.refused if deal.award is not None else ()
+    unopened = [supplier for supplier, code in refused if code == "NEG-9"]
+    held = [one for one in deal.reveals if one.id in openings]
+    return {one.id: None if one.author in unopened else openings[one.id] for one in held}
+
+
 def request_of(deal: Deal, template: Template) -> Request:
     """What the request fixed before the first commitment."""
     body = deal.rfq.body

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocol.coop import Coop
-from protocol.deal import Deal, award_value, ranking_of, request_of
+from protocol.deal import Deal, as_awarded, award_value, ranking_of, request_of
 from protocol.encoding import decode, encode
 from protocol.engine import opening, witness
 from protocol.engine.context import Context
@@ -35,7 +35,8 @@ def attend(core: Core, context: Context) -> None:
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
         opening.attend(core, context, deal, coop)
         ranking = ranking_of_deal(core, context, deal, coop)
-        value = None if ranking is None else award_value(deal, coop, ranking)
+        ready = ranking is not None and opening.settled(core, context, deal)
+        value = award_value(deal, coop, ranking) if ranking is not None and ready else None
         witness.attend(core, context, deal.council, deal.open, until, lambda: value, ref)
     _supply(core, context, deal)
     if deal.award is not None and deal.agreement_hash:
@@ -60,7 +61,7 @@ def ranking_of_deal(core: Core, context: Context, deal: Deal, coop: Coop) -> Ran
     template = core.settings.templates.get(deal.rfq.body["template"])
     if template is None or not deal.reveals:
         return None
-    return ranking_of(deal, coop, template, context.openings)
+    return ranking_of(deal, coop, template, as_awarded(deal, context.openings))
 
 
 def _supply(core: Core, context: Context, deal: Deal) -> None:

@@ -35,6 +35,16 @@ def attend(core: Core, context: Context, deal: Deal, coop: Coop) -> None:
     _answer(core, context, deal, coop, at, seed, persona)
 
 
+def settled(core: Core, context: Context, deal: Deal) -> bool:
+    """Whether a witness may rank: every certified reveal opens here, or others had time to pass its key on (NEG-48)."""
+    if all(context.openings.get(one.id) is not None for one in deal.reveals):
+        return True
+    certified = next((one.when for name, one in deal.decided.items() if name.startswith("reveals/")), 0)
+    until = certified + deal.times["settle_ms"]
+    context.wake_at(until if core.now < until else None)
+    return core.now >= until
+
+
 def _own_box(core: Core, deal: Deal, coop: Coop) -> tuple[int, bytes, Persona] | None:
     """(place, secret, persona) of the first box in the request that belongs to an own persona."""
     boxes = deal.rfq.body["boxes"]

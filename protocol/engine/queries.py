@@ -11,7 +11,7 @@ from protocol import commands as ask
 from protocol.accountability import evidence
 from protocol.bundle import make
 from protocol.coop import Coop, lapsed
-from protocol.deal import DEAL_TERMINAL, Deal, refusals
+from protocol.deal import DEAL_TERMINAL, Deal, as_awarded, refusals
 from protocol.encoding import decode
 from protocol.engine.board import own_intents
 from protocol.engine.core import Core, trust_scope
@@ -241,7 +241,7 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
     about = core.contexts[deal.rfq.scope]
     records = [*context.log.records.values(), *about.log.records.values()]
     template = core.settings.templates[coop.charter.body["template"]]
-    found = {one.id: about.openings.get(one.id) for one in deal.reveals}
+    found = as_awarded(deal, about.openings)
     openings = {key: opening for key, opening in found.items() if opening is not None}
     try:
         return {"bundle": make(core.settings.network, template, records, openings)}
