@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,9 +36,10 @@ class Town:
         suppliers: int = 3,
         faults: Faults | None = None,
         relays: Iterable[str] = ("relay",),
+        times: Mapping[str, int] | None = None,
     ) -> None:
         self.template = short_template()
-        self.world = World(seed, [self.template], faults)
+        self.world = World(seed, [self.template], faults, times)
         self.members = [f"m{number}" for number in range(members)]
         self.suppliers = [f"s{number}" for number in range(suppliers)]
         names = tuple(relays)
@@ -92,7 +93,7 @@ class Town:
                     try:
                         self.world.ask(name, command)
                     except CommandError as error:
-                        if error.code not in ("DEC-13", "NEG-51", "REC-14"):  # the box closed while they thought
+                        if error.code not in ("API-1", "DEC-13", "NEG-51", "REC-14"):  # the box closed while they thought
                             raise
 
     def live(self, virtual_ms: int, done: Callable[[], bool]) -> bool:

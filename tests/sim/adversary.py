@@ -1,0 +1,250 @@
+"""What is done on purpose, by nodes that otherwise run the honest engine: each behaviour has a name.
+
+An adversary holds its own key, sees every honest node's state, and decides message by message what each one gets. It
+cannot sign for others, and it cannot stop honest nodes from talking to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from protocol.box import manifest, manifest_ids
+from protocol.encoding import digest, encode
+from protocol.errors import Reject
+from protocol.events import Event, RecordReceived
+from protocol.identity import network_id
+from protocol.record import Record, Slot
+from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World
+
+WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
+PERSONAL_KINDS = ("pledge.1", "nomination.1", "ballot.1", "commitment.1")
+STEP_MS = 400
+ELSEWHERE = network_id("elsewhere", b"seed")
+
+MEMBERS_DO = ("split", "double", "mute", "dark", "forge", "flood")
+SUPPLIERS_DO = ("hide reveal", "garble reveal", "seal to some", "two reveals")
+RELAYS_DO = ("withhold",)
+
+
+class Adversaries:
+    """All hostile nodes of a world: `roles` says what each of them does."""
+
+    def __init__(self, world: World, roles: Mapping[str, Sequence[str]], dark_at: int = 0) -> None:
+        self.world, self.roles, self.dark_at = world, roles, dark_at
+        self.twins: dict[tuple[bytes, bytes], Record] = {}
+        self._changes: Mapping[str, Callable[[Node, str, Record], list[Record]]] = {
+            "split": self._split,
+            "double": self._double,
+            "mute": lambda node, to, one: [] if one.kind in WITNESS_KINDS[1:] and _own(node, one) else [one],
+            "hide reveal": lambda node, to, one: [] if one.kind == "reveal.1" and _own(node, one) else [one],
+            "garble reveal": self._garble,
+            "seal to some": self._seal_to_some,
+            "two reveals": self._two_reveals,
+            "withhold": lambda node, to, one: [] if digest("withheld", one.id + to.encode())[0] < 100 else [one],
+        }
+        self._deeds: Mapping[str, Callable[[Node], None]] = {
+            "split": self._whisper,
+            "forge": self._forge,
+            "flood": self._flood,
+        }
+        world.tamper = self.tamper
+        for name in roles:
+            world.at(world.now + STEP_MS, partial(self._act, name))
+
+    def tamper(self, sender: str, receiver: str, event: Event) -> Sequence[Arriving]:
+        """What goes out instead of what the honest engine would send."""
+        roles = self.roles.get(sender, ())
+        if "dark" in roles and self.world.now >= self.dark_at:
+            return []
+        if not isinstance(event, RecordReceived):
+            return [event]
+        records = [event.record]
+        for role in roles:
+            change = self._changes.get(role)
+            if change is not None:
+                records = [new for one in records for new in change(self.world.nodes[sender], receiver, one)]
+        return [RecordReceived(one, sender) for one in records]
+
+    def twin(self, node: Node, record: Record, **changes: Any) -> Record:
+        """Another record for the same slot, signed by the same hostile key."""
+        body = {**record.body, **changes}
+        key = record.id, encode(body)
+        if key not in self.twins:
+            header = record.header
+            self.twins[key] = Record.sign(
+                node.persona,
+                NETWORK,
+                record.kind,
+                record.scope,
+                body,
+                created=header.created,
+                expires=header.expires,
+                slot=header.slot,
+                refs=header.refs,
+            )
+        return self.twins[key]
+
+    def _act(self, name: str) -> None:
+        node = self.world.nodes[name]
+        self.world.at(self.world.now + STEP_MS, partial(self._act, name))
+        if node.engine is None or ("dark" in self.roles[name] and self.world.now >= self.dark_at):
+            return
+        for role in self.roles[name]:
+            if role in self._deeds:
+                self._deeds[role](node)
+
+    def _send(self, node: Node, receiver: str, raw: bytes) -> None:
+        self.world.post(node.name, receiver, RawReceived(raw, node.name))
+
+    def _linked(self, node: Node) -> list[str]:
+        pairs = [pair for pair in self.world.links if node.name in pair]
+        return [one if other == node.name else other for one, other in pairs]
+
+    # Votes
+
+    def _split(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """Each receiver gets the vote it is closest to having a quorum with; proposals differ by receiver."""
+        if not _own(node, record):
+            return [record]
+        if record.kind == "proposal.1" and digest("side", receiver.encode())[0] % 2:
+            try:
+                ids = manifest_ids(record.body["value"])
+            except Reject:
+                return [record]
+            return [self.twin(node, record, value=manifest(ids[:-1]), valid_round=-1)] if ids else [record]
+        if record.kind == "vote.1":
+            wanted = self._wanted(receiver, record.scope, record.body)
+            return [record if wanted is None else self.twin(node, record, value=wanted)]
+        return [record]
+
+    def _wanted(self, receiver: str, scope: str, body: Mapping[str, Any]) -> bytes | None:
+        engine = self.world.nodes[receiver].engine
+        if engine is None or scope not in engine._core.contexts:
+            return None
+        votes = engine._core.contexts[scope].docket._votes.get((body["question"], body["round"], body["step"]), {})
+        return max(sorted(votes), key=lambda value: len(votes[value]), default=None)
+
+    def _whisper(self, node: Node) -> None:
+        """To each neighbour alone: the vote that it lacks, in whatever round it is, for whatever it leans to."""
+        for receiver in self._linked(node):
+            engine = self.world.nodes[receiver].engine
+            if engine is None or self.world.rng.random() < 0.5:
+                continue
+            for context in list(engine._core.contexts.values()):
+                ours = context.log.by(node.persona.key, "accept.1")
+                for (question, number, step), votes in list(context.docket._votes.items()):
+                    if ours and len(votes) == 1 and sum(len(cast) for cast in votes.values()) < 3:
+                        self._vote(node, receiver, context.scope, ours[0], question, number, step, next(iter(votes)))
+
+    def _vote(
+        self, node: Node, to: str, scope: str, base: Record, question: str, number: int, step: str, value: bytes
+    ) -> None:
+        body = {"question": question, "round": number, "step": step, "value": value}
+        key = scope.encode(), encode(body)
+        if key not in self.twins:
+            header = base.header
+            slot = Slot("once", f"{question}/{number}/{step}", 0)
+            self.twins[key] = Record.sign(
+                node.persona,
+                NETWORK,
+                "vote.1",
+                scope,
+                body,
+                created=self.world.now,
+                expires=header.expires,
+                slot=slot,
+                refs=header.refs,
+            )
+        self._send(node, to, self.twins[key].raw)
+
+    # What members and suppliers sign
+
+    def _double(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """Two ballots, pledges, nominations or commitments, one for each half of the town."""
+        if record.kind not in PERSONAL_KINDS or not _own(node, record):
+            return [record]
+        other = {
+            "pledge.1": {"want": record.body.get("want", 0) + 1},
+            "nomination.1": {"statement": "I am somebody else to you."},
+            "ballot.1": {"ranking": [list(tier) for tier in reversed(record.body.get("ranking", []))]},
+            "commitment.1": {"answer": "decline", "reason": "price", "remark": ""},
+        }[record.kind]
+        side = digest("half", receiver.encode())[0] % 2
+        return [self.twin(node, record, **other) if side else record]
+
+    def _garble(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        if record.kind != "reveal.1" or not _own(node, record):
+            return [record]
+        return [self.twin(node, record, cipher=bytes(64), keys=[bytes(80)] * len(record.body["keys"]))]
+
+    def _seal_to_some(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        if record.kind != "reveal.1" or not _own(node, record):
+            return [record]
+        keys = [key if at % 3 == 0 else bytes(80) for at, key in enumerate(record.body["keys"])]
+        return [self.twin(node, record, keys=keys)]
+
+    def _two_reveals(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        if record.kind != "reveal.1" or not _own(node, record):
+            return [record]
+        return [self.twin(node, record, cipher=bytes(64)) if digest("r", receiver.encode())[0] % 2 else record]
+
+    # Forgery and flood
+
+    def _forge(self, node: Node) -> None:
+        """Bytes that no honest node may take, to somebody at random; most of them cost the link."""
+        linked = self._linked(node)
+        records = [one for one in node.records.values() if one.author != node.persona.key]
+        if not linked or not records or self.world.rng.random() < 0.7:
+            return
+        rng, now = self.world.rng, self.world.now
+        receiver, victim = rng.choice(linked), rng.choice(records)
+        header, body = victim.header, dict(victim.body)
+        mine = partial(Record.sign, node.persona, kind=victim.kind, scope=victim.scope, body=body, slot=header.slot)
+        forgeries: tuple[Callable[[], bytes], ...] = (
+            lambda: forged(
+                victim.author, victim.kind, victim.scope, body, now, header.expires, header.slot, header.refs
+            ),
+            lambda: mine(network=ELSEWHERE, created=now, expires=header.expires, refs=header.refs).raw,
+            lambda: mine(network=NETWORK, created=now + 3_600_000, expires=now + 7_200_000, refs=header.refs).raw,
+            lambda: mine(network=NETWORK, created=now, expires=max(now + 1, header.expires), refs=header.refs).raw,
+            lambda: victim.raw[: rng.randrange(len(victim.raw))],
+            lambda: victim.raw[:-1] + bytes([victim.raw[-1] ^ 1]),
+            lambda: victim.raw,
+        )
+        self._send(node, receiver, rng.choice(forgeries)())
+
+    def _flood(self, node: Node) -> None:
+        """Records that are good and mean nothing, wherever this node has a say."""
+        scopes = sorted({one.scope for one in node.records.values()})
+        for receiver in self._linked(node):
+            for number in range(5):
+                body = {"noise": self.world.rng.randbytes(16)}
+                scope = scopes[(number + self.world.now) % len(scopes)]
+                until = self.world.now + 3_600_000
+                raw = Record.sign(
+                    node.persona, NETWORK, "noise.1", scope, body, created=self.world.now, expires=until
+                ).raw
+                self._send(node, receiver, raw)
+
+
+def forged(
+    author: bytes,
+    kind: str,
+    scope: str,
+    body: Mapping[str, Any],
+    created: int,
+    expires: int,
+    slot: Slot | None,
+    refs: Sequence[bytes],
+) -> bytes:
+    """A record in somebody's name, right in everything but its signature."""
+    data = encode(dict(body))
+    where = [] if slot is None else [slot.mode, slot.name, slot.seq]
+    fields = [NETWORK, kind, author, scope, where, created, max(expires, created + 1), sorted(refs)]
+    return encode([encode([*fields, digest("body", data), len(data)]), bytes(64), data])
+
+
+def _own(node: Node, record: Record) -> bool:
+    return record.author == node.persona.key

@@ -1,0 +1,123 @@
+"""One run from one seed: its faults, a town at work, safety throughout, then healing, and liveness within a time."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from dataclasses import replace
+
+from protocol import commands as ask
+from tests.sim.adversary import MEMBERS_DO, RELAYS_DO, SUPPLIERS_DO, Adversaries
+from tests.sim.faults import Faults, drawn
+from tests.sim.safety import Safety, Violation
+from tests.sim.town import TERMINAL, Town
+from tests.sim.world import TIMES
+
+MEMBERS, SUPPLIERS, RELAYS = 6, 3, ("r0", "r1")
+FAULTY_MS = 150_000
+ALIVE_MS = 600_000  # after healing, every co-op is at an end
+EQUAL_MS = 60_000  # and then every node that follows a scope has its digest
+LOOK_MS = 10_000
+# Boxes stay open for several rounds of reconciliation, so that a lossy wire delays a town and does not decide for it.
+LONG_TIMES = {
+    name: 3 * ms if name not in ("settle_ms", "round_ms", "retention_ms") else ms for name, ms in TIMES.items()
+}
+
+
+def faults_of(seed: int) -> tuple[Faults, dict[str, tuple[str, ...]]]:
+    """What goes wrong in the run of a seed, and who does what on purpose: one member at most, which a council bears."""
+    rng = random.Random(f"faults {seed}")
+    members = [f"m{number}" for number in range(MEMBERS)]
+    suppliers = [f"s{number}" for number in range(SUPPLIERS)]
+    faults = drawn(rng, [*members, *suppliers, *RELAYS], FAULTY_MS)
+    roles: dict[str, tuple[str, ...]] = {}
+    if rng.random() < 0.6:
+        roles[rng.choice(members)] = tuple(sorted(rng.sample(MEMBERS_DO, rng.randint(1, 3))))
+    if rng.random() < 0.5:
+        roles[rng.choice(suppliers)] = (rng.choice(SUPPLIERS_DO),)
+    if rng.random() < 0.3:
+        roles["r1"] = RELAYS_DO
+    return replace(faults, hostile=tuple(roles)), roles
+
+
+class Run:
+    """The town of one seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        faults, roles = faults_of(seed)
+        self.town = Town(seed, MEMBERS, SUPPLIERS, faults, RELAYS, LONG_TIMES)
+        self.world = self.town.world
+        self.safety = Safety(self.world, tuple(roles))
+        for name in roles:
+            if name in self.town.members:
+                self.world.nodes[name].dials += [one for one in self.town.members if one != name]
+                self.world.start(name)
+        self.roles = roles
+        self.town.silent |= dict.fromkeys(name for name in roles if "dark" in roles[name])
+
+    def go(self) -> None:
+        """Raises Violation, naming the seed, when anything that must hold does not."""
+        self.town.open()
+        self.world.begin_faults()
+        dark_at = self.world.now + random.Random(f"dark {self.seed}").randrange(FAULTY_MS)
+        Adversaries(self.world, self.roles, dark_at)
+        self._live(FAULTY_MS, lambda: False)
+        self.world.heal()
+        if not self._live(ALIVE_MS, self.settled):
+            raise Violation("every co-op comes to an end", str(self.states()), self.seed)
+        if not self._live(EQUAL_MS, lambda: self.unequal() == []):
+            raise Violation("one digest for one scope", str(self.unequal()), self.seed)
+        self.safety.check_views()
+        self.safety.check_disks()
+
+    def settled(self) -> bool:
+        """Whether every honest member knows a co-op with a roster, and no co-op that anybody knows is still open."""
+        return all(
+            any(members for _, members in states) and all(state in TERMINAL for state, _ in states)
+            for states in self.states().values()
+        )
+
+    def states(self) -> dict[str, list[tuple[str, int]]]:
+        """(state, members) of every co-op that each honest member knows."""
+        honest = [name for name in self.town.members if name not in self.roles and self.world.nodes[name].engine]
+        return {
+            name: [(one["state"], one["members"]) for one in self.world.ask(name, ask.AskCoops())] for name in honest
+        }
+
+    def unequal(self) -> list[str]:
+        """Scopes on which honest nodes that follow them differ."""
+        honest = [node for node in self.safety.honest() if node.engine is not None]
+        scopes = sorted({scope for node in honest if node.engine is not None for scope in node.engine.scopes()})
+        names = [node.name for node in honest]
+        return [
+            scope
+            for scope in scopes
+            if len({digest for name, digest in self.world.digests(scope).items() if name in names}) > 1
+        ]
+
+    def trace(self) -> str:
+        """The whole run in one hash."""
+        return hashlib.sha256(repr(self.world.trace).encode()).hexdigest()
+
+    def _live(self, virtual_ms: int, done: object) -> bool:
+        assert callable(done)
+        end = self.world.now + virtual_ms
+        while self.world.now < end:
+            if self.town.live(min(LOOK_MS, end - self.world.now), done):
+                return True
+            self.safety.check_disks()
+        return bool(done())
+
+
+def main(seeds: list[int]) -> None:
+    """Runs each seed and prints its trace; a violation ends it with the seed in its last line."""
+    for seed in seeds:
+        run = Run(seed)
+        run.go()
+        print(seed, run.trace())
+
+
+if __name__ == "__main__":
+    main([int(one) for one in sys.argv[1:]])
