@@ -13,9 +13,22 @@ COOP = "ab" * 16
 DEAL = "cd" * 16
 
 
-def answers() -> dict[type, Any]:
-    """One small town: an intent on a board, a co-op, a deal."""
-    coop = {
+def status() -> dict[str, Any]:
+    """A home node with one peer and one board."""
+    return {
+        "persona": ME,
+        "did": did(ME),
+        "role": "home",
+        "peers": [{"peer": "12D3KooWpeer", "outbound": True, "scopes": 2}],
+        "scopes": [{"scope": "board/electricity/u10", "records": 3}],
+        "addresses": [],
+        "trouble": "",
+    }
+
+
+def coop() -> dict[str, Any]:
+    """A co-op whose members are voting."""
+    return {
         "id": bytes.fromhex(COOP),
         "purpose": "Green power",
         "state": "balloting",
@@ -31,8 +44,11 @@ def answers() -> dict[type, Any]:
         "unit_price_minor": 0,
         "saving_minor": 0,
     }
-    candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
-    deal = {
+
+
+def deal() -> dict[str, Any]:
+    """A deal in which everything has happened at once."""
+    return {
         "id": bytes.fromhex(DEAL),
         "coop": bytes(16),
         "category": "electricity",
@@ -50,16 +66,13 @@ def answers() -> dict[type, Any]:
         "quote_until": 10**13,
         "shares": [[ME, 30]],
     }
+
+
+def answers() -> dict[type, Any]:
+    """One small town: an intent on a board, a co-op, a deal."""
+    candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
     return {
-        c.AskStatus: {
-            "persona": ME,
-            "did": did(ME),
-            "role": "home",
-            "peers": [{"peer": "12D3KooWpeer", "outbound": True, "scopes": 2}],
-            "scopes": [{"scope": "board/electricity/u10", "records": 3}],
-            "addresses": [],
-            "trouble": "",
-        },
+        c.AskStatus: status(),
         c.AskNeeds: [],
         c.AskIntents: [
             {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": ""}
@@ -75,17 +88,17 @@ def answers() -> dict[type, Any]:
             "calls": [],
             "headlines": [],
         },
-        c.AskCoops: [coop],
-        c.AskCoop: coop
+        c.AskCoops: [coop()],
+        c.AskCoop: coop()
         | {
             "candidates": [candidate],
             "keys": [ME],
             "founder": ME,
             "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME]},
             "questions": [{"name": "ballots", "closes": 10**13}],
-            "deal_detail": deal,
+            "deal_detail": deal(),
         },
-        c.AskDeals: [deal],
+        c.AskDeals: [deal()],
         c.AskBundle: {"bundle": b"bundle"},
         c.AskStanding: {
             "subject": ME,

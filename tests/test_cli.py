@@ -299,7 +299,8 @@ def test_text_from_peers_cannot_drive_the_terminal(rig: Rig) -> None:
     """CLI-5"""
     rig.node.answers[c.AskCoops][0]["purpose"] = "a\x1b[2Jb\u202ec\r\x07"
     rig.node.answers[c.AskCoop]["purpose"] = "a\x1b[2Jb\u202ec\r\x07"
-    for place in (rig.node.answers[c.AskCoop]["candidates"], rig.node.answers[c.AskDeals][0]["commitments"]):
+    coop = rig.node.answers[c.AskCoop]
+    for place in (coop["candidates"], coop["deal_detail"]["commitments"]):
         place[0] |= {"statement": "x\nopen: forged\x1b[2J", "remark": "x\nopen: forged\x1b[2J"}
     for line in ("coop list", "coop show ab", "award ab"):
         said = rig(line)
@@ -472,8 +473,19 @@ def test_invite_and_join_within_a_network(rig: Rig) -> None:
     assert "█" in rig("invite ab --yes --qr")
     assert "within a year" in rig("invite ab --yes --expires 2020-01-01", USAGE)
     assert "--yes" in rig(f"join {link} --intent home", USAGE)
-    rig(f"join {link} --intent home --yes")
+
+    def answer(topic: str) -> None:
+        detail = {"coop": bytes.fromhex(COOP), "code": "FRM-26", "message": "invitation: somebody has used it already"}
+        change = (rig.node.sequence + 1, {"topic": topic, "detail": detail})
+        rig.node.sequence += 1
+        rig.node.on_submit = lambda command: rig.node.changes.put_nowait(change)
+
+    rig.node.answers[c.JoinCoop] = {"coop": bytes.fromhex(COOP), "state": "waiting for the charter"}
+    answer("joined")
+    assert rig(f"join {link} --intent home --yes").startswith("Joined abababab")
     assert rig.node.submitted[-1] == c.JoinCoop(bytes.fromhex(COOP), "home", token=b"token")
+    answer("refused")
+    assert "somebody has used it already" in rig(f"join {link} --intent home --yes", USAGE)
 
 
 def test_a_price_list_is_checked_before_anything_is_asked(rig: Rig) -> None:

@@ -329,7 +329,10 @@ def log(options: Options, /, limit: int, follow: bool) -> None:
     if not follow:
         return
     for name, data in client.events():
-        options.out(data, f"{name}: {data.get('topic', '')} {words(data.get('detail', ''))}")
+        if name == "resync":
+            options.say("Some of what happened was missed here; `wltm log` has all records.")
+        elif name == "change":
+            options.out(data, f"{data['topic']}: {words(data['detail'])}")
 
 
 def _log_line(row: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ Decides nothing; asks the running node. Spec: 13-node, CLI-4, CLI-10.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from node.present import amount, instant, line, moment, now_ms, one_of, short
 from protocol.params import DAY_MS
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
+CHARTER_SECONDS = 15.0  # until the node goes on waiting alone
+JOINED = {"joined": "Joined {0}, unless its roster is full; `wltm coop show {0}` says how it goes."}
+JOINS_LATER = "The charter of {0} has not come yet: the node joins by itself when it does."
 KINDS = ("pledge", "stand", "vote", "rfq", "commit", "attest")
 PATIENCE = click.option(
     "--patience", type=click.IntRange(1), default=600, show_default=True, help="With --until: seconds."
@@ -253,5 +257,17 @@ def join(
         yes,
     )
     values = {"intent": intent_name, "least": least, "most": most, "exclude": sorted(exclude)}
-    answer = client.post(f"/coops/{coop}/join", {**values, "token": invited.token.hex()})
-    options.out(answer, f"Asked to join {short(coop)}; `wltm coop show {short(coop)}` says how it goes.")
+    answer: dict[str, Any] = {}
+    end = time.monotonic() + CHARTER_SECONDS
+    for name, event in client.events(CHARTER_SECONDS):
+        if name == "open":
+            answer = client.post(f"/coops/{coop}/join", {**values, "token": invited.token.hex()})
+            options.say("Waiting for the charter …")
+        elif name == "change" and event["detail"].get("coop") == coop and event["topic"] == "refused":
+            raise Stop(USAGE, event["detail"]["message"], event["detail"]["code"])
+        elif name == "change" and event["detail"].get("coop") == coop and event["topic"] == "joined":
+            answer |= {"state": "joined"}
+            break
+        elif time.monotonic() > end:
+            break
+    options.out(answer, lambda: JOINED.get(answer["state"], JOINS_LATER).format(short(coop)))

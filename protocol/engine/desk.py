@@ -17,7 +17,7 @@ from protocol.encoding import decode, encode
 from protocol.engine.board import publish_charter
 from protocol.engine.context import Context
 from protocol.engine.core import Core
-from protocol.engine.membership import Wish
+from protocol.engine.membership import Wish, check_invitation
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
 from protocol.params import INTENT_LIFE_MS
@@ -264,7 +264,7 @@ def join_coop(core: Core, command: ask.JoinCoop) -> dict[str, Any]:
     if len(command.coop) != 16:
         raise CommandError("FRM-23", "coop: must be 16 bytes")
     if command.token:
-        _check_invitation(core, core.context(coop_scope), command.token)
+        check_invitation(core, core.context(coop_scope), command.token)
     wish = Wish(scope, command.intent, command.least, command.most, tuple(command.exclude), command.token)
     view = core.context(coop_scope).coop(core.settings)
     if view is not None and view.state not in ("called", "forming"):
@@ -276,19 +276,6 @@ def join_coop(core: Core, command: ask.JoinCoop) -> dict[str, Any]:
     core.follow(coop_scope)
     core.dirty[coop_scope] = None
     return {"coop": command.coop, "state": view.state if view is not None else "waiting for the charter"}
-
-
-def _check_invitation(core: Core, context: Context, token: bytes) -> None:
-    try:
-        invitation = Invitation.parse(token)
-    except Reject as error:
-        raise CommandError(error.code, error.message) from None
-    if invitation.expires <= core.now:
-        raise CommandError("FRM-26", "invitation: has expired; ask for a new one")
-    for join in context.log.of_kind("join.1"):
-        used = join.body.get("invite", b"")
-        if used and join.author not in core.personas and Invitation.parse(used).nonce == invitation.nonce:
-            raise CommandError("FRM-26", "invitation: somebody has used it already; ask for a new one")
 
 
 def coop_context(core: Core, coop: bytes) -> tuple[Context, Coop]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from protocol.charter import good_join
+from protocol.charter import Invitation, good_join
 from protocol.coop import COOP_TERMINAL, Coop, lapsed, request_fits
 from protocol.deal import deal_scope
 from protocol.encoding import decode, encode
 from protocol.engine import witness
 from protocol.engine.context import Context
 from protocol.engine.core import Core
-from protocol.errors import Ignore
+from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import box_key
 from protocol.record import Record, Slot
 
@@ -112,7 +112,7 @@ def _accept(core: Core, context: Context, coop: Coop) -> None:
 def _join(core: Core, context: Context, coop: Coop) -> None:
     """Sign the join that is wished for, once every witness has accepted and while the box is open (FRM-23)."""
     kept = core.facts.get(f"wish/{context.scope}")
-    if kept is None or coop.state != "forming":
+    if kept is None or coop.state == "called":
         return
     wish = Wish.parse(kept)
     intent = find_intent(core, wish.board, wish.intent)
@@ -130,6 +130,10 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
     if wish.token:
         body["invite"] = wish.token
     try:
+        if wish.token:
+            check_invitation(core, context, wish.token)
+        if coop.state != "forming":
+            raise CommandError("FRM-23", f"join: the co-op is {coop.state}; its roster is closed")
         join = core.say(
             persona,
             "join.1",
@@ -139,8 +143,22 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
             slot=Slot("once", "join", 0),
             refs=(coop.charter.id,),
         )
-    except Ignore as error:
+    except (Ignore, CommandError) as error:
         core.keep(f"wish/{context.scope}", b"")
         core.notify("refused", coop=coop.hash[:16], code=error.code, message=error.message)
         return
     core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, coop.hash, core.settings.network, join))
+
+
+def check_invitation(core: Core, context: Context, token: bytes) -> None:
+    """Raises CommandError FRM-26 for an invitation that is damaged, has expired, or is known to be used."""
+    try:
+        invitation = Invitation.parse(token)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    if invitation.expires <= core.now:
+        raise CommandError("FRM-26", "invitation: has expired; ask for a new one")
+    for join in context.log.of_kind("join.1"):
+        used = join.body.get("invite", b"")
+        if used and join.author not in core.personas and Invitation.parse(used).nonce == invitation.nonce:
+            raise CommandError("FRM-26", "invitation: somebody has used it already; ask for a new one")

@@ -10,6 +10,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^\*\*The (\w+)\*\*.*?^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Somebody else tries the invitation that the member has used: one sentence, exit code 2.
+AGAIN = """
+scripts/wltm intent add power --category electricity --region u10 --want 1 --spend 3 --by +30d --yes
+scripts/wltm join "$(cat out/invitation)" --intent power --yes || [ $? = 2 ]
+"""
 END = "the block has ended"
 
 
@@ -70,7 +75,9 @@ def test_three_people_live_a_co_op_by_hand(folder: Path) -> None:
     terminals = {who: Terminal(folder) for who, _ in blocks()}
     assert sorted(terminals) == ["member", "organiser", "supplier"]
     try:
-        shown = [(who, terminals[who].type(commands)) for who, commands in blocks()]
+        shown = [(who, terminals[who].type(commands)) for who, commands in blocks()[:3]]
+        assert "somebody has used it already" in terminals["supplier"].type(AGAIN)
+        shown += [(who, terminals[who].type(commands)) for who, commands in blocks()[3:]]
         views = {
             who: json.loads(terminals[who].type("scripts/wltm coop show - --json")) for who in ("member", "organiser")
         }
