@@ -236,6 +236,8 @@ class _Walk:
             for question in coop.open:
                 self.tell(part.decide(question, coop.council))
             coop = self._read_coop(part)
+        if coop.state not in coops.COOP_TERMINAL:
+            raise Reject("BUN-2", f"co-op: more than {BUNDLE_TERMS_MAX} mandates before one asked for quotations")
         if coop.state != "dealing":
             raise Reject("BUN-8", f"co-op: it asked nobody for quotations (it is {coop.state})")
         return part, coop

@@ -1,0 +1,378 @@
+"""A whole deal signed by hand, small and without an engine, so that a test can lie at any point and go on from the lie.
+
+`Handmade(twists)` holds every key. A twist changes the body of a kind before it is signed ("ballot.1"), or the value of
+a question before the witnesses certify it ("award"); everything after it follows from the lie as it would in earnest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from protocol import coop as coops
+from protocol import deal as deals
+from protocol.box import Box, Question, manifest
+from protocol.charter import charter_hash, coop_scope
+from protocol.coop import slot_name
+from protocol.deal import Opening
+from protocol.decision import Council, Docket, slot_of, value_hash
+from protocol.encoding import digest, encode
+from protocol.identity import Persona, box_key, encrypt, network_id, seal
+from protocol.kinds import KINDS
+from protocol.log import Log
+from protocol.negotiation import Quotation, commit_hash
+from protocol.record import Record, Slot
+from protocol.template import Template, parse
+
+NETWORK = network_id("handmade", bytes(16))
+START_MS = 1_800_000_000_000
+LIFE_MS = 86_400_000
+TIMES = dict.fromkeys(
+    "join_ms pledge_ms nominate_ms ballot_ms deal_ms quote_ms reveal_ms commit_ms settle_ms round_ms".split(), 60_000
+) | {"mandate_ms": 600_000, "retention_ms": LIFE_MS}
+TEMPLATE = parse(
+    {
+        "category": "tea",
+        "version": 1,
+        "title": "Tea",
+        "unit": "KGM",
+        "unit_quantity": 1,
+        "pack": 1,
+        "currency": "GBP",
+        "price_basis": "gross",
+        "period": "MON",
+        "periods": 12,
+        "attributes": [
+            {
+                "name": "organic",
+                "unit": "C62",
+                "scale": 1,
+                "least": 0,
+                "most": 1,
+                "better": "more",
+                "prior_millionths": 1_000_000,
+                "price_minor": 0,
+            }
+        ],
+        "epoch_ms": 60_000,
+        "cutoff_ms": 1_000,
+        "least": 2,
+        "most": 40,
+    }
+)
+
+Twists = Mapping[str, Callable[[Any], Any]]
+
+
+def persona(name: str) -> Persona:
+    """The same key for the same name, always."""
+    return Persona.from_seed(digest("test", name.encode()))
+
+
+class Stuck(Exception):
+    """Nothing follows from what was certified: the deal ends there."""
+
+
+class Handmade:
+    """Members m0…, the first `witnesses` of them witnesses, suppliers s0…; the last supplier accepts no data terms.
+
+    The last member declines. `silent`: how many elected negotiators ask nobody for quotations.
+    """
+
+    def __init__(
+        self,
+        twists: Twists | None = None,
+        members: int = 3,
+        witnesses: int = 1,
+        suppliers: int = 2,
+        silent: int = 0,
+    ) -> None:
+        self.twists = dict(twists or {})
+        self.members = [persona(f"m{number}") for number in range(members)]
+        self.witnesses = sorted(self.members[:witnesses], key=lambda one: one.key)
+        self.suppliers = [persona(f"s{number}") for number in range(suppliers)]
+        self.silent = silent
+        self.now = START_MS
+        self.records: list[Record] = []
+        self.intents: list[Record] = []
+        self.openings: dict[bytes, Opening] = {}
+        self.logs: dict[str, tuple[Log, Docket]] = {}
+        self._drawn = 0
+        with suppress(Stuck):
+            for stage in (self._form, self._elect, self._deal):
+                stage()
+
+    # Signing
+
+    def say(self, who: Persona, kind: str, scope: str, body: dict[str, Any], slot: str = "") -> Record:
+        """Sign a record, a second after the one before, and hold it in its scope."""
+        self.now += 1_000
+        twist = self.twists.get(kind)
+        body = twist(dict(body)) if twist is not None else body
+        where = Slot(KINDS[kind].mode, slot, 0) if slot else None
+        record = Record.sign(who, NETWORK, kind, scope, body, created=self.now, expires=START_MS + LIFE_MS, slot=where)
+        if scope.startswith("board/"):
+            self.intents.append(record)
+        else:
+            self.records.append(record)
+            log, docket = self._held(scope)
+            if log.add(record, wanted=True).stored:
+                docket.note(record)
+        return record
+
+    def draw(self, size: int) -> bytes:
+        """The next bytes of a stream that is always the same."""
+        self._drawn += 1
+        return digest("test", b"entropy" + self._drawn.to_bytes(4, "big"))[:size]
+
+    def _held(self, scope: str) -> tuple[Log, Docket]:
+        return self.logs.setdefault(scope, (Log(scope), Docket()))
+
+    # Deciding
+
+    def decide(self, scope: str, council: Council, question: Question) -> None:
+        """Receipts of f+1 witnesses, the proposal, and a quorum's precommits."""
+        value, base = question.value or b"", question.name.partition("/")[0]
+        if question.box is not None:
+            box = question.box
+            ids = sorted(one.id for one in self._held(scope)[0].of_kind(box.kind) if self.lists(box, one))
+            value = self._twisted(base, manifest(ids))
+            for witness in self._receipting(base, council) if ids else []:
+                self.say(witness, "receipt.1", scope, {"question": question.name, "ids": ids})
+        else:
+            value = self._twisted(base, value)
+        proposer = next(one for one in self.witnesses if one.key == council.proposer(question.name, 0))
+        body = {"question": question.name, "round": 0, "valid_round": -1, "value": value}
+        self.say(proposer, "proposal.1", scope, body, slot_of(question.name, 0))
+        for witness in self.witnesses[: council.quorum]:
+            body = {"question": question.name, "round": 0, "step": "precommit", "value": value_hash(value)}
+            self.say(witness, "vote.1", scope, body, slot_of(question.name, 0, "precommit"))
+
+    def lists(self, box: Box, record: Record) -> bool:
+        """Whether the witnesses let a record of the box's kind in."""
+        return box.takes(record)
+
+    def _twisted(self, base: str, value: bytes) -> bytes:
+        twisted: bytes = self.twists.get(base, bytes)(value)
+        return twisted
+
+    def _receipting(self, base: str, council: Council) -> list[Persona]:
+        return list(self.twists.get(f"receipts of {base}", list)(self.witnesses[: council.faults + 1]))
+
+    def coop(self) -> coops.Coop:
+        """The co-op as far as it has come."""
+        log, docket = self._held(self.scope)
+        found = coops.read_coop(log, docket, NETWORK, {TEMPLATE.hash: TEMPLATE})
+        assert found is not None
+        return found
+
+    def deal(self) -> deals.Deal:
+        """The deal as far as it has come."""
+        found = deals.read_deal(*self._held(self.deal_scope), NETWORK)
+        if found is None:
+            raise Stuck
+        return found
+
+    def _decide_coop(self) -> None:
+        coop = self.coop()
+        for question in coop.open:
+            self.decide(self.scope, coop.council, question)
+        if self.coop().state in (coop.state, "void"):
+            raise Stuck
+
+    def _decide_deal(self) -> None:
+        deal = self.deal()
+        for question in deal.open:
+            if question.box is None:
+                openings = {one.id: self.openings.get(one.id) for one in deal.reveals}
+                ranking = deals.ranking_of(deal, self.coop(), TEMPLATE, openings)
+                assert ranking is not None
+                question = replace(question, value=deals.award_value(deal, self.coop(), ranking))
+            self.decide(self.deal_scope, deal.council, question)
+        if self.deal().state in (deal.state, "void"):
+            raise Stuck
+
+    # The path
+
+    def _form(self) -> None:
+        body: dict[str, Any] = {
+            "nonce": bytes(16),
+            "purpose": "Tea for all of us",
+            "category": "tea",
+            "region": "any",
+            "template": TEMPLATE.hash,
+            "epoch": 0,
+            "listed": sorted(one.key for one in self.members),
+            "least": 2,
+            "most": 40,
+            "witnesses": [one.key for one in self.witnesses],
+            "fee_max_minor": 500,
+            "risk": "lowest",
+            "times": TIMES,
+        }
+        founder = self.members[0]
+        self.hash = charter_hash(founder.key, body)
+        self.scope = coop_scope(self.hash)
+        self.say(founder, "charter.1", self.scope, body, "charter")
+        for one in self.witnesses:
+            accept = {"charter": self.hash, "box": box_key(one.box_seed(self.hash))}
+            self.say(one, "accept.1", self.scope, accept, "accept")
+        intent = {
+            "template": TEMPLATE.hash,
+            "want": 3,
+            "tolerate": 1,
+            "spend_minor": 3_000,
+            "readiness": "ready",
+            "ready_by": START_MS + LIFE_MS,
+            "levels": {},
+            "terms": ["basic"],
+        }
+        for one in self.members:
+            held = self.say(one, "intent.1", "board/tea/any", intent, "tea")
+            box = box_key(one.box_seed(self.hash))
+            conditions = {"least": 0, "most": 0, "exclude": []}
+            join = {"charter": self.hash, "intent": held.raw, "box": box} | conditions
+            self.say(one, "join.1", self.scope, join, "join")
+        self._decide_coop()
+
+    def _elect(self) -> None:
+        roster = self.coop().roster
+        for one in self.members:
+            pledge = {"roster": roster, "want": 3, "tolerate": 1, "least": 1, "price_max_minor": 1_000}
+            self.say(one, "pledge.1", self.scope, pledge, slot_name("pledge", roster))
+        standing = {"roster": roster, "fee_minor": 0, "interests": ["none"], "statement": "", "language": "en"}
+        for one in self.members[: max(2, self.silent + 1)]:
+            self.say(one, "nomination.1", self.scope, standing, slot_name("nomination", roster))
+        self._decide_coop()
+        running = [one.author for one in self.coop().candidates]
+        for number, one in enumerate(self.members):
+            ranking = [[key] for key in running[number % 2 :] + running[: number % 2]]
+            ballot = {"roster": roster, "ranking": ranking}
+            self.say(one, "ballot.1", self.scope, ballot, slot_name("ballot", roster))
+        for _ in range(2 + 2 * self.silent):  # ballots, a mandate; then an empty box, the next in line, …
+            self._decide_coop()
+
+    def _deal(self) -> None:
+        coop = self.coop()
+        mandate, roster = coop.mandate, coop.roster
+        assert mandate is not None
+        self.negotiator = next(one for one in self.members if one.key == mandate.negotiator)
+        self.deal_scope = deals.deal_scope(mandate.deal)
+        log = self._held(self.scope)[0]
+        certificate = coop.decided[coops.question_name("mandate", mandate.term)]
+        body: dict[str, Any] = {
+            "coop": coop.hash[:16],
+            "nonce": bytes(16),
+            "charter": coop.hash,
+            "category": "tea",
+            "region": "any",
+            "template": TEMPLATE.hash,
+            "members": mandate.members,
+            "quantity": mandate.quantity,
+            "pooled_minor": mandate.pooled_minor,
+            "weights_minor": {"organic": -20},
+            "requirements": [],
+            "terms": ["basic"],
+            "witnesses": list(coop.council.witnesses),
+            "boxes": sorted(member.box for member in coop.members),
+            "times": TIMES,
+            "mandate": certificate.value,
+            "certificate": [log.records[one].raw for one in certificate.votes],
+        }
+        self.rfq = self.say(self.negotiator, "rfq.1", self.deal_scope, body, "rfq")
+        named = {"roster": roster, "deal": mandate.deal, "rfq": self.rfq.id}
+        self.say(self.negotiator, "deal.1", self.scope, named, slot_name("deal", mandate.deal))
+        self._decide_coop()
+        self._quote()
+        for one in self.members:
+            self._commit(one)
+        self._decide_deal()
+        deal = self.deal()
+        supplier = next((one for one in self.suppliers if deal.award and one.key == deal.award.supplier), None)
+        if supplier is not None:
+            signed = {"rfq": self.rfq.id, "agreement": deal.agreement_hash}
+            self.say(supplier, "countersign.1", self.deal_scope, signed, "countersign")
+
+    def _quote(self) -> None:
+        kept: list[tuple[Persona, bytes, bytes]] = []
+        for number, one in enumerate(self.suppliers):
+            terms = ("basic",) if number < len(self.suppliers) - 1 or number == 0 else ()
+            quote = self._quotation(one, 900 + 10 * number, terms)
+            nonce = self.draw(32)
+            kept.append((one, nonce, quote))
+            commit = commit_hash(self.rfq.id, one.key, nonce, quote)
+            self.say(one, "quotation.1", self.deal_scope, {"rfq": self.rfq.id, "commit": commit}, "quotation")
+        self._decide_deal()
+        quoted = self.deal().decided[coops.question_name("quotations", self.rfq.id)]
+        for one, nonce, quote in kept:
+            key = self.draw(32)
+            reveal = {
+                "rfq": self.rfq.id,
+                "manifest": quoted.value_hash,
+                "cipher": encrypt(encode([nonce, quote]), key, self.rfq.id + one.key),
+                "keys": [seal(key, box, self.draw) for box in self.rfq.body["boxes"]],
+            }
+            record = self.say(one, "reveal.1", self.deal_scope, reveal, "reveal")
+            self.openings[record.id] = Opening(nonce, quote)
+        self._decide_deal()
+        self._decide_deal()
+
+    def _quotation(self, who: Persona, price_minor: int, terms: tuple[str, ...]) -> bytes:
+        return Quotation(
+            supplier=who.key,
+            reference="leaf",
+            ladder=((1, price_minor),),
+            pack=1,
+            capacity=100,
+            valid_until=START_MS + LIFE_MS,
+            cancellation="anytime",
+            cancellation_fee_minor=0,
+            attributes={"organic": 1},
+            terms=terms,
+            trader={"name": "Leaf", "contact": "-", "country": "GB", "register": ""},
+        ).to_bytes()
+
+    def _commit(self, who: Persona) -> None:
+        deal = self.deal()
+        assert deal.award is not None
+        declines = who is self.members[-1]
+        body = {
+            "rfq": self.rfq.id,
+            "award": deal.award.hash,
+            "answer": "decline" if declines else "commit",
+            "reason": "found-better" if declines else "",
+            "remark": "",
+            "want": 3,
+            "tolerate": 1,
+            "least": 1,
+            "price_max_minor": 1_000,
+        }
+        self.say(who, "commitment.1", self.deal_scope, body, "commitment")
+
+
+def assemble(
+    records: Iterable[Record],
+    openings: Mapping[bytes, Opening],
+    template: Template = TEMPLATE,
+    network: bytes = NETWORK,
+    **more: Any,
+) -> bytes:
+    """A bundle of whatever is given, its digest right: what a forger would hand out (BUN-1, BUN-3)."""
+    return sealed(
+        {
+            "version": 1,
+            "network": network,
+            "template": template.to_mapping(),
+            "records": {one.id.hex(): one.raw for one in records},
+            "openings": {key.hex(): {"nonce": one.nonce, "quote": one.quote} for key, one in openings.items()},
+        }
+        | more
+    )
+
+
+def sealed(fields: Mapping[str, Any]) -> bytes:
+    """Fields of a bundle under the digest that belongs to them."""
+    body = {name: value for name, value in fields.items() if name != "digest"}
+    return encode(body | {"digest": digest("bundle", encode(body, 1 << 30, 1 << 20))}, 1 << 30, 1 << 20)
