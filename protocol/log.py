@@ -46,17 +46,22 @@ class Log:
         """
         if record.id in self.records:
             return Added(False)
-        self._check_bounds(record)
         key = record.header.slot_key if record.kind in KINDS else None  # nobody knows what a stranger's slots mean
+        held = self._slots.get(key, []) if key is not None else []
         proof = None
-        if key is not None:
-            held = self._slots.setdefault(key, [])
-            if record.header.slot is not None and record.header.slot.mode == "once":
-                proof = self._add_once(held, record, wanted)
-            elif not self._add_latest(held, record):
+        if held and record.header.slot is not None and record.header.slot.mode == "latest":
+            if _rank(held[0]) >= _rank(record):
                 raise Ignore("REC-14", "slot: a later version of this record is known")
+            self.discard(held[0].id)  # what replaces needs no room of its own
+        else:
+            if len(held) >= ONCE_HELD_MAX and not wanted:
+                raise Ignore("REC-14", "slot: its author's equivocation is known already")
+            self._check_bounds(record)
+            proof = FaultProof.of(held[0].header, record.header) if held else None
         self.records[record.id] = record
         self.items.insert(record.header.created, record.id)
+        if key is not None:
+            self._slots[key] = sorted([*self._slots.get(key, []), record], key=lambda one: one.id)
         self._kinds.setdefault(record.kind, {})[record.id] = record
         self._authors.setdefault(record.author, {})[record.id] = record
         self.version += 1
@@ -68,13 +73,15 @@ class Log:
         if record is None:
             return
         self.items.discard(record.header.created, record_id)
-        self._kinds[record.kind].pop(record_id, None)
         key = record.header.slot_key
         if key is not None and key in self._slots:
             self._slots[key] = [one for one in self._slots[key] if one.id != record_id]
-        said = self._authors[record.author]
-        del said[record_id]
-        if not said:
+            if not self._slots[key]:
+                del self._slots[key]
+        del self._kinds[record.kind][record_id], self._authors[record.author][record_id]
+        if not self._kinds[record.kind]:  # strangers choose kinds and keys: none may outlive its records
+            del self._kinds[record.kind]
+        if not self._authors[record.author]:
             del self._authors[record.author]
         self.version += 1
 
@@ -105,8 +112,6 @@ class Log:
         """What each slot comes to: the ids that stand, or "equivocated"; the fold's part of the digest (REC-14)."""
         result: dict[str, list[bytes] | str] = {}
         for (_, author, kind, name), held in self._slots.items():
-            if not held:
-                continue
             once = held[0].header.slot is not None and held[0].header.slot.mode == "once"
             label = f"{kind}/{author.hex()}/{name}"
             result[label] = "equivocated" if once and len(held) > 1 else [held[0].id]
@@ -128,23 +133,6 @@ class Log:
             raise Ignore("GOS-8", f"scope: {self.scope} holds {AUTHORS_MAX} authors already")
         if said is not None and len(said) >= AUTHOR_RECORDS_MAX:
             raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
-
-    def _add_once(self, held: list[Record], record: Record, wanted: bool) -> FaultProof | None:
-        if len(held) >= ONCE_HELD_MAX and not wanted:
-            raise Ignore("REC-14", "slot: its author's equivocation is known already")
-        proof = FaultProof.of(held[0].header, record.header) if held else None
-        held.append(record)
-        held.sort(key=lambda one: one.id)
-        return proof
-
-    def _add_latest(self, held: list[Record], record: Record) -> bool:
-        """Whether `record` wins its slot; the loser leaves the log."""
-        if held and _rank(held[0]) >= _rank(record):
-            return False
-        for loser in list(held):
-            self.discard(loser.id)
-        self._slots[record.header.slot_key or ("", b"", "", "")] = [record]
-        return True
 
 
 def _rank(record: Record) -> tuple[int, bytes]:
