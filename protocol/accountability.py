@@ -1,7 +1,7 @@
 """What two parties may say of each other afterwards, and when it counts.
 
 Decides which attestations rest on something both sides signed; never how much they weigh. Spec: 09-accountability,
-ATT-1 to ATT-6.
+ATT-1 to ATT-7.
 """
 
 from __future__ import annotations
@@ -61,5 +61,5 @@ def evidence(attestations: Iterable[Record], seen: Mapping[bytes, int], network:
 
 
 def came_late(record: Record, now: int) -> bool:
-    """Whether first sight must be remembered, because it is what the attestation will count from (REP-1)."""
+    """Whether first sight must be remembered, because it is what the attestation will count from (ATT-5)."""
     return record.kind == "attestation.1" and now - record.header.created > FIRST_SIGHT_MS

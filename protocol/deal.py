@@ -2,7 +2,7 @@
 
 Decides which request counts, what its boxes amount to, the agreement and how far it is fulfilled; never opens a sealed
 quotation, and never decides the award: the witnesses do, by `award_value`, which every member computes again.
-Spec: 08-negotiation, NEG-40 to NEG-53; 09-accountability, AGR-1 to AGR-9.
+Spec: 08-negotiation, NEG-40 to NEG-53; 09-accountability, AGR-1 to AGR-5.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What neighbours tell each other about records: which scopes they follow, what they hold, what they lack.
 
 Decides the messages and what is remembered of each neighbour; never which records matter. Spec: 03-gossip, GOS-1 to
-GOS-9.
+GOS-11.
 """
 
 from __future__ import annotations

@@ -242,7 +242,11 @@ class Core:
         context.docket.note(record)
         self.dirty[context.scope] = None
         self.out.append(Store(record, own))
-        peers = tuple(one.name for one in self.neighbours.values() if record.scope in one.scopes and one.name != source)
+        peers = tuple(  # GOS-10: whom we dialled may not have had the time to subscribe to a scope we just began
+            one.name
+            for one in self.neighbours.values()
+            if (record.scope in one.scopes or (own and one.outbound)) and one.name != source
+        )
         if peers:
             self.out.append(Publish(record, peers))
         if added.proof is not None:

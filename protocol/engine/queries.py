@@ -53,13 +53,14 @@ def digest(core: Core, command: ask.AskDigest) -> dict[str, Any]:
 
 
 def board(core: Core, command: ask.AskBoard) -> dict[str, Any]:
-    """A board: how many would like the same, and what they are worth together, in bands."""
+    """A board: how many would like the same, and what they are worth together, in bands (INT-9)."""
     template, scope = template_of(core, command.category), board_scope(command.category, command.region)
     context = core.context(scope)
     live = [
         one
         for one in context.log.of_kind("intent.1")
         if one.header.expires > core.now and one.body["readiness"] != "withdrawn"
+        if one.body["template"] == template.hash  # others count in other units
     ]
     pooled = pooled_value([one.body["spend_minor"] for one in live], template.periods)
     low = max((band for band in _BANDS if band <= pooled), default=0)
