@@ -7,7 +7,7 @@ Spec: 01-record, REC-1 to REC-3.
 
 
 class ProtocolError(Exception):
-    """Base of the three verdicts below; never raised itself."""
+    """Base of the verdicts below; never raised itself."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{message} [{code}]")
@@ -25,3 +25,7 @@ class Ignore(ProtocolError):
 
 class CommandError(ProtocolError):
     """The local user asked for something that cannot be done; the message says what to do instead."""
+
+
+class NotNow(CommandError):
+    """The same request can be right at another time: a box that is not open, an award that is not there yet."""

@@ -18,7 +18,7 @@ from node.api.feed import TAIL, Feed
 from node.api.guard import CSRF_HEADER, LINK_SECONDS, LINKS_MAX, OPEN, SESSIONS_MAX, Keys
 from node.api.server import BODY_BYTES_MAX, LISTENERS_MAX
 from protocol import commands as c
-from protocol.errors import CommandError
+from protocol.errors import CommandError, NotNow
 from protocol.identity import did
 from protocol.params import INTEGER_MAX
 from tests.fakes_node import COOP, DEAL, ME, FakeNode
@@ -439,6 +439,7 @@ def test_verdicts_become_statuses() -> None:
     async def tell(rig: Rig) -> None:
         for error, status in (
             (CommandError("API-1", "ranking: names a persona that does not stand"), 422),
+            (NotNow("DEC-13", "ballots: the box is not open now"), 409),
             (CommandError("STO-5", "the disk is full"), 503),
             (RuntimeError("secret detail"), 500),
         ):

@@ -22,7 +22,7 @@ from node.api.feed import Feed
 from node.api.guard import Guard, Keys, Refusal, seal
 from node.api.table import PREFIX, ROUTES, Route, openapi
 from node.web import Pages, Reads
-from protocol.errors import CommandError, ProtocolError
+from protocol.errors import CommandError, NotNow, ProtocolError
 
 BODY_BYTES_MAX = 4 << 20  # API-10
 LISTENERS_MAX = 16  # API-10, event streams at a time
@@ -254,7 +254,11 @@ def _count(request: web.Request, name: str, default: int) -> int:
 
 
 def status(error: CommandError) -> int:
-    """400 for a malformed request, 422 for a command that cannot be done, 503 for a disk that fails (API-9)."""
+    """400 for a malformed request, 409 for one whose time is not now, 422 for a command that cannot be done, 503 for a disk
+    that fails (API-9).
+    """
     if error.code == convert.CODE:
         return 400
+    if isinstance(error, NotNow):
+        return 409
     return 503 if error.code.startswith("STO-") else 422

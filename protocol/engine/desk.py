@@ -18,7 +18,7 @@ from protocol.engine.board import publish_charter
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.membership import Wish, check_invitation
-from protocol.errors import CommandError, Ignore, Reject
+from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona
 from protocol.params import INTENT_LIFE_MS
 from protocol.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
@@ -250,7 +250,7 @@ def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
     if coop.charter.body["listed"]:
         raise CommandError("FRM-26", "invite: this co-op's charter lists who may join; found another for others")
     if coop.state not in ("called", "forming"):
-        raise CommandError("FRM-26", f"invite: the co-op is {coop.state}; its roster is closed")
+        raise NotNow("FRM-26", f"invite: the co-op is {coop.state}; its roster is closed")
     if command.expires <= core.now:
         raise CommandError("FRM-26", "expires: lies in the past")
     token = Invitation.sign(founder, coop.hash, core.entropy(16), command.expires).token()
@@ -268,7 +268,7 @@ def join_coop(core: Core, command: ask.JoinCoop) -> dict[str, Any]:
     wish = Wish(scope, command.intent, command.least, command.most, tuple(command.exclude), command.token)
     view = core.context(coop_scope).coop(core.settings)
     if view is not None and view.state not in ("called", "forming"):
-        raise CommandError("FRM-23", f"join: the co-op is {view.state}; its roster is closed")
+        raise NotNow("FRM-23", f"join: the co-op is {view.state}; its roster is closed")
     if any(core.context(coop_scope).log.slot("join.1", key, "join") for key in core.personas):
         raise CommandError("FRM-23", "join: you joined this co-op already")
     core.keep(f"wish/{coop_scope}", wish.to_bytes())

@@ -18,7 +18,7 @@ from protocol.engine.context import Context
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.dealing import coop_of, ranking_of_deal
 from protocol.engine.desk import board_scope, boundaries, coop_context, preference, template_of, within
-from protocol.errors import CommandError, Ignore, Reject
+from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona
 from protocol.negotiation import criteria
 from protocol.offer import from_flat
@@ -90,7 +90,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
     mandate = coop.mandate
     persona = core.personas.get(mandate.negotiator) if mandate is not None else None
     if mandate is None or persona is None or coop.state != "mandated":
-        raise CommandError("NEG-40", f"rfq: you hold no mandate in this co-op now (it is {coop.state})")
+        raise NotNow("NEG-40", f"rfq: you hold no mandate in this co-op now (it is {coop.state})")
     if core.now > mandate.expires:
         raise CommandError("NEG-40", "rfq: the mandate has ended")
     charter, template = coop.charter.body, core.settings.templates[coop.charter.body["template"]]
@@ -189,7 +189,7 @@ def report(core: Core, command: ask.Report) -> dict[str, Any]:
     """An economic event under an agreement."""
     context, deal = deal_context(core, command.deal)
     if deal.award is None or not deal.agreement_hash:
-        raise CommandError("AGR-3", f"report: there is no agreement yet (the deal is {deal.state})")
+        raise NotNow("AGR-3", f"report: there is no agreement yet (the deal is {deal.state})")
     parties = (deal.award.supplier, command.member)
     persona = next((core.personas[key] for key in parties if key in core.personas), None)
     share = deal.agreement.quantity_of(command.member) if deal.agreement else 0
@@ -214,7 +214,7 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
     """Say how the other side did, with the two signatures that show there was a deal (ATT-2)."""
     context, deal = deal_context(core, command.deal)
     if deal.award is None or not deal.agreement_hash:
-        raise CommandError("ATT-1", f"attest: there is no agreement yet (the deal is {deal.state})")
+        raise NotNow("ATT-1", f"attest: there is no agreement yet (the deal is {deal.state})")
     member = command.subject if command.role == "member" else next(iter(core.personas))
     subjects = {"supplier": deal.award.supplier, "negotiator": deal.rfq.author, "member": command.subject}
     if subjects.get(command.role) != command.subject:
@@ -226,7 +226,7 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
         other = next((one for one in signed if one.body["agreement"] == deal.agreement_hash), None)
     persona = core.personas.get(deal.award.supplier if command.role == "member" else member)
     if not mine or other is None or persona is None or persona.key == command.subject:
-        raise CommandError("ATT-2", "attest: you and they have not both signed this deal")
+        raise NotNow("ATT-2", "attest: you and they have not both signed this deal")
     body = {
         "subject": command.subject,
         "role": command.role,
@@ -272,7 +272,7 @@ def _member(core: Core, coop: Coop) -> Persona:
 def _open(core: Core, coop: Coop, base: str) -> None:
     question = find_question(coop.open, base)
     if question is None or core.now > question.closes:
-        raise CommandError("DEC-13", f"{base}: the box is not open now (the co-op is {coop.state})")
+        raise NotNow("DEC-13", f"{base}: the box is not open now (the co-op is {coop.state})")
 
 
 def _say(
@@ -357,7 +357,7 @@ def _awarded(core: Core, context: Context, deal: Deal) -> tuple[Persona, Coop]:
     coop = coop_of(core, deal)
     question = find_question(deal.open, "commitments")
     if question is None or core.now > question.closes or deal.award is None or coop is None:
-        raise CommandError("NEG-51", f"there is no award to answer now (the deal is {deal.state})")
+        raise NotNow("NEG-51", f"there is no award to answer now (the deal is {deal.state})")
     persona = next((core.personas[key] for key, _ in deal.award.lots if key in core.personas), None)
     if persona is None:
         raise CommandError("NEG-51", "the award holds no lot for you")
