@@ -1,0 +1,432 @@
+"""A deal from its request to delivery: every row of its life, the request's mandate, sealed quotations, award and
+agreement, and what lies lead to (08-negotiation NEG-40 to NEG-53)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.allocation import Demand, allocate
+from protocol.box import manifest
+from protocol.coop import Coop, question_name
+from protocol.deal import (
+    DEAL,
+    Deal,
+    award_value,
+    find_request,
+    parse_award,
+    ranking_of,
+    read_deal,
+    read_mandate,
+    refusals,
+)
+from protocol.decision import Docket, value_hash
+from protocol.encoding import decode, digest, digest_of, encode
+from protocol.engine.opening import _opened
+from protocol.errors import ProtocolError, Reject
+from protocol.identity import encrypt, network_id, unseal
+from protocol.log import Log
+from protocol.record import Record
+from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
+from tests.lives import is_printed, rewrite, walked
+from tests.test_coop import plain, with_
+
+Rows = list[tuple[str, Twists, dict[str, int], list[str]]]
+SCOPED = Callable[[Log, Docket], str | None]
+
+
+def states(made: Handmade) -> list[str]:
+    """The states that the deal's records walk through in the order they were signed."""
+
+    def state(log: Log, docket: Docket) -> str | None:
+        found = read_deal(log, docket, NETWORK)
+        return None if found is None else found.state
+
+    return walked(made.records, made.deal_scope, state)
+
+
+class Delivered(Handmade):
+    """Whoever has a share gets it, and supplier or member says so."""
+
+    def _deal(self) -> None:
+        super()._deal()
+        deal = self.deal()
+        supplier = next(one for one in self.suppliers if deal.award and one.key == deal.award.supplier)
+        for number, (member, quantity) in enumerate(deal.agreement.shares if deal.agreement else ()):
+            who = supplier if number else next(one for one in self.members if one.key == member)
+            body = {"agreement": deal.agreement_hash, "action": "receive", "member": member, "quantity": quantity}
+            self.say(who, "event.1", self.deal_scope, body | {"reference": ""})
+
+
+MADE = Delivered(members=5, witnesses=4, suppliers=3)
+SUPPLIERS = {one.key: one for one in MADE.suppliers}
+
+
+# The life of a deal
+
+_WAY = ["asked", "quoted", "revealed", "awarded", "agreed", "countersigned"]
+LIVES: Rows = [
+    ("to a signed agreement", {}, {}, _WAY),
+    ("nobody quotes", {}, {"suppliers": 0}, ["asked", "void"]),
+    ("nobody's quotation is for this", {"quotation.1": with_(rfq=bytes(32))}, {}, ["asked", "void"]),
+    ("nobody reveals", {"reveal.1": with_(manifest=bytes(32))}, {}, ["asked", "quoted", "void"]),
+    ("too few keys", {"reveal.1": with_(keys=[bytes(80)])}, {}, ["asked", "quoted", "void"]),
+    ("too dear for all", {"pledge.1": with_(price_max_minor=1)}, {}, ["asked", "quoted", "revealed", "void"]),
+    ("the award is junk", {"award": lambda value: b"junk"}, {}, ["asked", "quoted", "revealed", "void"]),
+    ("all decline", {"commitment.1": with_(answer="decline")}, {}, [*_WAY[:4], "void"]),
+    ("nobody's commitment is good", {"commitment.1": with_(least=9)}, {}, [*_WAY[:4], "void"]),
+    ("for another award", {"commitment.1": with_(award=bytes(32))}, {}, [*_WAY[:4], "void"]),
+    ("the supplier signs something else", {"countersign.1": with_(agreement=bytes(32))}, {}, _WAY[:5]),
+]
+
+
+@pytest.mark.parametrize(("twists", "sizes", "expected"), [life[1:] for life in LIVES], ids=[life[0] for life in LIVES])
+def test_lives(twists: Twists, sizes: dict[str, int], expected: list[str]) -> None:
+    """NEG-41, NEG-43, NEG-44, NEG-51"""
+    assert states(Handmade(twists, **sizes)) == expected
+
+
+def test_every_row_is_walked_and_printed() -> None:
+    """NEG-41: with delivery to all, the lives above use the whole table; the spec prints it."""
+    assert states(MADE) == [*_WAY, "delivered"]
+    walks = {step for life in [life[3] for life in LIVES] + [states(MADE)] for step in pairwise(life)}
+    assert {(state, then) for (state, _), then in DEAL.items()} <= walks
+    assert is_printed("08-negotiation.md", "DEAL", "test_deal", DEAL)
+
+
+@pytest.mark.parametrize(
+    ("base", "state"), [("quotations", "asked"), ("reveals", "quoted"), ("commitments", "awarded")]
+)
+@pytest.mark.parametrize("value", [b"junk", encode([]), manifest([bytes(32)])])
+def test_nothing_follows_from_what_is_no_manifest(stuck: str, value: bytes) -> None:
+    """DEC-11, DEC-19"""
+    base, state = stuck.split()
+    assert Handmade({base: lambda good: value}).deal().state == state
+
+
+# The request
+
+
+def _other_votes(body: dict[str, Any]) -> dict[str, Any]:
+    """The certificate with a vote on something else in the place of each."""
+    votes = [one for one in MADE.records if one.kind == "vote.1" and one.body["question"].startswith("deal/")]
+    return body | {"certificate": [one.raw for one in votes]}
+
+
+def _mandate(**changes: Any) -> Callable[[Any], Any]:
+    return lambda body: body | {"mandate": encode(decode(body["mandate"]) | changes)}
+
+
+REQUESTS: list[tuple[str, Callable[[Any], Any]]] = [
+    ("more members", with_(members=6)),
+    ("another quantity", with_(quantity=1)),
+    ("another value", with_(pooled_minor=1)),
+    ("another co-op", with_(coop=bytes(16))),
+    ("another charter", with_(charter=bytes(32))),
+    ("other witnesses", with_(witnesses=[persona("x").key])),
+    ("one witness fewer", lambda body: body | {"witnesses": body["witnesses"][1:]}),
+    ("no mandate", with_(mandate=b"x")),
+    ("a mandate of another fee", _mandate(fee_minor=9)),
+    ("a mandate of another deal", _mandate(deal=bytes(16))),
+    ("a mandate that has ended", _mandate(expires=START_MS)),
+    ("two votes of three", lambda body: body | {"certificate": body["certificate"][:2]}),
+    ("one vote thrice", lambda body: body | {"certificate": body["certificate"][:1] * 3}),
+    ("votes on another question", _other_votes),
+    ("a certificate of junk", with_(certificate=[b"x"])),
+]
+
+
+@pytest.mark.parametrize(("name", "change"), REQUESTS, ids=[name for name, _ in REQUESTS])
+def test_requests_that_do_not_hold(name: str, change: Callable[[Any], Any]) -> None:
+    """NEG-40"""
+    forged = _request(change)
+    with pytest.raises(Reject) as caught:
+        read_mandate(forged, NETWORK)
+    assert caught.value.code in ("NEG-40", "ELE-30")
+
+
+def _request(change: Callable[[Any], Any]) -> Record:
+    return _signed(MADE.negotiator, "rfq.1", change(dict(MADE.rfq.body)), MADE.deal_scope)
+
+
+def _signed(who: Any, kind: str, body: dict[str, Any], scope: str, created: int = MADE.rfq.header.created) -> Record:
+    until, slot = MADE.rfq.header.expires, MADE.rfq.header.slot
+    return Record.sign(who, NETWORK, kind, scope, body, created=created, expires=until, slot=slot)
+
+
+def test_a_request_by_another_or_elsewhere_does_not_hold() -> None:
+    """NEG-40"""
+    body = dict(MADE.rfq.body)
+    assert read_mandate(_signed(MADE.negotiator, "rfq.1", body, MADE.deal_scope), NETWORK).members == 5
+    other = next(one for one in MADE.members if one is not MADE.negotiator)
+    for forged in (
+        _signed(other, "rfq.1", body, MADE.deal_scope),
+        _signed(MADE.negotiator, "rfq.1", body, "deal/" + "0" * 32),
+        _signed(MADE.negotiator, "rfq.1", body, MADE.deal_scope, START_MS + 9_000_000),
+    ):
+        with pytest.raises(Reject) as caught:
+            read_mandate(forged, NETWORK)
+        assert caught.value.code == "NEG-40"
+    with pytest.raises(ProtocolError):
+        read_mandate(MADE.rfq, network_id("other", b""))
+
+
+def test_of_two_good_requests() -> None:
+    """NEG-41: the one that the co-op names; else the one with a certified box; else the least id."""
+    twin = _request(with_(nonce=b"\1" * 16))
+    log, docket = Log(MADE.deal_scope), Docket()
+    for one in (twin, MADE.rfq):
+        log.add(one)
+    first = min((twin, MADE.rfq), key=lambda one: one.id)
+    assert _found(log, docket) == first
+    assert _found(log, docket, twin.id) == twin
+    assert _found(log, docket, MADE.rfq.id) == MADE.rfq
+    held, votes = MADE.logs[MADE.deal_scope]
+    held.add(twin)
+    assert _found(held, votes) == MADE.rfq
+    held.discard(twin.id)
+
+
+def _found(log: Log, docket: Docket, named: bytes = b"") -> Record:
+    found = find_request(log, docket, NETWORK, named)
+    assert found is not None
+    return found[0]
+
+
+def test_a_request_names_no_member() -> None:
+    """NEG-40"""
+    witnesses = [one.key for one in MADE.witnesses]
+    hidden = [one.key for one in MADE.members if one.key not in witnesses and one is not MADE.negotiator]
+    body = encode({name: value for name, value in MADE.rfq.body.items() if name != "certificate"})
+    assert hidden
+    assert not [key for key in hidden if key in body]
+
+
+# Sealed quotations
+
+
+def test_a_reveal_opens_for_every_box() -> None:
+    """NEG-44, NEG-45"""
+    deal, coop = MADE.deal(), MADE.coop()
+    assert len(deal.reveals) == 3
+    for reveal in deal.reveals:
+        for member in MADE.members:
+            seed = member.box_seed(coop.hash)
+            at = deal.rfq.body["boxes"].index(next(one.box for one in coop.members if one.key == member.key))
+            opened = _opened(deal, reveal, unseal(reveal.body["keys"][at], seed))
+            assert opened == MADE.openings[reveal.id]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xc1",
+        encode([2**53 - 1, 2**53 - 1]),
+        encode([bytes(32)]),
+        encode([bytes(32), b"x", b"y"]),
+        encode(["a" * 32, b"x"]),
+        encode({"nonce": bytes(32)}),
+        encode([bytes(31), b"x"]),
+        encode([bytes(32), b"another quotation"]),
+    ],
+    ids=["nothing", "huge numbers", "one", "three", "a text", "a map", "a short nonce", "not what was committed to"],
+)
+def test_hostile_content_opens_nothing(content: bytes) -> None:
+    """NEG-45, NEG-9: in bounded time and memory."""
+    deal, supplier = MADE.deal(), MADE.suppliers[0]
+    reveal = next(one for one in deal.reveals if one.author == supplier.key)
+    key = bytes(32)
+    cipher = encrypt(content, key, deal.rfq.id + supplier.key)
+    body = dict(reveal.body) | {"cipher": cipher}
+    forged = replace(reveal, body=body)
+    opened = None
+    with suppress(Reject):
+        opened = _opened(deal, forged, key)
+    assert opened is None
+
+
+# Ranking and award
+
+
+def _value(deal: Deal, coop: Coop, made: Handmade) -> bytes:
+    ranking = ranking_of(deal, coop, TEMPLATE, made.openings)
+    assert ranking is not None
+    return award_value(deal, coop, ranking)
+
+
+def test_the_award_field_by_field() -> None:
+    """NEG-48, NEG-49, NEG-50: the cheapest of those that accept the terms; who is refused, by which clause."""
+    deal, coop = MADE.deal(), MADE.coop()
+    best, second, refused = MADE.suppliers
+    quote = next(MADE.openings[one.id].quote for one in deal.reveals if one.author == best.key)
+    value = _value(deal, coop, MADE)
+    assert decode(value) == {
+        "rfq": MADE.rfq.id,
+        "roster": coop.roster,
+        "refused": [[refused.key, "NEG-23"]],
+        "quotation": digest("quote", quote),
+        "supplier": best.key,
+        "ladder": [[1, 900]],
+        "capacity": 100,
+        "pack": 1,
+        "unit_price_minor": 900,
+        "lots": [[key, 3] for key in coop.keys],
+    }
+    assert deal.award is not None
+    assert deal.award.value == value
+    assert deal.award.hash == digest_of("award", decode(value))
+    assert second.key not in [one for one, _ in deal.award.refused]
+
+
+def test_who_does_not_reveal_is_refused() -> None:
+    """NEG-49: what could not be opened counts like what was never revealed."""
+    deal, coop = MADE.deal(), MADE.coop()
+    closed = {one.id: None if one.author == MADE.suppliers[0].key else MADE.openings[one.id] for one in deal.reveals}
+    ranking = ranking_of(deal, coop, TEMPLATE, closed)
+    assert ranking is not None
+    found = decode(award_value(deal, coop, ranking))
+    assert found["supplier"] == MADE.suppliers[1].key
+    assert [MADE.suppliers[0].key, "NEG-9"] in found["refused"]
+    assert ranking_of(deal, coop, TEMPLATE, {}) is None
+
+
+def test_more_bids_than_are_ranked_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEG-48: a crowd of suppliers stops nothing; the lot hangs on the certified list."""
+    monkeypatch.setattr("protocol.deal.BIDS_MAX", 2)
+    monkeypatch.setattr("protocol.negotiation.BIDS_MAX", 2)
+    deal, coop = MADE.deal(), MADE.coop()
+    certified = deal.decided[question_name("quotations", deal.rfq.id)].value_hash
+    drawn = sorted(SUPPLIERS, key=lambda key: digest("turn", certified + key))[:2]
+    ranking = ranking_of(deal, coop, TEMPLATE, MADE.openings)
+    assert ranking is not None
+    seen = [row.quotation.supplier for row in ranking.ranked] + [row.supplier for row in ranking.refused]
+    assert sorted(seen) == sorted(drawn)
+    assert len(decode(award_value(deal, coop, ranking))["refused"]) <= 2
+
+
+AWARD = decode(_value(MADE.deal(), MADE.coop(), MADE))
+AWARDS_BAD: list[tuple[str, bytes]] = [
+    ("none fits", encode({name: AWARD[name] for name in ("rfq", "roster", "refused")})),
+    ("of another request", encode(AWARD | {"rfq": bytes(32)})),
+    ("of another roster", encode(AWARD | {"roster": bytes(32)})),
+    ("without lots", encode({name: one for name, one in AWARD.items() if name != "lots"})),
+    ("an empty lot", encode(AWARD | {"lots": []})),
+    ("a lot of nothing", encode(AWARD | {"lots": [[bytes(32), 0]]})),
+    ("a price of nothing", encode(AWARD | {"unit_price_minor": 0})),
+    ("a pack of 49", encode(AWARD | {"pack": 49})),
+    ("no ladder", encode(AWARD | {"ladder": []})),
+    ("a field more", encode(AWARD | {"note": 1})),
+    ("an array", encode(list(AWARD.values()))),
+    ("a clause that is a number", encode(AWARD | {"refused": [[bytes(32), 1]]})),
+    ("cut short", encode(AWARD)[:-1]),
+    ("nothing", b""),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), AWARDS_BAD, ids=[name for name, _ in AWARDS_BAD])
+def test_what_is_no_award(name: str, value: bytes) -> None:
+    """NEG-50: certified or not, no lot follows, and nobody is shown as refused by what cannot be read."""
+    assert parse_award(value, MADE.rfq.id, MADE.coop().roster) is None
+    assert all(len(row) == 2 for row in refusals(None, value))
+    made = Handmade({"award": lambda good: value or b"\0"})
+    assert made.deal().state == "void"
+
+
+_PARTS = st.sampled_from(
+    [0, 1, -1, 2**53 - 1, b"", bytes(32), "", "x", [], {}, [[1, 1]], [[5, 9], [3, 9]], [[bytes(32), 7]] * 2]
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(AWARD)), _PARTS, max_size=3), st.sampled_from(sorted(AWARD)))
+def test_any_award_is_read_or_refused(changes: dict[str, Any], without: str) -> None:
+    """NEG-50, NEG-53: whatever a quorum certifies, the deal can be read, commitments and all."""
+    body = AWARD | changes
+    body.pop(without if len(changes) == 3 else "none", None)
+    award = parse_award(encode(body), MADE.rfq.id, MADE.coop().roster)
+    if award is not None:
+        demands = [Demand(member, 3, 1, 1, 1_000) for member in MADE.coop().keys]
+        allocate(award.ladder, award.capacity, award.pack, demands, bytes(32))
+
+
+# Commitments and agreement
+
+
+def test_the_agreement_is_the_allocation_of_the_commitments() -> None:
+    """NEG-51, NEG-52, NEG-53: one declines and has no share; the others have theirs by the same rule."""
+    deal = MADE.deal()
+    assert deal.award is not None
+    assert deal.agreement is not None
+    declined = MADE.members[-1].key
+    answers = {one.author: (one.body["answer"], one.body["reason"]) for one in deal.commitments}
+    assert answers[declined] == ("decline", "found-better")
+    signed = [Demand(one.author, 3, 1, 1, 1_000) for one in deal.commitments if one.author != declined]
+    box = deal.decided[question_name("commitments", deal.rfq.id)]
+    assert box.value_hash == value_hash(manifest([one.id for one in deal.commitments]))
+    again = allocate(deal.award.ladder, deal.award.capacity, deal.award.pack, signed, box.value_hash)
+    assert deal.agreement == again
+    assert dict(deal.agreement.shares) == {one.member: 3 for one in signed}
+
+
+def test_nobody_pays_more_than_they_signed() -> None:
+    """NEG-53: with others gone, the deeper rung falls, and who would not pay the price of the next is left out."""
+    made = Handmade({"commitment.1": with_(price_max_minor=899)})
+    assert made.deal().state == "void"
+
+
+def test_times_are_counted_from_certificates() -> None:
+    """NEG-41, DEC-10: a question's closing is the request's window after the box before."""
+    asked = Handmade({"quotations": lambda good: b"junk"}).deal()
+    assert asked.open[0].closes == asked.quote_until == asked.rfq.header.created + TIMES["quote_ms"]
+    quoted = Handmade({"reveals": lambda good: b"junk"}).deal()
+    before = quoted.decided[question_name("quotations", quoted.rfq.id)]
+    assert quoted.open[0].closes == before.when + TIMES["reveal_ms"]
+
+
+# Vectors
+
+
+def vectors() -> dict[str, Any]:
+    """Requests, reveals, awards, an agreement, and the life's table."""
+    deal, coop = MADE.deal(), MADE.coop()
+    assert deal.award is not None
+    assert deal.agreement is not None
+    good: list[tuple[str, str, Any, Any]] = [
+        ("life", "NEG-41", "DEAL", [[state, fact, then] for (state, fact), then in DEAL.items()]),
+        ("request", "NEG-40", MADE.rfq.raw, MADE.rfq.body["mandate"]),
+        ("award", "NEG-50", AWARD, {"value": deal.award.value, "hash": deal.award.hash}),
+        (
+            "agreement",
+            "AGR-1",
+            {"award": deal.award.hash, "unit_price_minor": 900, "shares": deal.agreement.shares},
+            deal.agreement_hash,
+        ),
+    ]
+    for reveal in deal.reveals:
+        opening, member = MADE.openings[reveal.id], MADE.members[0]
+        at = deal.rfq.body["boxes"].index(next(one.box for one in coop.members if one.key == member.key))
+        given_ = {"reveal": reveal.raw, "place": at, "secret": member.box_seed(coop.hash), "rfq": deal.rfq.id}
+        good.append(("reveal", "NEG-44", given_, {"nonce": opening.nonce, "quotation": opening.quote}))
+    cases: list[dict[str, Any]] = [
+        {"name": n, "clause": c, "input": plain(i), "output": plain(o)} for n, c, i, o in good
+    ]
+    cases += [
+        {"name": f"request: {name}", "clause": "NEG-40", "input": _request(change).raw.hex(), "reject": "NEG-40"}
+        for name, change in REQUESTS
+    ]
+    given_ids = {"rfq": MADE.rfq.id.hex(), "roster": coop.roster.hex()}
+    cases += [
+        {"name": f"award: {name}", "clause": "NEG-50", "input": given_ids | {"value": value.hex()}, "output": False}
+        for name, value in AWARDS_BAD
+    ]
+    return {"name": "deal", "spec": "08-negotiation", "network": NETWORK.hex(), "cases": cases}
+
+
+if __name__ == "__main__":
+    rewrite("08-negotiation.md", "DEAL", "test_deal", DEAL)
