@@ -203,7 +203,7 @@ def test_before_the_supplier_has_signed() -> None:
 
 
 def test_every_record_is_missed() -> None:
-    """BUN-9: whichever is left out, the clause that needs it says so; the digest is right each time."""
+    """BUN-6, BUN-9: whichever is left out, the clause that needs it says so; the digest is right each time."""
     for of in (small(), council_of_four()):
         for one in of.records:
             assert refusal(forged(of, without(of.records, one))) == GONE.get(one.kind, "DEC-19"), one.kind

@@ -192,3 +192,20 @@ def price_list(data: bytes) -> None:
     from node.template import load
 
     offers(data.decode("utf-8", "replace").splitlines(keepends=True), load("electricity"))
+
+
+@target
+def deal_bundle(data: bytes) -> None:
+    """12-bundle: `wltm verify`, and behind the digest, where the bytes can be given the right one"""
+    from protocol.bundle import bundle_digest, read
+    from protocol.encoding import decode, encode
+    from protocol.errors import Reject
+    from protocol.params import BUNDLE_BYTES_MAX
+
+    try:
+        body = decode(data)
+        if type(body) is dict:
+            data = encode(body | {"digest": bundle_digest(body)}, BUNDLE_BYTES_MAX)
+    except Reject:
+        pass
+    read(data)
