@@ -38,6 +38,9 @@ def attend(core: Core, context: Context) -> None:
         ready = ranking is not None and opening.settled(core, context, deal)
         value = award_value(deal, coop, ranking) if ranking is not None and ready else None
         witness.attend(core, context, deal.council, deal.open, until, lambda: value, ref)
+    elif coop is not None and coop.mandate is not None and coop.mandate.deal == deal.mandate.deal:
+        # Quotations arrive by the request's own clock, whether or not the co-op has certified it by then.
+        witness.acknowledge(core, context, deal.council, deal.open, until, ref)
     _supply(core, context, deal)
     if deal.award is not None and deal.agreement_hash:
         for subject in (deal.award.supplier, deal.rfq.author, *core.personas):

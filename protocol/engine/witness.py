@@ -38,14 +38,30 @@ def attend(
     `ref` is the charter's or request's record id, which everything said here refers to. `vouched`: whether a record is
     worth a receipt.
     """
+    acknowledge(core, context, council, questions, until, ref, vouched)
     for key in council.witnesses:
         persona = core.personas.get(key)
-        if persona is None:
-            continue
-        for question in questions:
-            if question.box is not None:
-                _give_receipts(core, context, question, persona, until, ref, vouched)
-            _vote(core, context, council, question, persona, until, value_of, ref)
+        if persona is not None:
+            for question in questions:
+                _vote(core, context, council, question, persona, until, value_of, ref)
+
+
+def acknowledge(
+    core: Core,
+    context: Context,
+    council: Council,
+    questions: Iterable[Question],
+    until: int,
+    ref: bytes,
+    vouched: Callable[[Record], bool] = lambda record: True,
+) -> None:
+    """Sign only receipts (DEC-15): of what a box may hold before it is sure that this box will be decided."""
+    for key in council.witnesses:
+        persona = core.personas.get(key)
+        if persona is not None:
+            for question in questions:
+                if question.box is not None:
+                    _give_receipts(core, context, question, persona, until, ref, vouched)
 
 
 def fetch_missing(core: Core, context: Context, council: Council, questions: Iterable[Question]) -> None:

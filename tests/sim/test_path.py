@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from protocol import commands as ask
+from protocol.charter import charter_hash
+from protocol.decision import Council
 from protocol.identity import Entropy, seal
 from tests.sim.faults import Faults
 from tests.sim.town import Town
@@ -85,6 +87,28 @@ def test_a_witness_killed_in_the_election_catches_up() -> None:
     assert town.live(300_000, town.agreed)
     town.live(20_000, lambda: False)
     assert town.converged() == []
+
+
+def test_quotations_count_although_a_dead_witness_delays_the_request() -> None:
+    """DEC-15: who should propose the box of requests is dead, so it is decided after the quotations' time has ended."""
+    town = Town(seed=15)
+    town.open()
+    dead: list[str] = []
+
+    def rfq(name: str, need: dict[str, bytes]) -> object:
+        charter = next(one for one in town.world.nodes[name].records.values() if one.kind == "charter.1")
+        council = Council(tuple(charter.body["witnesses"]), charter_hash(charter.author, charter.body))
+        first = council.proposer("deal/1", 0)
+        dead.extend(one for one in town.members if town.world.nodes[one].persona.key == first)
+        assert dead[0] != name, "choose another seed"
+        town.world.crash(dead[0])
+        return ask.OpenRfq(need["coop"])
+
+    town.acts["rfq"] = rfq
+    assert town.live(600_000, lambda: bool(dead))
+    alive = next(one for one in town.members if one not in dead)
+    assert town.live(600_000, lambda: town.coops(alive)[0]["terminal"])
+    assert town.coops(alive)[0]["state"] == "countersigned"
 
 
 def test_loss_and_duplication_change_nothing_in_the_end() -> None:
