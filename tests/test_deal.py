@@ -101,9 +101,7 @@ def test_every_row_is_walked_and_printed() -> None:
     assert is_printed("08-negotiation.md", "DEAL", "test_deal", DEAL)
 
 
-@pytest.mark.parametrize(
-    ("base", "state"), [("quotations", "asked"), ("reveals", "quoted"), ("commitments", "awarded")]
-)
+@pytest.mark.parametrize("stuck", ["quotations asked", "reveals quoted", "commitments awarded"])
 @pytest.mark.parametrize("value", [b"junk", encode([]), manifest([bytes(32)])])
 def test_nothing_follows_from_what_is_no_manifest(stuck: str, value: bytes) -> None:
     """DEC-11, DEC-19"""
