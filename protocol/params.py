@@ -35,6 +35,7 @@ PENDING_BYTES_MAX = 1 << 20  # GOS-6 (g), and what they may weigh together
 SCOPES_PER_PEER_MAX = 4096  # GOS-2 (g)
 SCOPES_PER_MESSAGE_MAX = 256  # GOS-2 (g)
 SCOPES_CARRIED_MAX = 100_000  # GOS-3 (g), a relay's, those it follows for itself included
+DEALS_EMPTY_MAX = 1000  # GOS-3 (g), deals that a supplier follows for a headline and holds no record of
 WANT_IDS_MAX = 1000  # GOS-5 (g)
 MESSAGE_BYTES_MAX = 128 * 1024  # GOS-1 (g)
 SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
@@ -85,7 +86,7 @@ BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
 CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
 
 # Deal bundles (12-bundle)
-BUNDLE_BYTES_MAX = 16 << 20  # BUN-2 (g), 500 members and 64 suppliers need about 8 MiB
+BUNDLE_BYTES_MAX = 16 << 20  # BUN-2 (g), 500 members, 16 witnesses and 64 suppliers need about 5 MiB
 BUNDLE_RECORDS_MAX = 20_000  # BUN-2 (g)
 BUNDLE_TERMS_MAX = 8  # BUN-2 (g), mandates before one negotiator asked; bounds what a forger can make others compute
 

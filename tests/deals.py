@@ -23,6 +23,7 @@ from protocol.identity import Persona, box_key, encrypt, network_id, seal
 from protocol.kinds import KINDS
 from protocol.log import Log
 from protocol.negotiation import Quotation, commit_hash
+from protocol.params import RECEIPT_IDS_MAX
 from protocol.record import Record, Slot
 from protocol.template import Template, parse
 
@@ -139,8 +140,10 @@ class Handmade:
             box = question.box
             ids = sorted(one.id for one in self._held(scope)[0].of_kind(box.kind) if self.lists(box, one))
             value = self._twisted(base, manifest(ids))
-            for witness in self._receipting(base, council) if ids else []:
-                self.say(witness, "receipt.1", scope, {"question": question.name, "ids": ids})
+            for witness in self._receipting(base, council):
+                for at in range(0, len(ids), RECEIPT_IDS_MAX):
+                    some = {"question": question.name, "ids": ids[at : at + RECEIPT_IDS_MAX]}
+                    self.say(witness, "receipt.1", scope, some)
         else:
             value = self._twisted(base, value)
         proposer = next(one for one in self.witnesses if one.key == council.proposer(question.name, 0))
@@ -206,7 +209,7 @@ class Handmade:
             "epoch": 0,
             "listed": sorted(one.key for one in self.members),
             "least": 2,
-            "most": 40,
+            "most": 500,
             "witnesses": [one.key for one in self.witnesses],
             "fee_max_minor": 500,
             "risk": "lowest",
@@ -325,7 +328,7 @@ class Handmade:
             reference="leaf",
             ladder=((1, price_minor),),
             pack=1,
-            capacity=100,
+            capacity=10_000,
             valid_until=START_MS + LIFE_MS,
             cancellation="anytime",
             cancellation_fee_minor=0,
