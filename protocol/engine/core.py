@@ -163,13 +163,13 @@ class Core:
         """
         if slot is not None and slot.mode == "once" and self.context(scope).log.slot(kind, persona.key, slot.name):
             raise CommandError("REC-14", f"{kind}: you have spoken already, and once is final")
-        self._introduce(persona)
         created = self.now - self.now % self.settings.grain_ms if human else self.now
         record = Record.sign(
             persona, self.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
         )
         context = self.context(scope)
         self._check_place(context, record)
+        self._introduce(persona)
         if follow:
             self.follow(scope)
         self._take(context, record, True, "")
