@@ -1,0 +1,392 @@
+"""After the deal: what a supplier acknowledges, what was delivered, and which attestations rest on a deal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol import commands as ask
+from protocol.accountability import came_late, co_signed, evidence
+from protocol.allocation import Allocation
+from protocol.deal import Award, agreement_hash
+from protocol.encoding import encode
+from protocol.engine.core import trust_scope
+from protocol.errors import CommandError
+from protocol.events import RecordReceived
+from protocol.identity import Persona, network_id
+from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS
+from protocol.record import Record, Slot
+from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
+from tests.sim import world as sim
+from tests.sim.town import Town
+
+VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "accountability.json"
+ANN, EVE = persona("m0"), persona("eve")
+
+
+@cache
+def dealt() -> Handmade:
+    """A deal with its countersignature: m0 and m1 committed, m2 declined; nothing may be added to this one."""
+    return Handmade()
+
+
+def said(kind: str, who: Persona | None = None) -> Record:
+    """What was said of a kind in the deal, by whom if it matters."""
+    return next(one for one in dealt().records if one.kind == kind and who in (None, _by(one)))
+
+
+def _by(record: Record) -> Persona:
+    made = dealt()
+    return next(one for one in (*made.members, *made.suppliers) if one.key == record.author)
+
+
+def other_party() -> tuple[Persona, Persona, Persona]:
+    """Supplier, negotiator, and a member who committed and is not the negotiator."""
+    made = dealt()
+    member = next(one for one in made.members[:2] if one.key != made.negotiator.key)
+    return made.suppliers[0], made.negotiator, member
+
+
+def attestation(who: Persona, subject: bytes, role: str, shown: list[bytes], **other: Any) -> Record:
+    """An attestation as its author may sign it, however wrong."""
+    body: dict[str, Any] = {"subject": subject, "role": role, "agreement": dealt().deal().agreement_hash}
+    body |= {"outcome": "kept", "dimensions": {"promise": 5}, "remark": "", "evidence": shown}
+    slot = Slot("once", f"x/{subject[:8].hex()}/{role}", 0)
+    scope, expires = trust_scope(subject), START_MS + LIFE_MS
+    return Record.sign(who, NETWORK, "attestation.1", scope, body | other, created=START_MS, expires=expires, slot=slot)
+
+
+def forged(record: Record, who: Persona, network: bytes = NETWORK, scope: str = "", **other: Any) -> bytes:
+    """The same record, said by somebody else, or elsewhere, or otherwise."""
+    header = record.header
+    body = dict(record.body) | other
+    where = scope or record.scope
+    return Record.sign(
+        who, network, record.kind, where, body, created=header.created, expires=header.expires, slot=header.slot
+    ).raw
+
+
+def claims() -> list[tuple[str, str, Record, bytes | None]]:
+    """Name, clause, attestation, and the request it counts for."""
+    supplier, negotiator, member = other_party()
+    commit, declined = said("commitment.1", member), said("commitment.1", dealt().members[-1])
+    signed, rfq = said("countersign.1"), said("rfq.1")
+    pair, key = [commit.raw, signed.raw], supplier.key
+    broken = bytearray(signed.raw)
+    broken[-1] ^= 1
+    good: list[tuple[str, Record]] = [
+        ("a member about the supplier", attestation(member, key, "supplier", pair)),
+        ("in the other order", attestation(member, key, "supplier", pair[::-1])),
+        ("the supplier about a member", attestation(supplier, member.key, "member", pair)),
+        ("a member about the negotiator", attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
+        (
+            "about the negotiator, under any hash",
+            attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw], agreement=bytes(32)),
+        ),
+    ]
+    bad: list[tuple[str, Record]] = [
+        ("nothing shown", attestation(member, key, "supplier", [])),
+        ("one signature", attestation(member, key, "supplier", [commit.raw])),
+        ("three records", attestation(member, key, "supplier", [*pair, rfq.raw])),
+        ("one of them twice", attestation(member, key, "supplier", [*pair, commit.raw])),
+        ("no record", attestation(member, key, "supplier", [commit.raw, b"\x00"])),
+        ("a byte flipped", attestation(member, key, "supplier", [commit.raw, bytes(broken)])),
+        ("somebody else's deal", attestation(EVE, key, "supplier", pair)),
+        ("about somebody else", attestation(member, EVE.key, "supplier", pair)),
+        ("about oneself", attestation(negotiator, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
+        ("a decline", attestation(dealt().members[-1], key, "supplier", [declined.raw, signed.raw])),
+        ("a request for a supplier", attestation(member, key, "supplier", [commit.raw, rfq.raw])),
+        ("a countersignature for a negotiator", attestation(member, negotiator.key, "negotiator", pair)),
+        ("another agreement", attestation(member, key, "supplier", pair, agreement=bytes(32))),
+        ("a member by a stranger", attestation(EVE, member.key, "member", pair)),
+        ("sides exchanged", attestation(supplier, member.key, "supplier", pair)),
+        (
+            "countersigned by another",
+            attestation(member, EVE.key, "supplier", [commit.raw, forged(signed, EVE)], agreement=bytes(32)),
+        ),
+        (
+            "under another request",
+            attestation(member, key, "supplier", [forged(commit, member, rfq=bytes(32)), signed.raw]),
+        ),
+        (
+            "in another scope",
+            attestation(member, key, "supplier", [forged(commit, member, scope="deal/" + "0" * 32), signed.raw]),
+        ),
+        (
+            "in another network",
+            attestation(member, key, "supplier", [forged(commit, member, network_id("x", b"")), signed.raw]),
+        ),
+    ]
+    found: list[tuple[str, str, Record, bytes | None]] = [(name, "ATT-2", one, rfq.id) for name, one in good]
+    return found + [(name, "ATT-2", one, None) for name, one in bad]
+
+
+AGREEMENTS = [
+    (bytes(32), 1, ()),
+    (bytes(range(32)), 900, ((bytes(32), 3),)),
+    (bytes(range(32)), 2**40, ((bytes(32), 1), (b"\x01" * 32, 10**9))),
+]
+
+
+def agreed(award: bytes, price: int, shares: tuple[tuple[bytes, int], ...]) -> bytes:
+    """The hash of an agreement of these numbers."""
+    chosen = replace(_award(), hash=award)
+    quantity = sum(amount for _, amount in shares)
+    return agreement_hash(chosen, Allocation(0, price, quantity, shares, ()))
+
+
+def _award() -> Award:
+    award = dealt().deal().award
+    assert award is not None
+    return award
+
+
+def vectors() -> dict[str, Any]:
+    """spec/vectors/accountability.json."""
+    cases: list[dict[str, Any]] = []
+    for award, price, shares in AGREEMENTS:
+        plain = [[key.hex(), amount] for key, amount in shares]
+        encoded = encode([award, price, [list(one) for one in shares]])
+        cases.append(
+            {
+                "name": f"{len(shares)} shares",
+                "clause": "AGR-1",
+                "input": {"award": award.hex(), "unit_price_minor": price, "shares": plain},
+                "output": {"encoded": encoded.hex(), "hash": agreed(award, price, shares).hex()},
+            }
+        )
+    for one in (bytes(32), ANN.key):
+        case = {"name": "where it stands", "clause": "ATT-4", "input": {"subject": one.hex()}}
+        cases.append(case | {"output": {"scope": trust_scope(one)}})
+    for name, clause, record, about in claims():
+        case = {"name": name, "clause": clause, "input": {"network": NETWORK.hex(), "record": record.raw.hex()}}
+        cases.append(case | {"output": {"counts": about is not None, "request": about.hex() if about else ""}})
+    return {"name": "accountability", "spec": "09-accountability", "cases": cases}
+
+
+def test_committed_vectors() -> None:
+    """spec/vectors/accountability.json is what the code makes."""
+    assert json.loads(VECTORS.read_text()) == vectors()
+
+
+# Agreement and events
+
+
+def test_the_hash_of_an_agreement() -> None:
+    """AGR-1: each number in it matters."""
+    hashes = [agreed(*one) for one in AGREEMENTS]
+    hashes += [agreed(bytes(32), 2, ()), agreed(bytes(31) + b"\x01", 1, ()), agreed(bytes(32), 1, ((bytes(32), 1),))]
+    assert len(set(hashes)) == len(hashes)
+
+
+def test_a_countersignature_acknowledges_this_agreement() -> None:
+    """AGR-1, AGR-2: by the award's supplier, under this hash; saying something else besides undoes nothing."""
+    made = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}})
+    assert made.deal().state == "agreed"
+    right = {"rfq": made.rfq.id, "agreement": made.deal().agreement_hash}
+    made.twists = {}
+    made.say(made.suppliers[1], "countersign.1", made.deal_scope, right, "countersign")
+    made.say(made.members[0], "countersign.1", made.deal_scope, right, "countersign")
+    assert made.deal().state == "agreed"
+    made.say(made.suppliers[0], "countersign.1", made.deal_scope, right, "countersign")
+    assert made.deal().state == "countersigned"
+
+
+def event(made: Handmade, who: Persona, action: str, member: Persona, **other: Any) -> None:
+    body = {"agreement": made.deal().agreement_hash, "action": action, "member": member.key}
+    made.say(who, "event.1", made.deal_scope, body | {"quantity": 3, "reference": "42"} | other)
+
+
+def test_delivered_when_every_member_with_a_share_has_got_it() -> None:
+    """AGR-4, AGR-5: by the supplier's word or the member's own; nobody else's, no payment, no other agreement."""
+    made = Handmade()
+    supplier, (ann, ben, cat) = made.suppliers[0], made.members
+    for who, action, member in (
+        (made.suppliers[1], "deliver", ann),
+        (EVE, "receive", ann),
+        (ben, "receive", ann),
+        (supplier, "pay", ann),
+        (ann, "pay", ann),
+        (supplier, "correct", ann),
+        (supplier, "deliver", cat),
+    ):
+        event(made, who, action, member)
+    event(made, supplier, "deliver", ann, agreement=bytes(32))
+    assert (made.deal().state, made.deal().delivered) == ("countersigned", ())
+    event(made, ann, "receive", ann)
+    assert (made.deal().state, made.deal().delivered) == ("countersigned", (ann.key,))
+    event(made, supplier, "deliver", ben)
+    assert (made.deal().state, made.deal().delivered) == ("delivered", tuple(sorted((ann.key, ben.key))))
+
+
+def town_until(state: str) -> Town:
+    """A town that has come so far, where nobody attests by themself."""
+    town = Town(seed=1)
+    town.acts["attest"] = lambda name, need: None
+    if state == "awarded":
+        town.acts["commit"] = lambda name, need: None
+    town.open()
+    assert town.live(300_000, lambda: any(one["state"] == state for one in town.coops("m0")))
+    town.live(3_000, lambda: False)
+    return town
+
+
+def deal_of(town: Town) -> dict[str, Any]:
+    """The deal as a member's node shows it."""
+    found: dict[str, Any] = next(one for one in town.world.ask("m0", ask.AskDeals()) if "award" in one)
+    return found
+
+
+def key(town: Town, name: str) -> bytes:
+    return town.world.nodes[name].persona.key
+
+
+def refused(town: Town, name: str, command: Any) -> str:
+    """The clause by which a node refuses; it signs nothing."""
+    before = dict(town.world.nodes[name].records)
+    with pytest.raises(CommandError) as error:
+        town.world.ask(name, command)
+    assert town.world.nodes[name].records == before
+    return error.value.code
+
+
+def test_who_may_report_what_and_when() -> None:
+    """AGR-1, AGR-3: only under an agreement, for the supplier or oneself, about a share; one hash for all."""
+    early = town_until("awarded")
+    deal = deal_of(early)["id"]
+    assert refused(early, "m0", ask.Report(deal, "receive", key(early, "m0"), 1)) == "AGR-3"
+    assert refused(early, "m0", ask.Attest(deal, deal_of(early)["award"]["supplier"], "supplier", "kept")) == "ATT-1"
+
+    town = town_until("countersigned")
+    shown = deal_of(town)
+    deal, supplier = shown["id"], shown["award"]["supplier"]
+    (signed,) = [one for one in town.world.nodes["relay"].records.values() if one.kind == "countersign.1"]
+    assert (signed.author, signed.body["agreement"]) == (supplier, shown["agreement"])
+    assert refused(town, "m0", ask.Report(deal, "receive", key(town, "m1"), 1)) == "AGR-3"
+    assert refused(town, "s1", ask.Report(deal, "deliver", key(town, "m0"), 1)) == "AGR-3"
+    assert refused(town, "m3", ask.Report(deal, "receive", key(town, "m3"), 1)) == "AGR-3"  # declined: no share
+    assert refused(town, "m0", ask.Report(deal, "steal", key(town, "m0"), 1)) == "REC-11"
+    assert refused(town, "m0", ask.Report(bytes(16), "receive", key(town, "m0"), 1)) == "NEG-40"
+    town.world.ask("m0", ask.Report(deal, "receive", key(town, "m0"), 300))
+    sold = next(name for name in town.suppliers if key(town, name) == supplier)
+    for member, _ in shown["shares"][1:] + shown["shares"][:1]:
+        town.world.ask(sold, ask.Report(deal, "deliver", member, 300, "truck 7"))
+    town.live(3_000, lambda: False)
+    assert deal_of(town)["state"] == "delivered"
+
+
+# Attestations
+
+
+@pytest.mark.parametrize(("name", "clause", "record", "about"), claims(), ids=lambda one: str(one)[:40])
+def test_what_an_attestation_rests_on(name: str, clause: str, record: Record, about: bytes | None) -> None:
+    """ATT-2, ATT-3."""
+    assert co_signed(record, NETWORK) == about
+    found = evidence([record], {}, NETWORK)
+    assert [one.agreement for one in found] == ([about] if about else [])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300) | st.sampled_from(range(3)), max_size=4))
+def test_any_evidence_counts_or_does_not(shown: list[Any]) -> None:
+    """ATT-2: nothing that is shown does more than not count."""
+    supplier, _, member = other_party()
+    raws = [said("commitment.1", member).raw, said("countersign.1").raw, said("rfq.1").raw]
+    record = attestation(member, supplier.key, "supplier", [raws[one] if type(one) is int else one for one in shown])
+    assert (co_signed(record, NETWORK) is not None) == (sorted(map(str, shown)) == ["0", "1"])
+
+
+def test_one_deal_is_one_agreement_whatever_is_named() -> None:
+    """ATT-3: a reporter who names a new hash each time says nothing more."""
+    _, negotiator, member = other_party()
+    shown = [said("commitment.1", member).raw, said("rfq.1").raw]
+    many = [
+        attestation(member, negotiator.key, "negotiator", shown, agreement=bytes([number]) * 32) for number in range(9)
+    ]
+    assert {one.agreement for one in evidence(many, {}, NETWORK)} == {said("rfq.1").id}
+
+
+def test_first_sight_of_what_came_late() -> None:
+    """ATT-5: remembered beyond 72 hours, and counted from then."""
+    supplier, _, member = other_party()
+    record = attestation(
+        member, supplier.key, "supplier", [said("commitment.1", member).raw, said("countersign.1").raw]
+    )
+    assert not came_late(record, START_MS + FIRST_SIGHT_MS)
+    assert came_late(record, START_MS + FIRST_SIGHT_MS + 1)
+    assert not came_late(said("rfq.1"), START_MS + 10 * FIRST_SIGHT_MS)
+    (late,) = evidence([record], {record.id: START_MS + 10**9}, NETWORK)
+    assert (late.stamped_ms, late.seen_ms) == (START_MS, START_MS + 10**9)
+
+
+def test_attestations_in_a_town() -> None:
+    """ATT-1, ATT-3, ATT-4: who may say what of whom, once, where, and until when."""
+    town = town_until("countersigned")
+    shown = deal_of(town)
+    deal, supplier, negotiator = shown["id"], shown["award"]["supplier"], shown["negotiator"]
+    mine = next(name for name in ("m0", "m1") if key(town, name) != negotiator)
+    elected = next(name for name in town.members if key(town, name) == negotiator)
+    sold = next(name for name in town.suppliers if key(town, name) == supplier)
+    for name, subject, role, code in (
+        (mine, key(town, "m2"), "supplier", "ATT-1"),
+        (mine, supplier, "negotiator", "ATT-1"),
+        (mine, supplier, "friend", "ATT-1"),
+        (mine, key(town, "m2"), "member", "ATT-2"),
+        ("m3", supplier, "supplier", "ATT-2"),
+        (elected, negotiator, "negotiator", "ATT-2"),
+        (sold, key(town, "m3"), "member", "ATT-2"),
+    ):
+        assert refused(town, name, ask.Attest(deal, subject, role, "kept")) == code
+    assert refused(town, mine, ask.Attest(deal, supplier, "supplier", "splendid")) == "REC-11"
+    said_now = town.world.ask(mine, ask.Attest(deal, supplier, "supplier", "kept", {"time": 4}))["id"]
+    assert refused(town, mine, ask.Attest(deal, supplier, "supplier", "broken")) == "ATT-3"
+    town.world.ask(sold, ask.Attest(deal, key(town, mine), "member", "kept"))
+    town.world.ask(mine, ask.Attest(deal, negotiator, "negotiator", "broken"))
+    record = town.world.nodes[mine].records[said_now]
+    assert record.scope == "trust/" + supplier.hex()[0]
+    assert 0 <= record.header.expires - record.header.created - ATTESTATION_LIFE_MS < 1000  # stamps are rounded
+    assert record.header.slot == Slot("once", f"{shown['agreement'][:8].hex()}/{supplier[:8].hex()}/supplier", 0)
+
+
+def test_what_counts_for_an_observer() -> None:
+    """ATT-2, ATT-3, ATT-5, ATT-6: unfounded and equivocated ones are held and do not count; digests do not care."""
+    town = town_until("countersigned")
+    world, shown = town.world, deal_of(town)
+    supplier, scope = shown["award"]["supplier"], trust_scope(shown["award"]["supplier"])
+    observer, reporter = world.nodes["m2"], world.nodes["m0"]
+
+    def expected() -> float:
+        found: float = world.ask("m0", ask.AskStanding(supplier, "supplier"))["expectation"]
+        return found
+
+    def attested(who: Persona, slot: str, created: int, shows: list[bytes], outcome: str = "kept") -> Record:
+        body = {"subject": supplier, "role": "supplier", "agreement": shown["agreement"], "outcome": outcome}
+        body |= {"dimensions": {}, "evidence": shows, "remark": ""}
+        record = Record.sign(
+            who, sim.NETWORK, "attestation.1", scope, body, created=created, expires=created + LIFE_MS,
+            slot=Slot("once", slot, 0),
+        )  # fmt: skip
+        for node in (observer, reporter):
+            world.handle(node.name, RecordReceived(record, ""))
+            assert record.id in node.records
+        return record
+
+    records = observer.records.values()
+    commit = next(one for one in records if one.kind == "commitment.1" and one.author == reporter.persona.key)
+    signed = next(one for one in records if one.kind == "countersign.1")
+    attested(reporter.persona, "unfounded", world.now, [commit.raw])
+    assert expected() == 0
+    old = attested(reporter.persona, "old", world.now - 2 * FIRST_SIGHT_MS, [commit.raw, signed.raw])
+    assert expected() > 0
+    assert f"seen/{old.id.hex()}" in observer.facts
+    attested(reporter.persona, "old", world.now, [commit.raw, signed.raw], "broken")
+    assert expected() == 0
+    assert sum(name.startswith("seen/") for name in observer.facts) == 1
+    world.now += 1_000
+    assert len({world.ask(name, ask.AskDigest(scope))["digest"] for name in ("m0", "m2")}) == 1
