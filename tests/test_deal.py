@@ -272,7 +272,7 @@ def test_the_award_field_by_field() -> None:
         "quotation": digest("quote", quote),
         "supplier": best.key,
         "ladder": [[1, 900]],
-        "capacity": 100,
+        "capacity": 10_000,
         "pack": 1,
         "unit_price_minor": 900,
         "lots": [[key, 3] for key in coop.keys],
