@@ -91,10 +91,10 @@ def check(report: Mapping[str, Any], told: str) -> None:
 
 
 @pytest.mark.timeout(PATIENCE_S + 20)
-def test_a_small_town_from_intents_to_attestations(tmp_path: Path) -> None:
-    """CLI-20: every stage, one end for every co-op, one digest per scope, and no process or file left but --out."""
-    code, report, told = played(tmp_path, "--members", "6", "--suppliers", "3", "--seed", "7")
-    assert (code, report["members"], report["suppliers"], report["seed"]) == (0, 6, 3, 7), told
+def test_a_town_from_intents_to_attestations(tmp_path: Path) -> None:
+    """CLI-20, with the members and suppliers of the default: nothing is left but --out."""
+    code, report, told = played(tmp_path, "--seed", "7")
+    assert (code, report["members"], report["suppliers"], report["seed"]) == (0, 12, 3, 7), told
     check(report, told)
     assert left(tmp_path) == []
 
