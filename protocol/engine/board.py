@@ -208,9 +208,8 @@ def publish_charter(core: Core, context: Context, founder: Persona, body: dict[s
     scope = coop_scope(hashed)
     times = body["times"]
     retention_ms = int(times["retention_ms"]) if isinstance(times, dict) else 0
-    core.follow(scope)
     until = core.now + retention_ms
-    charter = core.say(founder, "charter.1", scope, body, until=until, slot=Slot("once", "charter", 0))
+    charter = core.say(founder, "charter.1", scope, body, until=until, slot=Slot("once", "charter", 0), follow=True)
     call = {"coop": hashed[:16], "charter": charter.raw}
     slot = Slot("once", f"call/{hashed[:16].hex()}", 0)
     core.say(founder, "call.1", context.scope, call, until=until, slot=slot)

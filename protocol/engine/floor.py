@@ -120,8 +120,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
     }
     until = coop.charter.header.expires
     try:
-        core.follow(scope)
-        rfq = core.say(persona, "rfq.1", scope, body, until=until, slot=Slot("once", "rfq", 0))
+        rfq = core.say(persona, "rfq.1", scope, body, until=until, slot=Slot("once", "rfq", 0), follow=True)
     except (Reject, Ignore) as error:
         raise CommandError(error.code, error.message) from None
     deal = {"roster": coop.roster, "deal": mandate.deal, "rfq": rfq.id}
@@ -136,8 +135,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
     }
     board = f"board/{charter['category']}/{charter['region']}"
     slot = Slot("once", f"headline/{mandate.deal.hex()}", 0)
-    core.follow(board)
-    core.say(persona, "headline.1", board, headline, until=quote_until + INTENT_LIFE_MS, slot=slot)
+    core.say(persona, "headline.1", board, headline, until=quote_until + INTENT_LIFE_MS, slot=slot, follow=True)
     return {"deal": mandate.deal, "rfq": rfq.id, "quote_until": quote_until}
 
 
@@ -171,6 +169,7 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
         raise CommandError("NEG-50", "commit: this node computes another award than was certified; decline and ask why")
     own = next(one for one in coop.demands if one.member == persona.key)
     within(core, price_minor=own.price_max_minor, supplier=deal.award.supplier)  # the agreement may come out dearer
+    _check_unused(core, persona, coop)
     record = _answer(core, context, deal, coop, persona, "commit", "", "")
     _mark(core, persona, coop, "commitment-marker.1", "once")
     return {"id": record.id, "award": deal.award.hash, "price_minor": deal.award.unit_price_minor}
@@ -323,15 +322,24 @@ def _mark(core: Core, persona: Persona, coop: Coop, kind: str, mode: str) -> Non
     intent = next(one.intent for one in coop.members if one.key == persona.key)
     if intent.header.slot is None or intent.header.expires <= core.now:
         return
-    name = intent.header.slot.name
+    name = intent.header.slot.name if mode == "latest" else _marker_name(intent)
     before = core.peek(intent.scope).slot(kind, persona.key, name)
-    if before and mode == "once":
-        return
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
-    slot = Slot(mode, name if mode == "latest" else f"{name}/{intent.id[:8].hex()}", seq)
-    core.follow(intent.scope)
     body = {"intent": intent.id, "roster": coop.roster}
-    core.say(persona, kind, intent.scope, body, until=intent.header.expires, slot=slot, human=True)
+    until, slot = intent.header.expires, Slot(mode, name, seq)
+    core.say(persona, kind, intent.scope, body, until=until, slot=slot, human=True, follow=True)
+
+
+def _check_unused(core: Core, persona: Persona, coop: Coop) -> None:
+    """An intent is used up by its commitment: to mark a second one would be an equivocation (FRM-30)."""
+    intent = next(one.intent for one in coop.members if one.key == persona.key)
+    marked = core.peek(intent.scope).slot("commitment-marker.1", persona.key, _marker_name(intent))
+    if any(one.body["roster"] != coop.roster for one in marked):
+        raise CommandError("FRM-30", "commit: another co-op has this intent's commitment; decline, and say it anew")
+
+
+def _marker_name(intent: Record) -> str:
+    return f"{intent.header.slot.name if intent.header.slot else ''}/{intent.id[:8].hex()}"
 
 
 def _weights(core: Core, coop: Coop, template: Template) -> dict[str, int]:
