@@ -13,6 +13,7 @@ from protocol.coop import Coop, slot_name
 from protocol.engine.board import _rightly_founded, entries, epoch_seed
 from protocol.engine.membership import check_invitation
 from protocol.errors import CommandError
+from protocol.events import Event, RecordReceived
 from protocol.formation import founding_order
 from protocol.identity import Persona
 from protocol.record import Record, Slot
@@ -278,3 +279,35 @@ def test_a_strangers_charter_gathers_nobody() -> None:
     assert core.peek(scope).records == {}
     assert all(scope not in town.world.nodes[name].facts for name in town.members)
     assert {one["founder"] for name in town.members for one in town.coops(name)} != {eve.persona.key}
+
+
+def _hidden_request(seed: int) -> Town:
+    """The first negotiator mentions its request in the co-op, and shows it to nobody."""
+    town = Town(seed)
+    town.open()
+    first: list[bytes] = []
+
+    def tamper(sender: str, receiver: str, event: Event) -> list[Event]:
+        record = event.record if isinstance(event, RecordReceived) else None
+        if record is None or record.kind != "rfq.1":
+            return [event]
+        first.append(record.author)
+        return [] if record.author == first[0] else [event]
+
+    town.world.tamper = tamper
+    return town
+
+
+def test_a_request_that_nobody_sees_gives_way_to_the_next_in_line() -> None:
+    """ELE-33, ELE-32: no witness vouches for the mention, the box stays empty, term 2 asks for quotations."""
+    town = _hidden_request(5)
+    assert town.live(600_000, town.settled)
+    assert {one["term"] for name in ("m2", "m3", "m4") for one in town.coops(name) if one["members"]} == {2}
+
+
+def test_without_vouching_it_would_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ELE-33: the control."""
+    monkeypatch.setattr("protocol.engine.membership._vouched", lambda core, context, coop, record: True)
+    town = _hidden_request(5)
+    assert not town.live(600_000, town.settled)
+    assert "dealing" in {one["state"] for one in town.coops("m3")}
