@@ -176,6 +176,10 @@ def _written(path: Path, text: str) -> Iterator[None]:
     try:
         with os.fdopen(file, "w", encoding="utf-8") as stream:
             stream.write(text)
+    except OSError as error:
+        path.unlink()
+        raise Stop(NOT_NOW, f"{path}: cannot be written ({error.strerror})", "CLI-11") from None
+    try:
         yield
     except BaseException:
         path.unlink()

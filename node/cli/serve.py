@@ -50,7 +50,8 @@ def foreground(options: Options, config: Config, passphrase: str | None, ready_f
         exit_code = NOT_NOW if error.code.startswith(NOT_NOW_CODES) else USAGE
         raise _told(Stop(exit_code, error.message, error.code), ready_fd) from None
     except OSError as error:
-        raise _told(Stop(NOT_NOW, system_words(error), "CLI-8"), ready_fd) from None
+        where = "" if error.filename else f"{config.home}: "
+        raise _told(Stop(NOT_NOW, where + system_words(error), "CLI-8"), ready_fd) from None
     except KeyboardInterrupt:
         raise Stop(INTERRUPTED) from None
 

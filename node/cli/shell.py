@@ -147,8 +147,7 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
         return _failed(options, INTERRUPTED, "CLI-2", "stopped")
     except ProtocolError as error:
         return _failed(options, USAGE, error.code, error.message)
-    except BrokenPipeError:
-        sys.stdout = None
+    except SystemExit:  # click's only one: whoever reads the output has enough
         return OK
     except (OSError, MemoryError) as error:
         if options.verbose:
