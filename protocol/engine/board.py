@@ -19,7 +19,7 @@ from protocol.errors import Ignore, Reject
 from protocol.events import Compute
 from protocol.formation import Entry, Formation, Group, block, form, founding_order, share
 from protocol.identity import Persona
-from protocol.params import FORM_INLINE_MAX, FORMATIONS_KEPT, FOUND_WITNESSES, FOUNDERS_MAX
+from protocol.params import DEALS_EMPTY_MAX, FORM_INLINE_MAX, FORMATIONS_KEPT, FOUND_WITNESSES, FOUNDERS_MAX
 from protocol.record import Record, Slot, embedded
 from protocol.template import Template
 
@@ -29,10 +29,19 @@ def attend(core: Core, context: Context) -> None:
     for call in sorted(context.log.of_kind("call.1"), key=lambda one: (one.header.created, one.id)):
         _consider_call(core, context, call)
     if core.settings.role == "supplier":
-        for headline in context.log.of_kind("headline.1"):
-            if headline.body["template"] in core.settings.templates and headline.header.expires > core.now:
-                core.follow(deal_scope(headline.body["deal"]))
+        _follow_deals(core, context)
     _form(core, context)
+
+
+def _follow_deals(core: Core, context: Context) -> None:
+    """As a supplier, follow what headlines name; how many may stay empty is bounded, for anybody writes headlines."""
+    empty = sum(scope.startswith("deal/") and not core.peek(scope).records for scope in core.followed)
+    for headline in context.log.of_kind("headline.1"):
+        scope = deal_scope(headline.body["deal"])
+        good = headline.body["template"] in core.settings.templates and headline.header.expires > core.now
+        if good and scope not in core.followed and empty < DEALS_EMPTY_MAX:  # GOS-3
+            core.follow(scope)
+            empty += 1
 
 
 def own_intents(core: Core, context: Context) -> list[Record]:
