@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -148,10 +149,15 @@ def test_nothing_follows_from_what_is_no_answer(base: str, state: str, value: by
 
 def test_a_mandate_is_only_the_computed_one() -> None:
     """ELE-30: a quorum that certifies another fee, or another negotiator, mandates nobody."""
-    for name, change in (("fee_minor", 7), ("negotiator", persona("m2").key), ("expires", 2**52)):
-        made = Handmade({"mandate": lambda value, name=name, change=change: encode(decode(value) | {name: change})})  # type: ignore[misc]
+    changes: list[dict[str, Any]] = [{"fee_minor": 7}, {"negotiator": persona("m2").key}, {"expires": 2**52}]
+    for change in changes:
+        made = Handmade({"mandate": partial(_changed, change)})
         assert made.coop().state == "elected"
         assert made.coop().mandate is None
+
+
+def _changed(change: dict[str, Any], value: bytes) -> bytes:
+    return encode(decode(value) | change)
 
 
 def test_the_mandate_field_by_field() -> None:

@@ -121,7 +121,7 @@ def test_loss_and_duplication_change_nothing_in_the_end() -> None:
 
 
 def test_a_supplier_that_seals_to_some_boxes_only_splits_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NEG-45, NEG-46, NEG-47: one witness gets bytes that open for nobody; the others pass the key on, and all agree."""
+    """NEG-45, NEG-46, NEG-47: one witness gets bytes that open for nobody; others pass the key on, and all agree."""
     town = Town(seed=8)
     town.open()
     cheapest = town.world.nodes["s0"]
