@@ -1,0 +1,472 @@
+"""Records and gossip that are well framed and ill meant, against a real relay with an honest member beside it.
+
+Whatever a stranger sends, the relay stays the same two processes in bounded memory, answers its API all the while, and
+carries the honest member's next intent.
+"""
+
+import os
+import random
+import socket
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgpack
+import pytest
+import trio
+
+from node.cli.client import Client
+from node.config import load
+from node.mesh.wire import Ack, Frame, Ping, Pong, Records, encode_frame
+from node.mesh.wire import Message as MessageFrame
+from node.template import load as load_template
+from protocol import events as ev
+from protocol.commands import Watch
+from protocol.encoding import digest, encode
+from protocol.engine import Engine, Settings
+from protocol.gossip import Answer, Message, Subscribe, Sync, Unsubscribe, Want, encode_message
+from protocol.identity import Persona
+from protocol.params import (
+    DEALS_EMPTY_MAX,
+    LIVE_INTENTS_MAX,
+    ONCE_HELD_MAX,
+    SCOPES_PER_MESSAGE_MAX,
+    SCOPES_PER_PEER_MAX,
+    WANT_IDS_MAX,
+)
+from protocol.record import Record, Slot
+from protocol.template import scaled
+from tests.attacks.hostile import HELLO, Hostile
+from tests.e2e.test_crash import Node
+
+pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc"), pytest.mark.timeout(240)]
+PATIENCE_S = 60.0
+SPEED = 2000
+MIB = 1 << 20
+MESH_BYTES_MAX, DAEMON_BYTES_MAX = 384 * MIB, 384 * MIB
+BATCH = 100
+REGION = "u1"
+BOARD = f"board/electricity/{REGION}"
+TEMPLATE = scaled(load_template("electricity"), SPEED).hash
+T = TypeVar("T")
+
+
+def processes(pid: int) -> list[int]:
+    """A node's own process and its mesh's."""
+    return [pid, *map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory a process uses."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _answers(batch: int, frame: Frame) -> bool:
+    return isinstance(frame, Ack) and frame.batch == batch
+
+
+@dataclass
+class Stranger:
+    """A peer with a hand on every byte it sends, that waits for the relay's answers as an honest one would."""
+
+    hostile: Hostile
+    batches: Iterator[int] = field(default_factory=lambda: count(1))
+
+    @classmethod
+    async def enter(cls, address: str, network: bytes) -> "Stranger":
+        return cls(await (await Hostile.connect(address)).greet(hello=replace(HELLO, network=network)))
+
+    async def say(self, *frames: Frame) -> None:
+        data = b"".join(map(encode_frame, frames))
+        for start in range(0, len(data), 60_000):
+            await self.hostile.data(data[start : start + 60_000])
+
+    async def hear(self, test: Callable[[Frame], bool]) -> Frame:
+        """The next frame that passes; pings on the way are answered."""
+        while True:
+            frame = await self.hostile.hear()
+            if isinstance(frame, Ping):
+                await self.say(Pong(frame.n))
+            elif test(frame):
+                return frame
+
+    async def verdicts(self, *raws: bytes) -> tuple[str, ...]:
+        """What the relay makes of each record, once it has committed those it takes."""
+        codes: tuple[str, ...] = ()
+        for start in range(0, len(raws), BATCH):
+            batch = next(self.batches)
+            await self.say(Records(batch, raws[start : start + BATCH]))
+            answer = await self.hear(partial(_answers, batch))
+            assert isinstance(answer, Ack)
+            codes += answer.codes
+        return codes
+
+    async def tell(self, *messages: Message | bytes) -> None:
+        """Gossip, at the pace at which the relay reads it."""
+        raws = [one if isinstance(one, bytes) else encode_message(one) for one in messages]
+        for start in range(0, len(raws), 10):
+            await self.say(*map(MessageFrame, raws[start : start + 10]), Ping(start))
+            await self.hear(Pong(start).__eq__)
+
+    async def leave(self) -> None:
+        await self.hostile.tcp.aclose()
+
+
+@dataclass
+class Place:
+    """A relay, an honest member who keeps to it, and their APIs."""
+
+    relay: Node
+    member: Node
+    intents: Iterator[int] = field(default_factory=lambda: count(1))
+    pids: list[int] = field(default_factory=list)
+
+    def begin(self) -> None:
+        self.watch = Client(self.relay.home)
+        self.honest = Client(self.member.home)
+        self.network = load(self.relay.home, {}, {}).network.id
+        self.pids = processes(self.watch.pid) + processes(self.honest.pid)
+        assert len(self.pids) == 4
+        self.arrives()
+
+    def attack(self, story: Callable[[Stranger], Awaitable[T]]) -> T:
+        """Runs an attack while the API is asked again and again; then nobody may have noticed anything."""
+        over, slowest = threading.Event(), [0.0]
+
+        def ask() -> None:
+            while not over.wait(0.2):
+                began = time.monotonic()
+                Client(self.relay.home).get("/status")
+                slowest.append(time.monotonic() - began)
+
+        async def bounded() -> T:
+            with trio.fail_after(PATIENCE_S * 2):
+                stranger = await Stranger.enter(self.relay.addresses[0], self.network)
+                try:
+                    return await story(stranger)
+                finally:
+                    with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
+                        await stranger.leave()
+
+        asker = threading.Thread(target=ask)
+        asker.start()
+        try:
+            result: T = trio.run(bounded)
+        finally:
+            over.set()
+            asker.join()
+        assert max(slowest) < 5, f"the API took {max(slowest):.1f} s"
+        self.unharmed()
+        return result
+
+    def unharmed(self) -> None:
+        """The same processes, in bounded memory, and the member's next intent arrives."""
+        assert processes(self.watch.pid) + processes(self.honest.pid) == self.pids
+        for daemon, mesh in (self.pids[:2], self.pids[2:]):
+            assert resident(daemon) < DAEMON_BYTES_MAX
+            assert resident(mesh) < MESH_BYTES_MAX
+        self.arrives()
+        for node in (self.relay, self.member):
+            assert "INTERNAL" not in (node.home / "node.log").read_text()
+
+    def arrives(self) -> None:
+        """The member puts a new version of an intent on the board, and waits until the relay has it."""
+        number = next(self.intents)
+        ready_by = time.time_ns() // 10**6 + 10**8
+        intent = {"name": "home", "category": "electricity", "region": REGION, "want": number, "tolerate": 0}
+        intent |= {"spend_minor": 5000, "readiness": "exploring", "ready_by": ready_by}
+        record = self.honest.post("/intents", intent)["id"]
+        self.watch.wait(lambda: self.holds(record), "the honest member's intent", int(PATIENCE_S))
+
+    def holds(self, record: str) -> bool:
+        """Whether the relay's log ends with this record, or nearly."""
+        last = self.watch.get("/log", limit="0")["last"]
+        rows = self.watch.get("/log", after=str(max(0, last - 100)), limit="100")["records"]
+        return any(row["id"] == record for row in rows)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("place")
+    relay, member = Node(folder / "relay"), Node(folder / "member")
+    config = f'[network]\nname = "siege"\nsalt = "{os.urandom(8).hex()}"\nspeed = {SPEED}\n[api]\nport = 0\n'
+    for node in (relay, member):
+        node.home.mkdir(mode=0o700)
+        (node.home / "config.toml").write_text(config)
+        node.init()
+    relay.flags = ("--role", "relay", "--listen", f"/ip4/127.0.0.1/tcp/{port}")
+    try:
+        relay.spawn()
+        assert relay.ready()
+        member.flags = ("--relay", relay.addresses[0])
+        member.spawn()
+        assert member.ready()
+        found = Place(relay, member)
+        found.begin()
+        yield found
+        for node in (member, relay):
+            node.end()
+    finally:
+        for node in (relay, member):
+            if node.process and node.process.poll() is None:
+                node.kill()
+
+
+def now() -> int:
+    return time.time_ns() // 10**6
+
+
+def signed(
+    author: Persona,
+    network: bytes,
+    kind: str,
+    scope: str,
+    body: dict[str, Any],
+    slot: list[Any],
+    times: tuple[int, int],
+) -> bytes:
+    """Whatever is signed, in the form of a record: `Record.sign` refuses what a receiver would."""
+    packed = encode(body)
+    wire = encode([network, kind, author.key, scope, slot, *times, [], digest("body", packed), len(packed)])
+    return encode([wire, author.sign(digest("record", wire)), packed])
+
+
+def intent(place: Place, author: Persona, name: str = "i", seq: int = 1, **changes: Any) -> Record:
+    """An intent with nothing wrong but what is changed."""
+    body = {"template": TEMPLATE, "want": 1, "tolerate": 0, "spend_minor": 100, "readiness": "ready"}
+    body |= {"ready_by": now() + 10**8, "levels": {}, "terms": []} | changes.pop("body", {})
+    given: dict[str, Any] = {"network": place.network, "kind": "intent.1", "scope": BOARD}
+    given |= {"slot": Slot("latest", name, seq), "created": now(), "expires": now() + 10**8}
+    return Record.sign(author, body=body, **(given | changes))
+
+
+def somebody() -> Persona:
+    return Persona.from_seed(os.urandom(32))
+
+
+def test_each_ill_meant_record_is_answered_with_its_clause_and_costs_nobody_else(place: Place) -> None:
+    """REC-12, REC-13, REC-14, GOS-3, GOS-6, GOS-7, FRM-24: none of it ends the connection, for an honest peer may carry
+    each.
+    """
+    make = partial(intent, place)
+    me, other = somebody(), somebody()
+    nine, eight = make(me, seq=9), make(me, seq=8)
+    tied = sorted((make(other, seq=5, body={"want": want}) for want in (1, 2)), key=lambda one: one.id)
+    lasting = now(), now() + 10**6
+
+    def foreign(scope: str, body: dict[str, Any]) -> bytes:
+        return signed(me, place.network, "gossip.9", scope, body, [], lasting)
+
+    said: list[tuple[str, Record | bytes]] = [
+        ("", nine),
+        ("", nine),  # replayed
+        ("REC-14", eight),  # the slot does not go back
+        ("", tied[1]),
+        ("", tied[0]),  # the smaller id wins
+        ("REC-14", tied[1]),
+        ("REC-13", make(me, name="future", created=now() + 700_000, expires=now() + 10**8)),
+        ("REC-13", make(me, name="past", created=now() - 10**6, expires=now() - 1)),
+        ("GOS-3", make(me, scope="board/electricity/u9")),
+        ("GOS-3", foreign("coop/" + "7" * 32, {})),
+        ("", foreign(BOARD, {"what": "ever"})),
+        ("REC-12", foreign(BOARD, {"what": "x" * 5000})),
+        ("GOS-6", make(me, name="orphan", refs=(bytes(32),))),
+        *(("", make(me, name=f"n{number}")) for number in range(LIVE_INTENTS_MAX - 1)),
+        ("GOS-7", make(me, name="one-too-many")),
+    ]
+
+    async def story(stranger: Stranger) -> None:
+        for at, (code, one) in enumerate(said):
+            assert await stranger.verdicts(one if isinstance(one, bytes) else one.raw) == (code,), at
+
+    place.attack(story)
+
+
+def test_an_equivocation_is_noticed_and_only_its_author_suffers(place: Place) -> None:
+    """REC-14"""
+    liar, honest = somebody(), somebody()
+    scope = f"trust/{liar.key.hex()[:1]}"
+
+    def marker(author: Persona, number: int) -> bytes:
+        body = {"intent": bytes(32), "roster": number.to_bytes(32, "big")}
+        slot = Slot("once", "m", 0)
+        return Record.sign(
+            author, place.network, "commitment-marker.1", BOARD, body, created=now(), expires=now() + 10**7, slot=slot
+        ).raw
+
+    noticed = threading.Event()
+
+    def listen() -> None:
+        for name, data in place.watch.events(PATIENCE_S):
+            if name == "change" and data.get("topic") == "fault" and data["detail"]["author"] == liar.key.hex():
+                noticed.set()
+                return
+
+    async def story(stranger: Stranger) -> None:
+        assert await stranger.verdicts(marker(honest, 1)) == ("",)
+        codes = await stranger.verdicts(*(marker(liar, number) for number in range(ONCE_HELD_MAX + 3)))
+        assert codes == ("",) * ONCE_HELD_MAX + ("REC-14",) * 3
+        assert await stranger.verdicts(marker(honest, 1), intent(place, honest).raw) == ("", "")
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    place.attack(story)
+    assert noticed.wait(PATIENCE_S), scope
+
+
+def longer(raw: bytes) -> bytes:
+    """The same values in another encoding, their signature untouched."""
+    assert raw[0] == 0x93
+    return b"\xdc\x00\x03" + raw[1:]
+
+
+def spoiled(place: Place) -> list[tuple[str, str, bytes]]:
+    """(name, clause, bytes) of records that are bad for every node for ever."""
+    good = intent(place, somebody())
+    wire, signature, packed = msgpack.unpackb(good.raw)
+    body = dict(good.body)
+    elsewhere = intent(place, somebody(), network=bytes(32))
+
+    def lie(kind: str, scope: str, body: dict[str, Any], slot: list[Any], times: tuple[int, int] = (0, 9)) -> bytes:
+        return signed(somebody(), place.network, kind, scope, body, slot, times)
+
+    flipped = bytes([signature[0] ^ 1]) + signature[1:]
+    return [
+        ("one bit of the signature", "REC-", encode([wire, flipped, packed])),
+        ("one bit of the body", "", good.raw[:-1] + bytes([good.raw[-1] ^ 1])),
+        (
+            "another author's signature",
+            "REC-",
+            encode([wire, msgpack.unpackb(intent(place, somebody()).raw)[1], packed]),
+        ),
+        ("longer forms", "ENC-", longer(good.raw)),
+        ("bytes behind", "ENC-", good.raw + b"\xc0"),
+        ("cut short", "ENC-", good.raw[:-1]),
+        ("too large", "MSH-6", bytes(65_537)),
+        ("of another network", "REC-5", elsewhere.raw),
+        ("in a scope of another family", "REC-", lie("intent.1", "trust/a", body, ["latest", "i", 1])),
+        ("a slot of another mode", "REC-", lie("intent.1", BOARD, body, ["once", "i", 0])),
+        ("a field too many", "REC-11", lie("intent.1", BOARD, body | {"x": 1}, ["latest", "i", 1])),
+        ("a field of another type", "REC-11", lie("intent.1", BOARD, body | {"want": "1"}, ["latest", "i", 1])),
+        ("an end before its beginning", "REC-10", lie("intent.1", BOARD, body, ["latest", "i", 1], (now(), 1))),
+        ("nothing", "ENC-", b""),
+        ("noise", "", os.urandom(300)),
+        ("nested", "ENC-", b"\x91" * 60_000),
+        ("a huge claim", "ENC-", b"\xdd\xff\xff\xff\xff"),
+    ]
+
+
+def test_bytes_that_are_no_record_cost_their_sender_the_connection(place: Place) -> None:
+    """REC-4, REC-5, REC-6, MSH-9, MSH-14"""
+    good = intent(place, somebody())
+
+    async def story(stranger: Stranger) -> None:
+        assert await stranger.verdicts(good.raw) == ("",)
+        for name, code, raw in spoiled(place):
+            other = await Stranger.enter(place.relay.addresses[0], place.network)
+            await other.say(Records(1, (intent(place, somebody()).raw, raw)))
+            said = await other.hostile.dismissed()
+            assert said, name
+            assert said.startswith(code), (name, said)
+        assert await stranger.verdicts(good.raw) == ("",), "who sent nothing bad stays"
+
+    place.attack(story)
+
+
+def test_gossip_that_is_none_costs_its_sender_the_connection(place: Place) -> None:
+    """GOS-1, GOS-2, GOS-5, REC-7, SYN-5"""
+    garbage = [
+        ("ENC-", b""),
+        ("", os.urandom(100)),
+        ("GOS-1", encode(["shout", ["board/a/b"]])),
+        ("GOS-1", encode({"subscribe": 1})),
+        ("REC-7", encode(["subscribe", ["Not A Scope"]])),
+        ("REC-7", encode(["subscribe", [7]])),
+        ("GOS-2", encode(["subscribe", ["board/a/b"] * (SCOPES_PER_MESSAGE_MAX + 1)])),
+        ("GOS-5", encode(["want", BOARD, [bytes(31)]])),
+        ("", encode(["want", BOARD, [bytes(32)] * (WANT_IDS_MAX + 1)])),
+        ("SYN-", encode_message(Sync(BOARD, os.urandom(500)))),
+        ("SYN-", encode_message(Sync(BOARD, b"\x61" + b"\xff" * 60_000))),
+        ("SYN-", encode_message(Sync(BOARD, b""))),
+    ]
+
+    async def story(stranger: Stranger) -> None:
+        for at, (code, data) in enumerate(garbage):
+            other = await Stranger.enter(place.relay.addresses[0], place.network)
+            await other.say(MessageFrame(data))
+            said = await other.hostile.dismissed()
+            assert said, (at, data[:20])
+            assert said.startswith(code), (at, said)
+        # What is merely beside the point is let pass.
+        await stranger.tell(Answer(BOARD, os.urandom(99)), Unsubscribe(("board/a/b",)), Sync("board/a/b", b"\x61"))
+        assert await stranger.verdicts(intent(place, somebody()).raw) == ("",)
+
+    place.attack(story)
+
+
+def test_floods_of_wants_subscriptions_and_rounds(place: Place) -> None:
+    """GOS-2, GOS-5: ids that nobody holds, scopes that nobody follows, reconciliation for its own sake"""
+    scopes = [f"coop/{number:032x}" for number in range(SCOPES_PER_PEER_MAX + 500)]
+    some = [tuple(scopes[at : at + SCOPES_PER_MESSAGE_MAX]) for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX)]
+    wants = [Want(BOARD, tuple(os.urandom(32) for _ in range(WANT_IDS_MAX))) for _ in range(100)]
+
+    async def story(stranger: Stranger) -> None:
+        await stranger.tell(*wants)
+        await stranger.tell(*map(Subscribe, some), *map(Subscribe, some))
+        await stranger.tell(*map(Unsubscribe, some))
+        for _ in range(3):
+            await stranger.tell(*map(Subscribe, some), *map(Unsubscribe, some))
+
+    before = [resident(pid) for pid in place.pids]
+    place.attack(story)
+    grown = [resident(pid) - was for pid, was in zip(place.pids, before, strict=True)]
+    assert max(grown) < 96 * MIB, [size // MIB for size in grown]
+
+
+def test_headlines_of_deals_that_do_not_exist() -> None:
+    """GOS-3: anybody writes headlines; a supplier waits at so many empty deals, and finds those that are not empty."""
+    template = load_template("electricity")
+    settings = Settings(network=bytes(32), role="supplier", templates={template.hash: template}, presets={})
+    engine = Engine(settings, [somebody()], random.Random(1), os.urandom)
+    engine.handle(ev.Submit(1, Watch("electricity", REGION)), now())
+    end = now() + 10**8
+
+    def headline(number: int) -> Record:
+        body = {"deal": number.to_bytes(16, "big"), "template": template.hash, "members": 9, "pooled_minor": 9}
+        slot, author = Slot("once", "r", 0), Persona.from_seed(number.to_bytes(32, "big"))
+        return Record.sign(
+            *(author, bytes(32), "headline.1", BOARD, body | {"quote_until": end}),
+            created=now(),
+            expires=end,
+            slot=slot,
+        )
+
+    for number in range(DEALS_EMPTY_MAX + 200):
+        engine.handle(ev.RecordReceived(headline(number), "stranger"), now())
+    while engine.deadline is not None and engine.deadline <= now():
+        engine.handle(ev.Tick(), now())
+    assert sum(scope.startswith("deal/") for scope in engine.scopes()) == DEALS_EMPTY_MAX
+
+
+def test_ten_thousand_intents_of_fresh_keys(place: Place) -> None:
+    """GOS-8, STO-13: taken, for each could be honest; slowly or fast, everybody else's go on"""
+    raws = [intent(place, Persona.from_seed(number.to_bytes(32, "big"))).raw for number in range(10_000)]
+
+    async def story(stranger: Stranger) -> None:
+        codes = await stranger.verdicts(*raws)
+        assert set(codes) == {""}
+
+    place.attack(story)
+    began = time.monotonic()
+    board = place.watch.get(f"/board/electricity/{REGION}")
+    assert board["intents"] >= 10_000
+    assert time.monotonic() - began < 5
