@@ -7,23 +7,23 @@ Spec: 08-negotiation, NEG-40 to NEG-53; 09-accountability, AGR-1 to AGR-5.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from protocol.allocation import Allocation, Demand, allocate
+from protocol.award import Award, agreement_hash, parse_award
 from protocol.box import Box, Question, held_once, settled
 from protocol.coop import Coop, question_name
 from protocol.decision import Council, Decided, Docket
-from protocol.encoding import decode, digest, digest_of, encode
+from protocol.encoding import digest, encode
 from protocol.errors import Ignore, Reject
 from protocol.log import Log
 from protocol.mandate import Mandate, witnesses_hash
 from protocol.negotiation import Bid, Ranking, Request, Requirement, open_commitment, rank
-from protocol.params import BIDS_MAX, PACK_MAX
+from protocol.params import BIDS_MAX
 from protocol.record import Record, embedded
-from protocol.schema import array, data, fields, integer, pair, text
 from protocol.template import Template
 
 # The life of a deal (NEG-41): (state, fact) -> state.
@@ -41,20 +41,6 @@ DEAL: Mapping[tuple[str, str], str] = {
 }
 DEAL_TERMINAL = ("void", "agreed", "countersigned", "delivered")
 
-_LOT = pair(data(32), integer(1, 10**9))
-_AWARD = fields(
-    {"rfq": data(32), "roster": data(32), "refused": array(pair(data(32), text(16)), BIDS_MAX)},
-    {
-        "quotation": data(32),
-        "supplier": data(32),
-        "ladder": array(pair(integer(1), integer(1)), 16, 1),
-        "capacity": integer(1, 10**9),
-        "pack": integer(1, PACK_MAX),
-        "unit_price_minor": integer(1),
-        "lots": array(_LOT, 500, 1),
-    },
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Opening:
@@ -62,26 +48,6 @@ class Opening:
 
     nonce: bytes
     quote: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Award:
-    """The certified choice of a quotation, or of none; enough to allocate again on the commitments (NEG-50)."""
-
-    value: bytes
-    hash: bytes
-    supplier: bytes
-    quotation: bytes
-    ladder: tuple[tuple[int, int], ...]
-    capacity: int
-    pack: int
-    unit_price_minor: int
-    lots: tuple[tuple[bytes, int], ...]
-    refused: tuple[tuple[bytes, str], ...]
-
-    def lot(self, member: bytes) -> int:
-        """The quantity awarded to a member, 0 without a lot."""
-        return dict(self.lots).get(member, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,38 +302,6 @@ def award_value(deal: Deal, coop: Coop, ranking: Ranking) -> bytes:
     return encode(base)
 
 
-def parse_award(value: bytes, rfq: bytes, roster: bytes) -> Award | None:
-    """The award in a certified value; None when no quotation fits, or when its witnesses certified what is no award."""
-    try:
-        body = decode(value)
-        _AWARD(body, "award")
-        if (body["rfq"], body["roster"]) != (rfq, roster):
-            return None
-        lots = tuple((member, quantity) for member, quantity in body["lots"])
-        refused = tuple((supplier, code) for supplier, code in body["refused"])
-        ladder = tuple((minimum, price) for minimum, price in body["ladder"])
-        return Award(
-            value,
-            digest_of("award", body),
-            body["supplier"],
-            body["quotation"],
-            ladder,
-            body["capacity"],
-            body["pack"],
-            body["unit_price_minor"],
-            lots,
-            refused,
-        )
-    except (Reject, KeyError):
-        return None
-
-
-def agreement_hash(award: Award, agreement: Allocation) -> bytes:
-    """What the supplier countersigns: the award, the price and each member's share (AGR-1)."""
-    shares = [list(share) for share in agreement.shares]
-    return digest_of("agreement", [award.hash, agreement.unit_price_minor, shares])
-
-
 def demand_of(record: Record) -> Demand:
     """The numbers of a pledge or a commitment."""
     body = record.body
@@ -391,13 +325,3 @@ def _good_reveal(rfq: bytes, manifest: bytes, boxes: int, record: Record) -> boo
 def _good_commitment(rfq: bytes, award: bytes, record: Record) -> bool:
     body = record.body
     return bool(body["rfq"] == rfq and body["award"] == award and body["least"] <= body["want"])
-
-
-def refusals(award: Award | None, value: bytes) -> Sequence[tuple[bytes, str]]:
-    """Who was refused and by which clause, also when nobody was awarded."""
-    if award is not None:
-        return award.refused
-    try:
-        return tuple((supplier, code) for supplier, code in decode(value).get("refused", []))
-    except (Reject, AttributeError, ValueError, TypeError):
-        return ()

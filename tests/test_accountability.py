@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from protocol import commands as ask
 from protocol.accountability import came_late, co_signed, evidence
 from protocol.allocation import Allocation
-from protocol.deal import Award, agreement_hash
+from protocol.award import Award, agreement_hash
 from protocol.encoding import encode
 from protocol.engine.core import trust_scope
 from protocol.errors import CommandError

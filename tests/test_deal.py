@@ -14,19 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.allocation import Demand, allocate
+from protocol.award import parse_award, refusals
 from protocol.box import manifest
 from protocol.coop import Coop, question_name
-from protocol.deal import (
-    DEAL,
-    Deal,
-    award_value,
-    find_request,
-    parse_award,
-    ranking_of,
-    read_deal,
-    read_mandate,
-    refusals,
-)
+from protocol.deal import DEAL, Deal, award_value, find_request, ranking_of, read_deal, read_mandate
 from protocol.decision import Docket, value_hash
 from protocol.encoding import decode, digest, digest_of, encode
 from protocol.engine.opening import _opened

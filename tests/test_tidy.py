@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A file of protocol/ imports only files to its left.
 ORDER = (
     "params errors encoding identity schema kinds record template commands events index log sync gossip"
-    " preference formation decision box charter election allocation negotiation offer mandate coop deal"
+    " preference formation decision box charter election allocation negotiation offer mandate award coop deal"
     " reputation accountability proof bundle engine"
 ).split()
 PURE = set(

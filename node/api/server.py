@@ -254,9 +254,7 @@ def _count(request: web.Request, name: str, default: int) -> int:
 
 
 def status(error: CommandError) -> int:
-    """400 for a malformed request, 409 for one whose time is not now, 422 for a command that cannot be done, 503 for a disk
-    that fails (API-9).
-    """
+    """400: malformed; 409: its time is not now; 422: cannot be done; 503: the disk fails (API-9)."""
     if error.code == convert.CODE:
         return 400
     if isinstance(error, NotNow):

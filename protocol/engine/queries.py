@@ -11,7 +11,8 @@ from protocol import commands as ask
 from protocol.accountability import evidence
 from protocol.bundle import make
 from protocol.coop import Coop, lapsed
-from protocol.deal import DEAL_TERMINAL, Deal, as_awarded, refusals
+from protocol.award import refusals
+from protocol.deal import DEAL_TERMINAL, Deal, as_awarded
 from protocol.encoding import decode
 from protocol.engine.board import own_intents
 from protocol.engine.core import Core, trust_scope
