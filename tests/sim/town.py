@@ -18,6 +18,7 @@ from tests.sim.world import World
 
 EPOCH_MS = 30_000
 STEP_MS = 500
+TOO_LATE = ("API-1", "DEC-13", "NEG-50", "NEG-51", "REC-14")  # something happened while they thought; they may retry
 TERMINAL = ("void", "agreed", "countersigned", "delivered")
 
 
@@ -50,6 +51,7 @@ class Town:
         for name in self.suppliers:
             self.world.add(name, "supplier", names)
         self.silent: dict[str, None] = {}
+        self.hostile: tuple[str, ...] = ()
         self.standing: tuple[str, ...] = tuple(self.members[:2])
         self.declining: tuple[str, ...] = tuple(self.members[3:4])
         self.acts: dict[str, Callable[[str, dict[str, Any]], Any]] = {
@@ -93,7 +95,7 @@ class Town:
                     try:
                         self.world.ask(name, command)
                     except CommandError as error:
-                        if error.code not in ("API-1", "DEC-13", "NEG-51", "REC-14"):  # the box closed while they thought
+                        if error.code not in TOO_LATE and name not in self.hostile:
                             raise
 
     def live(self, virtual_ms: int, done: Callable[[], bool]) -> bool:
