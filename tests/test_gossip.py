@@ -269,6 +269,33 @@ def test_a_want_is_given_what_is_held() -> None:
     assert home.hear("relay", Want(BOARD, (ID, record.id))) == [SendRecords("relay", BOARD, (record.id,))]
 
 
+def test_what_a_certified_manifest_lists_is_asked_of_everybody_who_may_have_it() -> None:
+    """GOS-5, DEC-19: of whom it dialled and who subscribes, again after a minute, until it is there."""
+    made = Handmade()
+    lost = next(one for one in made.records if one.kind == "pledge.1")
+    home = Peer("home", scopes=(made.scope,))
+    home.link("ann", scopes=(made.scope,))
+    home.link("ben", outbound=True, scopes=())
+    home.link("cat", scopes=())
+    home.now = made.now
+
+    def wanted() -> list[tuple[str, Message]]:
+        return [(peer, message) for peer, message in sent(home.settle()) if isinstance(message, Want)]
+
+    for record in made.records:
+        if record is not lost and record.scope == made.scope:
+            home.take(record, "ann")
+    asked = [(peer, Want(made.scope, (lost.id,))) for peer in ("ann", "ben")]
+    assert wanted() == asked
+    home.now += 59_000
+    assert wanted() == []
+    home.now += 1_000
+    assert wanted() == asked
+    home.take(lost, "ann")
+    home.now += 60_000
+    assert wanted() == []
+
+
 def test_a_new_record_goes_to_those_who_follow_but_not_back() -> None:
     """GOS-10: stored first; not to the source; not to those who do not subscribe; never twice."""
     home = Peer("home")
