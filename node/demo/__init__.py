@@ -44,7 +44,7 @@ def run(
     seed = secrets.randbelow(10**6) if seed is None else seed
     found = town.settle(seed, members, suppliers, choices)
     folder = Path(tempfile.mkdtemp(prefix="wltm-demo-"))
-    kept = out or Path(tempfile.mkdtemp(prefix="wltm-deals-"))
+    kept = out.absolute() if out else Path(tempfile.mkdtemp(prefix="wltm-deals-"))
     try:
         kept.mkdir(parents=True, exist_ok=True)
         pace = speed or max(1, SPEED * SPEED_MEMBERS // max(SPEED_MEMBERS, members))
@@ -58,10 +58,10 @@ def run(
 
 
 async def _guarded(plan: Plan, headless: bool, began: float) -> dict[str, Any]:
-    """A run that SIGTERM ends like Ctrl-C."""
+    """A run that SIGTERM and a closed terminal end like Ctrl-C."""
     task = asyncio.current_task()
     assert task is not None
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
     try:
         return await _played(plan, headless, began)

@@ -103,7 +103,10 @@ class Director:
                 self._behind(group, one.live())
             self._behind(group, self._power_cut())
             await self._form()
-            await together(self._conclude(coop) for coop in sorted(self.story.coops))
+            concluded: dict[str, None] = {}
+            while coming := [coop for coop in sorted(self.story.coops) if coop not in concluded]:
+                await together(self._conclude(coop) for coop in coming)
+                concluded.update(dict.fromkeys(coming))
             await self._finish()
             for task in self._background:
                 task.cancel()
