@@ -54,7 +54,8 @@ def attend(core: Core, context: Context) -> None:
             core.notify("coop", coop=coop.hash[:16], state="void", members=len(coop.members))
         return
     until = coop.charter.header.expires
-    context.wake_at(until if coop.state != "called" else coop.charter.header.created + coop.times["join_ms"] + 1)
+    ends = until if coop.state != "called" else coop.charter.header.created + coop.times["join_ms"] + 1
+    context.wake_at(ends if core.now < ends else None)
     _accept(core, context, coop)
     _join(core, context, coop)
     witness.fetch_missing(core, context, coop.council, coop.open)
