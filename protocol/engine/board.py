@@ -27,7 +27,11 @@ from protocol.template import Template
 def attend(core: Core, context: Context) -> None:
     """Look at the board again: charters that list me, requests to quote for, an epoch that has ended."""
     for call in sorted(context.log.of_kind("call.1"), key=lambda one: (one.header.created, one.id)):
-        _consider_call(core, context, call)
+        if call.id not in context.calls:
+            context.calls[call.id] = _charter_in(core, context.scope, call)
+        if (charter := context.calls[call.id]) is not None:
+            _consider(core, context, charter)
+    context.calls = {one: charter for one, charter in context.calls.items() if one in context.log.records}
     if core.settings.role == "supplier":
         _follow_deals(core, context)
     _form(core, context)
@@ -225,22 +229,28 @@ def publish_charter(core: Core, context: Context, founder: Persona, body: dict[s
     return hashed
 
 
-def _consider_call(core: Core, context: Context, call: Record) -> None:
-    """Join the first charter that lists an own intent's author and agrees with our own computation (FRM-11)."""
+def _charter_in(core: Core, board: str, call: Record) -> Record | None:
+    """The charter that a call shows, when it is right and lists an own persona. Anybody calls, so each is read once."""
     try:
         charter = embedded(call.body["charter"], core.settings.network)
     except (Reject, Ignore):
-        return
+        return None
+    if charter.kind != "charter.1" or charter.author != call.author:
+        return None
     hashed = charter_hash(charter.author, charter.body)
-    scope = coop_scope(hashed)
-    good = charter.kind == "charter.1" and charter.author == call.author and hashed[:16] == call.body["coop"]
-    if not good or charter.scope != scope or f"wish/{scope}" in core.facts:
-        return
+    good = hashed[:16] == call.body["coop"] and charter.scope == coop_scope(hashed)
+    ours = any(key in core.personas for key in charter.body["listed"])
+    return charter if good and ours and _rightly_founded(core, board, charter) else None
+
+
+def _consider(core: Core, context: Context, charter: Record) -> None:
+    """Join the first charter that lists an own intent's author and agrees with our own computation (FRM-11)."""
+    scope = charter.scope
     template = core.settings.templates.get(charter.body["template"])
     listed, epoch = charter.body["listed"], charter.body["epoch"]
-    if template is None or core.now // template.epoch_ms not in (epoch, epoch + 1):
+    if f"wish/{scope}" in core.facts:
         return
-    if not _rightly_founded(core, context.scope, charter):
+    if template is None or core.now // template.epoch_ms not in (epoch, epoch + 1):
         return
     for intent in own_intents(core, context):
         name = intent.header.slot.name if intent.header.slot else ""

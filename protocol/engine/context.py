@@ -51,6 +51,7 @@ class Context:
     openings: dict[bytes, Opening | None] = field(default_factory=dict)
     receipts_due: dict[str, int] = field(default_factory=dict)
     formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
+    calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
     shown: str = ""
     named: bytes = b""  # of a deal: the request that its co-op certified
     _coop: tuple[int, Coop | None] = (-1, None)
