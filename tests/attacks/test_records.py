@@ -26,8 +26,10 @@ from node.cli.client import Client
 from node.config import load
 from node.mesh.wire import Ack, Frame, Ping, Pong, Records, encode_frame
 from node.mesh.wire import Message as MessageFrame
+from node.presets import presets
 from node.template import load as load_template
 from protocol import events as ev
+from protocol.charter import charter_hash, coop_scope
 from protocol.commands import Watch
 from protocol.encoding import digest, encode
 from protocol.engine import Engine, Settings
@@ -434,29 +436,62 @@ def test_floods_of_wants_subscriptions_and_rounds(place: Place) -> None:
     assert max(grown) < 96 * MIB, [size // MIB for size in grown]
 
 
-def test_headlines_of_deals_that_do_not_exist() -> None:
-    """GOS-3: anybody writes headlines; a supplier waits at so many empty deals, and finds those that are not empty."""
+def watching(role: str) -> Engine:
+    """A core that watches the board, and nobody beside it."""
     template = load_template("electricity")
-    settings = Settings(network=bytes(32), role="supplier", templates={template.hash: template}, presets={})
+    settings = Settings(network=bytes(32), role=role, templates={template.hash: template}, presets=presets(1))
     engine = Engine(settings, [somebody()], random.Random(1), os.urandom)
     engine.handle(ev.Submit(1, Watch("electricity", REGION)), now())
-    end = now() + 10**8
+    return engine
 
-    def headline(number: int) -> Record:
-        body = {"deal": number.to_bytes(16, "big"), "template": template.hash, "members": 9, "pooled_minor": 9}
-        slot, author = Slot("once", "r", 0), Persona.from_seed(number.to_bytes(32, "big"))
-        return Record.sign(
-            *(author, bytes(32), "headline.1", BOARD, body | {"quote_until": end}),
-            created=now(),
-            expires=end,
-            slot=slot,
-        )
 
-    for number in range(DEALS_EMPTY_MAX + 200):
-        engine.handle(ev.RecordReceived(headline(number), "stranger"), now())
+def settle(engine: Engine) -> float:
+    """Seconds of work until the engine has attended to everything."""
+    began = time.process_time()
     while engine.deadline is not None and engine.deadline <= now():
         engine.handle(ev.Tick(), now())
+    return time.process_time() - began
+
+
+def shouted(number: int, kind: str, body: dict[str, Any], scope: str = BOARD) -> Record:
+    """What the stranger of this number says once."""
+    author, slot = Persona.from_seed(number.to_bytes(32, "big")), Slot("once", "r", 0)
+    return Record.sign(author, bytes(32), kind, scope, body, created=now(), expires=now() + 10**8, slot=slot)
+
+
+def test_headlines_of_deals_that_do_not_exist() -> None:
+    """GOS-3: anybody writes headlines; a supplier waits at so many empty deals and no more"""
+    engine = watching("supplier")
+    body = {
+        "template": load_template("electricity").hash,
+        "members": 9,
+        "pooled_minor": 9,
+        "quote_until": now() + 10**8,
+    }
+    for number in range(DEALS_EMPTY_MAX + 200):
+        headline = shouted(number, "headline.1", body | {"deal": number.to_bytes(16, "big")})
+        engine.handle(ev.RecordReceived(headline, "stranger"), now())
+    settle(engine)
     assert sum(scope.startswith("deal/") for scope in engine.scopes()) == DEALS_EMPTY_MAX
+
+
+def test_calls_that_concern_nobody_are_read_once() -> None:
+    """FRM-11: else whoever calls often enough stops the node at every record of the board"""
+    engine, template = watching("home"), load_template("electricity")
+    body: dict[str, Any] = {"nonce": bytes(16), "purpose": "x", "category": "electricity", "region": REGION}
+    body |= {"template": template.hash, "epoch": now() // template.epoch_ms, "least": 2, "most": 9}
+    body |= {"fee_max_minor": 0, "risk": "lowest", "times": dict.fromkeys(next(iter(presets(1).values())), 10**9)}
+    for number in range(1, 1001):
+        key = Persona.from_seed(number.to_bytes(32, "big")).key
+        whole = body | {"listed": [key], "witnesses": [key]}
+        charter = shouted(number, "charter.1", whole, coop_scope(charter_hash(key, whole)))
+        call = shouted(number, "call.1", {"coop": charter_hash(key, whole)[:16], "charter": charter.raw})
+        engine.handle(ev.RecordReceived(call, "stranger"), now())
+    first = settle(engine)
+    engine.handle(
+        ev.RecordReceived(shouted(0, "commitment-marker.1", {"intent": bytes(32), "roster": bytes(32)}), ""), now()
+    )
+    assert settle(engine) < first / 4
 
 
 def test_ten_thousand_intents_of_fresh_keys(place: Place) -> None:
