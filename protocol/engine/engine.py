@@ -27,7 +27,7 @@ from protocol.events import (
     Submit,
     Tick,
 )
-from protocol.gossip import Answer, Subscribe, Sync, Unsubscribe, Want, parse_message
+from protocol.gossip import Answer, Neighbour, Subscribe, Sync, Unsubscribe, Want, parse_message
 from protocol.identity import Entropy, Persona
 from protocol.params import SCOPES_CARRIED_MAX, SETTLE_STEPS_MAX
 from protocol.record import Record
@@ -168,8 +168,10 @@ class Engine:
         except Reject:
             return ()
         match parsed:
-            case Subscribe(scopes):
-                return scopes if self._core.settings.role == "relay" else ()
+            case Subscribe(scopes) if self._core.settings.role == "relay":
+                return scopes
+            case Sync(scope, _) if self._core.settings.role == "relay":
+                return (scope,)
             case Sync(scope, _) | Answer(scope, _) | Want(scope, _):
                 return (scope,) if scope in self._core.followed else ()
             case _:
@@ -182,19 +184,24 @@ class Engine:
             raise Ignore("GOS-3", "message: from a peer that is not connected")
         match parse_message(data):
             case Subscribe(scopes):
-                for scope in neighbour.subscribe(scopes):
-                    if core.settings.role == "relay" and len(core.followed) < SCOPES_CARRIED_MAX:
-                        core.follow(scope, lasting=False)
+                self._subscribed(neighbour, scopes)
             case Unsubscribe(scopes):
                 for scope in scopes:
                     neighbour.scopes.pop(scope, None)
                 core.release(scopes)
             case Sync(scope, message):
+                self._subscribed(neighbour, (scope,))  # GOS-4: its subscribe may have been lost
                 core.answer(neighbour, scope, message)
             case Answer(scope, message):
                 core.continue_sync(neighbour, scope, message)
             case Want(scope, ids):
                 core.give(neighbour, scope, ids)
+
+    def _subscribed(self, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+        core = self._core
+        for scope in neighbour.subscribe(scopes):
+            if core.settings.role == "relay" and len(core.followed) < SCOPES_CARRIED_MAX:
+                core.follow(scope, lasting=False)
 
     def _submit(self, request: int, command: Any) -> None:
         core = self._core

@@ -166,7 +166,7 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     persona, coop = _awarded(core, context, deal)
     ranking = ranking_of_deal(core, context, deal, coop)
     if deal.award is None or ranking is None or award_value(deal, coop, ranking) != deal.award.value:
-        raise CommandError("NEG-50", "commit: this node computes another award than was certified; decline and ask why")
+        raise CommandError("NEG-50", "commit: this node cannot compute the certified award; try again soon, or decline")
     own = next(one for one in coop.demands if one.member == persona.key)
     within(core, price_minor=own.price_max_minor, supplier=deal.award.supplier)  # the agreement may come out dearer
     _check_unused(core, persona, coop)
