@@ -300,12 +300,9 @@ class Core:
             if scope in self.contexts:
                 self.begin_sync(neighbour, scope)
 
-    def answer(self, neighbour: Neighbour, scope: str, message: bytes) -> None:
-        """Answer a reconciliation that a neighbour began."""
-        if scope in self.followed:
-            self.send(
-                neighbour.name, Answer(scope, respond(self.context(scope).log.items, message, SYNC_FRAME_BYTES_MAX))
-            )
+    def answer(self, scope: str, message: bytes) -> Answer:
+        """The answer to a reconciliation that a neighbour began."""
+        return Answer(scope, respond(self.peek(scope).items, message, SYNC_FRAME_BYTES_MAX))
 
     def continue_sync(self, neighbour: Neighbour, scope: str, message: bytes) -> None:
         """Go on with a reconciliation we began: give what the peer lacks, ask for what we lack."""

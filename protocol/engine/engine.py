@@ -190,8 +190,10 @@ class Engine:
                     neighbour.scopes.pop(scope, None)
                 core.release(scopes)
             case Sync(scope, message):
+                answer = core.answer(scope, message)  # before anything changes, for it may be refused
                 self._subscribed(neighbour, (scope,))  # GOS-4: its subscribe may have been lost
-                core.answer(neighbour, scope, message)
+                if scope in core.followed:
+                    core.send(peer, answer)
             case Answer(scope, message):
                 core.continue_sync(neighbour, scope, message)
             case Want(scope, ids):
