@@ -494,6 +494,17 @@ def test_a_relay_carries_what_is_asked_for_and_no_longer() -> None:
     assert home.engine.scopes() == ()
 
 
+def test_a_sync_is_a_subscription_too() -> None:
+    """GOS-4: the subscribe before it was lost; the relay follows, answers, and offers what is new."""
+    relay = Peer("relay", "relay", scopes=())
+    for peer in ("ann", "ben"):
+        relay.handle(PeerConnected(peer, False))
+    said = sent(relay.hear("ann", Sync(BOARD, b"\x61\x00\x00\x02\x00")))
+    assert [(peer, type(message)) for peer, message in said][-1] == ("ann", Answer)
+    relay.hear("ben", Subscribe((BOARD,)))
+    assert [one.peers for one in relay.take(note(1), "ben") if isinstance(one, Publish)] == [("ann",)]
+
+
 def test_what_a_node_follows_for_itself_no_neighbour_can_end() -> None:
     """GOS-3."""
     relay = Peer("relay", "relay")
