@@ -42,6 +42,7 @@ from protocol.formation import form
 from protocol.gossip import Subscribe, Sync, encode_message
 from protocol.identity import Persona
 from protocol.negotiation import commit_hash
+from protocol.params import ONCE_HELD_MAX
 from protocol.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, Handmade, persona
 from tests.sim.town import Town
@@ -302,6 +303,20 @@ def test_a_relay_without_the_template_holds_the_same(lived: Lived, seed: int) ->
     records = lived.records("coop/", "deal/")
     engine = told(lived, STRANGER, "relay", respectful(records, random.Random(seed)), templates=False)
     assert engine.digest(lived.scope("coop/")) == told(lived, STRANGER, "home", records).digest(lived.scope("coop/"))
+
+
+def test_a_witness_that_accepts_everything_else_first_hides_nothing() -> None:
+    """FRM-24, REC-14: acceptances of other charters are not taken, so they cannot crowd out the good one."""
+    good = next(one for one in MADE.records if one.kind == "accept.1")
+    witness = next(one for one in MADE.witnesses if one.key == good.author)
+    others = [twin(witness, good, charter=bytes([number]) * 32) for number in range(ONCE_HELD_MAX)]
+    for order in ([*others, good], [good, *others]):
+        desk = Desk(STRANGER, [MADE.records[0]])
+        desk.do(PeerConnected("peer", False))
+        for one in (*order, *until(MADE, "forming")):
+            offer(desk, RecordReceived(one, "peer"))
+        assert desk.ask(ask.AskCoop(MADE.hash[:16]))["state"] == "forming"
+        assert desk.engine.digest(MADE.scope) == at(MADE, "forming", STRANGER).engine.digest(MADE.scope)
 
 
 def test_one_record_less_shows(lived: Lived) -> None:

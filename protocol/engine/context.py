@@ -93,10 +93,14 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
     if record.kind == "charter.1":
         return coop_scope(charter_hash(record.author, record.body)) == record.scope
     charter = find_charter(context.log)
-    if charter is None or record.kind in WITNESS_KINDS:
-        return charter is not None and record.author in charter.body["witnesses"]
+    if charter is None:
+        return False
+    hashed = charter_hash(charter.author, charter.body)
+    if record.kind in WITNESS_KINDS:
+        other = record.kind == "accept.1" and record.body["charter"] != hashed
+        return record.author in charter.body["witnesses"] and not other
     if record.kind == "join.1":
-        return good_join(charter, charter_hash(charter.author, charter.body), settings.network, record)
+        return good_join(charter, hashed, settings.network, record)
     coop = context.coop(settings) if record.kind in _MEMBER_KINDS else None
     return coop is None or record.author in coop.keys
 
