@@ -217,16 +217,13 @@ class Adversaries:
 
     def _flood(self, node: Node) -> None:
         """Records that are good and mean nothing, wherever this node has a say."""
-        scopes = sorted({one.scope for one in node.records.values()})
+        scopes, created = sorted({one.scope for one in node.records.values()}), self.world.now
         for receiver in self._linked(node):
-            for number in range(5):
-                body = {"noise": self.world.rng.randbytes(16)}
-                scope = scopes[(number + self.world.now) % len(scopes)]
-                until = self.world.now + 3_600_000
-                raw = Record.sign(
-                    node.persona, NETWORK, "noise.1", scope, body, created=self.world.now, expires=until
-                ).raw
-                self._send(node, receiver, raw)
+            if self.world.rng.random() < 0.2:
+                body, scope = {"noise": self.world.rng.randbytes(16)}, self.world.rng.choice(scopes)
+                end = created + 600_000
+                one = Record.sign(node.persona, NETWORK, "noise.1", scope, body, created=created, expires=end)
+                self._send(node, receiver, one.raw)
 
 
 def forged(

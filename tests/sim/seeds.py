@@ -55,6 +55,7 @@ class Run:
                 self.world.nodes[name].dials += [one for one in self.town.members if one != name]
                 self.world.start(name)
         self.roles = roles
+        self.town.hostile = tuple(roles)
         self.town.silent |= dict.fromkeys(name for name in roles if "dark" in roles[name])
 
     def go(self) -> None:
@@ -73,11 +74,9 @@ class Run:
         self.safety.check_disks()
 
     def settled(self) -> bool:
-        """Whether every honest member knows a co-op with a roster, and no co-op that anybody knows is still open."""
-        return all(
-            any(members for _, members in states) and all(state in TERMINAL for state, _ in states)
-            for states in self.states().values()
-        )
+        """Whether some co-op came to a roster, and every co-op that an honest member knows is at an end."""
+        known = [one for states in self.states().values() for one in states]
+        return any(members for _, members in known) and all(state in TERMINAL for state, _ in known)
 
     def states(self) -> dict[str, list[tuple[str, int]]]:
         """(state, members) of every co-op that each honest member knows."""
