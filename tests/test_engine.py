@@ -224,7 +224,7 @@ def respectful(records: Sequence[Record], rng: random.Random) -> list[Record]:
 
 
 def told(lived: Lived, who: Persona, role: str, order: Sequence[Record], templates: bool = True) -> Engine:
-    """A fresh engine that two neighbours told all this, and whatever it had no room to let wait once more."""
+    """A fresh engine that two neighbours told all this, each record once: what comes too early has to wait."""
     node = lived.relay
     known = node.settings.templates if templates else {}
     given = type(node.settings)(TOWN_NETWORK, role, known, node.settings.presets, grain_ms=1000)
@@ -233,12 +233,11 @@ def told(lived: Lived, who: Persona, role: str, order: Sequence[Record], templat
     now = lived.town.world.now
     for name in ("left", "right"):
         engine.handle(PeerConnected(name, False), now)
-    for _ in range(2):
-        for number, one in enumerate(order):
-            try:
-                engine.handle(RecordReceived(one, ("left", "right")[number % 2]), now)
-            except Ignore:
-                continue
+    for number, one in enumerate(order):
+        try:
+            engine.handle(RecordReceived(one, ("left", "right")[number % 2]), now)
+        except Ignore:
+            continue
     return engine
 
 
