@@ -191,12 +191,15 @@ def intent(
 
 
 def test_a_link_begins_with_subscriptions_and_the_dialler_asks() -> None:
-    """GOS-4: both say what they follow; only the dialler reconciles, at once, on following, and from time to time."""
+    """GOS-4: the dialler says what it follows and reconciles, at once, on following, and from time to time; the other
+    side answers with what it follows of that, and names nothing first.
+    """
     home, relay = Peer("home"), Peer("relay", "relay")
     said = sent(home.handle(PeerConnected("relay", True)))
     assert said[0] == ("relay", Subscribe((BOARD,)))
     assert [type(message) for _, message in said] == [Subscribe, Sync]
-    assert sent(relay.handle(PeerConnected("home", False))) == [("home", Subscribe((BOARD,)))]
+    assert sent(relay.handle(PeerConnected("home", False))) == []
+    assert sent(relay.hear("home", Subscribe((BOARD,)))) == [("home", Subscribe((BOARD,)))]
     home.settle()
     added = sent(home.handle(Submit(1, ask.Watch("tea", "u10"))))
     assert [type(message) for _, message in added] == [Subscribe, Sync]
@@ -214,8 +217,20 @@ def test_a_link_begins_with_subscriptions_and_the_dialler_asks() -> None:
 def test_a_long_list_of_scopes_goes_out_in_several_messages() -> None:
     """GOS-2: 256 scopes a message."""
     home = Peer("home", scopes=tuple(f"board/tea/{n}" for n in range(300)))
-    lists = [one.scopes for _, one in sent(home.handle(PeerConnected("relay", False))) if isinstance(one, Subscribe)]
+    lists = [one.scopes for _, one in sent(home.handle(PeerConnected("relay", True))) if isinstance(one, Subscribe)]
     assert [len(one) for one in lists] == [256, 44]
+
+
+def test_who_dials_in_learns_no_scope_that_it_does_not_name() -> None:
+    """GOS-4: the name of a co-op's scope is what opens it; a stranger hears of none, whatever happens in it later."""
+    coop = "coop/" + "ab" * 16
+    relay = Peer("relay", "relay", scopes=())
+    relay.handle(PeerConnected("member", False))
+    assert sent(relay.hear("member", Subscribe((coop, BOARD)))) == [("member", Subscribe((coop, BOARD)))]
+    said = sent(relay.handle(PeerConnected("stranger", False)))
+    said += sent(relay.hear("stranger", Subscribe((BOARD,))))
+    said += sent(relay.settle())
+    assert [(peer, message) for peer, message in said if peer == "stranger"] == [("stranger", Subscribe((BOARD,)))]
 
 
 def test_two_peers_find_out_what_each_lacks() -> None:
@@ -476,7 +491,7 @@ def test_a_relay_carries_what_is_asked_for_and_no_longer() -> None:
         relay.handle(PeerConnected(peer, False))
     with pytest.raises(Ignore):
         relay.take(note(1), "ann")
-    assert ("ben", Subscribe((BOARD,))) in sent(relay.hear("ann", Subscribe((BOARD,))))
+    assert sent(relay.hear("ann", Subscribe((BOARD,)))) == [("ann", Subscribe((BOARD,)))]
     relay.hear("ben", Subscribe((BOARD,)))
     assert stored(relay.take(note(1), "ann"))
     relay.hear("ann", Unsubscribe((BOARD,)))
@@ -516,7 +531,7 @@ def test_what_a_node_follows_for_itself_no_neighbour_can_end() -> None:
 
 def test_scopes_that_strangers_make_a_relay_carry_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-3: with a smaller number; room comes back when somebody leaves."""
-    monkeypatch.setattr("protocol.engine.engine.SCOPES_CARRIED_MAX", 10)
+    monkeypatch.setattr("protocol.engine.core.SCOPES_CARRIED_MAX", 10)
     relay = Peer("relay", "relay", scopes=())
     for peer in ("eve", "ann"):
         relay.handle(PeerConnected(peer, False))

@@ -23,6 +23,7 @@ from protocol.params import (
     CLOCK_AHEAD_MS_MAX,
     LIVE_INTENTS_MAX,
     PERSONA_LIFE_MS,
+    SCOPES_CARRIED_MAX,
     SCOPES_PER_MESSAGE_MAX,
     SYNC_FRAME_BYTES_MAX,
     TRUST_PREFIX_DIGITS,
@@ -82,7 +83,7 @@ class Core:
         self.dirty[scope] = None
 
     def follow(self, scope: str, lasting: bool = True) -> None:
-        """Take part in a scope: subscribe at every neighbour, reconcile with those we dialled."""
+        """Take part in a scope: subscribe at those we dialled and those who asked for it, reconcile with the former."""
         if scope in self.followed:
             if lasting and f"scope/{scope}" not in self.facts:
                 self.keep(f"scope/{scope}", b"1")
@@ -92,7 +93,8 @@ class Core:
         if lasting:
             self.keep(f"scope/{scope}", b"1")
         for neighbour in self.neighbours.values():
-            self.send(neighbour.name, Subscribe((scope,)))
+            if neighbour.outbound or (lasting and scope in neighbour.scopes):
+                self.send(neighbour.name, Subscribe((scope,)))
             if neighbour.outbound:
                 self.begin_sync(neighbour, scope)
         self.dirty[scope] = None
@@ -259,14 +261,29 @@ class Core:
         self.out.append(Send(peer, encode_message(message)))
 
     def connected(self, peer: str, outbound: bool) -> None:
-        """A link is up: say what we follow, and reconcile where we dialled."""
+        """A link is up: where we dialled, say what we follow, and reconcile.
+
+        Who dials in is told nothing that it does not name itself: the name of a co-op's scope is what opens it (GOS-4).
+        """
         neighbour = self.neighbours[peer] = Neighbour(peer, outbound)
-        scopes = list(self.followed)
-        for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
-            self.send(peer, Subscribe(tuple(scopes[at : at + SCOPES_PER_MESSAGE_MAX])))
         if outbound:
+            self._subscribe(neighbour, tuple(self.followed))
             self._sync(neighbour)
         self.notify("peer", peer=peer, connected=True)
+
+    def subscribed(self, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+        """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
+        fresh = neighbour.subscribe(scopes)
+        if self.settings.role == "relay":
+            for scope in fresh:
+                if len(self.followed) < SCOPES_CARRIED_MAX:
+                    self.follow(scope, lasting=False)
+        if not neighbour.outbound:
+            self._subscribe(neighbour, tuple(scope for scope in fresh if scope in self.followed))
+
+    def _subscribe(self, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+        for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
+            self.send(neighbour.name, Subscribe(scopes[at : at + SCOPES_PER_MESSAGE_MAX]))
 
     def disconnected(self, peer: str) -> None:
         """A link is gone, and with it all that was remembered of it."""

@@ -27,9 +27,9 @@ from protocol.events import (
     Submit,
     Tick,
 )
-from protocol.gossip import Answer, Neighbour, Subscribe, Sync, Unsubscribe, Want, parse_message
+from protocol.gossip import Answer, Subscribe, Sync, Unsubscribe, Want, parse_message
 from protocol.identity import Entropy, Persona
-from protocol.params import SCOPES_CARRIED_MAX, SETTLE_STEPS_MAX
+from protocol.params import SETTLE_STEPS_MAX
 from protocol.record import Record
 
 _ATTEND: Mapping[str, Callable[[Core, Any], None]] = {
@@ -184,26 +184,20 @@ class Engine:
             raise Ignore("GOS-3", "message: from a peer that is not connected")
         match parse_message(data):
             case Subscribe(scopes):
-                self._subscribed(neighbour, scopes)
+                core.subscribed(neighbour, scopes)
             case Unsubscribe(scopes):
                 for scope in scopes:
                     neighbour.scopes.pop(scope, None)
                 core.release(scopes)
             case Sync(scope, message):
                 answer = core.answer(scope, message)  # before anything changes, for it may be refused
-                self._subscribed(neighbour, (scope,))  # GOS-4: its subscribe may have been lost
+                core.subscribed(neighbour, (scope,))  # GOS-4: its subscribe may have been lost
                 if scope in core.followed:
                     core.send(peer, answer)
             case Answer(scope, message):
                 core.continue_sync(neighbour, scope, message)
             case Want(scope, ids):
                 core.give(neighbour, scope, ids)
-
-    def _subscribed(self, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
-        core = self._core
-        for scope in neighbour.subscribe(scopes):
-            if core.settings.role == "relay" and len(core.followed) < SCOPES_CARRIED_MAX:
-                core.follow(scope, lasting=False)
 
     def _submit(self, request: int, command: Any) -> None:
         core = self._core
