@@ -203,8 +203,14 @@ def parse(value: Any, template: Template) -> Quotation:
 
 
 def read(quote: bytes, template: Template) -> Quotation:
-    """The quotation in opened bytes. Raises Reject: an ENC or a NEG clause."""
-    return parse(decode(quote, QUOTE_BYTES_MAX, 64), template)
+    """The quotation in opened bytes. Raises Reject NEG-1 to NEG-6: which ENC clause is broken depends on the decoder,
+    and the award names the clause (NEG-50).
+    """
+    try:
+        value = decode(quote, QUOTE_BYTES_MAX)
+    except Reject as error:
+        raise Reject("NEG-1", f"quotation: {error.message}") from None
+    return parse(value, template)
 
 
 def commit_hash(rfq: bytes, supplier: bytes, nonce: bytes, quote: bytes) -> bytes:
@@ -215,7 +221,11 @@ def commit_hash(rfq: bytes, supplier: bytes, nonce: bytes, quote: bytes) -> byte
 
 
 def open_commitment(commit: bytes, rfq: bytes, supplier: bytes, nonce: bytes, quote: bytes) -> Bid:
-    """The bid that a reveal opens. Raises Reject NEG-9 when it is not what was committed to."""
+    """The bid that a reveal opens. Raises Reject NEG-9 when it is not what was committed to, or cannot be shown to
+    others (BUN-10).
+    """
+    if not 0 < len(quote) <= QUOTE_BYTES_MAX:
+        raise Reject("NEG-9", f"reveal: the quotation must have 1 to {QUOTE_BYTES_MAX} bytes")
     if commit_hash(rfq, supplier, nonce, quote) != commit:
         raise Reject("NEG-9", "reveal: the quotation is not the one that was committed to")
     return Bid(supplier, quote)

@@ -172,6 +172,21 @@ def vectors() -> dict[str, Any]:
             },
             "reject": "NEG-9",
         },
+        *(
+            {
+                "name": f"an opening of {len(content)} bytes, as committed to",
+                "clause": "NEG-9",
+                "input": {
+                    "commit": commit_hash(RFQ, supplier(0), NONCE, content).hex(),
+                    "rfq": RFQ.hex(),
+                    "supplier": supplier(0).hex(),
+                    "nonce": NONCE.hex(),
+                    "quote": content.hex(),
+                },
+                "reject": "NEG-9",
+            }
+            for content in (b"", bytes(QUOTE_BYTES_MAX + 1))
+        ),
         {
             "name": "all bids of a request",
             "clause": "NEG-28",
@@ -236,7 +251,7 @@ def test_a_quotation_survives_the_wire() -> None:
     for quote in (quotation().to_bytes() + b"\0", quotation().to_bytes()[:-1], b"", b"\xc0", bytes(9000)):
         with pytest.raises(Reject) as error:
             read(quote, ELECTRICITY)
-        assert error.value.code.startswith("ENC-")
+        assert error.value.code == "NEG-1"
 
 
 @given(st.binary(max_size=300))
@@ -262,6 +277,12 @@ def test_a_flipped_byte_never_opens(position: int, value: int) -> None:
         assert error.value.code == "NEG-9"
     for other in ((BOX, supplier(0), NONCE), (RFQ, supplier(1), NONCE), (RFQ, supplier(0), BOX)):
         assert commit_hash(*other, quote) != commit
+    for content in (b"", bytes(QUOTE_BYTES_MAX + 1)):  # nobody could show these to others (BUN-10)
+        with pytest.raises(Reject) as error:
+            open_commitment(commit_hash(RFQ, supplier(0), NONCE, content), RFQ, supplier(0), NONCE, content)
+        assert error.value.code == "NEG-9"
+    most = bytes(QUOTE_BYTES_MAX)
+    assert open_commitment(commit_hash(RFQ, supplier(0), NONCE, most), RFQ, supplier(0), NONCE, most).quote == most
 
 
 def test_a_commitment_has_no_second_reading() -> None:
