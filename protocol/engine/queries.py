@@ -9,9 +9,9 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.accountability import evidence
+from protocol.award import refusals
 from protocol.bundle import make
 from protocol.coop import Coop, lapsed
-from protocol.award import refusals
 from protocol.deal import DEAL_TERMINAL, Deal, as_awarded
 from protocol.encoding import decode
 from protocol.engine.board import own_intents
