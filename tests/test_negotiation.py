@@ -30,6 +30,7 @@ from protocol.negotiation import (
     saving,
     serve,
 )
+from protocol.params import QUOTE_BYTES_MAX
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "negotiation.json"
 BOX, RFQ, NONCE = (digest("test", name) for name in (b"box", b"rfq", b"nonce"))
