@@ -23,7 +23,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Crash:
-    """A node dies at `at` for `down_ms`: when idle, between an event and its commit, between commit and speech, or by a
+    """A node dies at `at` for `down_ms`: when idle, between signing and commit, between commit and speech, or by a
     power cut that takes the newest records of others with it (what a node signed itself is on disk by then).
     """
 

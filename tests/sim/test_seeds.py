@@ -20,7 +20,7 @@ SEEDS, EACH, LONG = 48, 6, 1_000
 
 @pytest.mark.parametrize("first", range(0, SEEDS, EACH))
 def test_safe_throughout_and_alive_after_healing(first: int) -> None:
-    """DEC-10, REC-14, NEG-51, GOS-4: one answer, nobody signs twice or for another; then all ends, digests are equal."""
+    """DEC-10, REC-14, NEG-51, GOS-4: one answer, nobody signs twice or for another; then all ends, digests equal."""
     for seed in range(first, first + EACH):
         Run(seed).go()
 

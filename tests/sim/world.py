@@ -89,7 +89,7 @@ class Node:
     notices: list[Notify] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
     unsynced: list[list[bytes]] = field(default_factory=list)  # batches of others' records that a power cut may take
-    doom: str = ""  # how the node dies at its next commit
+    doom: str = ""  # how the node dies at its next signature
     down_ms: int = 0
     life: int = 0
     acknowledged: list[bytes] = field(default_factory=list)  # ids of records that a command's reply named
@@ -159,7 +159,7 @@ class World:
         self._plan(node)
 
     def crash(self, name: str, kind: str = "idle", down_ms: int = 0) -> None:
-        """The node dies, now or at its next commit (see `Crash`), and comes back after `down_ms` (0: when started)."""
+        """The node dies, now or at its next signature (see `Crash`), and is back after `down_ms` (0: when started)."""
         node = self.nodes[name]
         if node.engine is None:
             return
@@ -264,14 +264,14 @@ class World:
         except Reject as error:
             self._drop(node, getattr(event, "peer", ""), error.code)
             return
-        writes = any(isinstance(effect, Store | Keep) for effect in effects)
-        if writes and node.doom == "before commit":
+        signs = any(isinstance(effect, Store) and effect.own for effect in effects)
+        if signs and node.doom == "before commit":
             if self.speak_first:
                 self._speak_all(node, effects, replies)
             self._die(node)
             return
         self._commit(node, effects, event)
-        if writes and node.doom == "before speech":
+        if signs and node.doom == "before speech":
             self._die(node)
             return
         self._speak_all(node, effects, replies)
@@ -330,7 +330,9 @@ class World:
                 if self._ticks.get(name) != at:
                     return
                 del self._ticks[name]
-            case RawReceived() | RecordReceived() | MessageReceived():
+            case RecordReceived():
+                pass  # also from one who died since: the bytes were on the wire
+            case RawReceived() | MessageReceived():
                 if not self._linked(name, event.peer):
                     return
             case _:
