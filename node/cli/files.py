@@ -5,14 +5,12 @@ Decides nothing; each hands its file to the module that knows. Spec: 13-node, CL
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
 
-from node.cli.shell import NOT_NOW, USAGE, WRONG, Command, Group, Options, Stop
+from node.cli.shell import USAGE, WRONG, Command, Group, Options, Stop, content
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 RECORD_FILE_BYTES_MAX = 1 << 20
@@ -119,17 +117,3 @@ def demo(options: Options, /, **choices: Any) -> None:
     options.out(result, lambda: in_words(result))
     if not result["ok"]:
         options.failed = WRONG
-
-
-def content(path: Path, bytes_max: int) -> bytes:
-    """The bytes of a file, or of standard input when it is "-". Raises Stop when unreadable or over `bytes_max`."""
-    try:
-        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
-            data = file.read(bytes_max + 1)
-    except OSError as error:
-        raise Stop(USAGE, f"{path}: cannot be read ({error.strerror})", "CLI-9") from None
-    except MemoryError:
-        raise Stop(NOT_NOW, f"{path}: does not fit into memory", "CLI-9") from None
-    if len(data) > bytes_max:
-        raise Stop(USAGE, f"{path}: larger than {bytes_max} bytes; is it the right file?", "CLI-9")
-    return data

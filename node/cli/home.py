@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from node.cli.client import Client
-from node.cli.shell import NOT_NOW, USAGE, Command, Group, Options, Stop, table
+from node.cli.shell import NOT_NOW, USAGE, Command, Group, Options, Stop, content, table
 from node.present import moment, now_ms, short, words
 from protocol.errors import Reject
 from protocol.identity import did
@@ -195,8 +195,6 @@ def _welcome(config: Config, name: str, words: str | None) -> str:
 
 
 def _text_of(path: Path, bytes_max: int) -> str:
-    from node.cli.files import content
-
     try:
         return content(path, bytes_max).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -183,3 +183,17 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], empty: 
     lines = [list(columns.values())] + [[line(str(row.get(name, ""))) for name in columns] for row in rows]
     widths = [max(len(cells[place]) for cells in lines) for place in range(len(columns))]
     return "\n".join("  ".join(map(str.ljust, cells, widths)).rstrip() for cells in lines)
+
+
+def content(path: Path, bytes_max: int) -> bytes:
+    """The bytes of a file, or of standard input when it is "-". Raises Stop when unreadable or over `bytes_max`."""
+    try:
+        with nullcontext(sys.stdin.buffer) if str(path) == "-" else path.open("rb") as file:
+            data = file.read(bytes_max + 1)
+    except OSError as error:
+        raise Stop(USAGE, f"{path}: cannot be read ({error.strerror})", "CLI-9") from None
+    except MemoryError:
+        raise Stop(NOT_NOW, f"{path}: does not fit into memory", "CLI-9") from None
+    if len(data) > bytes_max:
+        raise Stop(USAGE, f"{path}: larger than {bytes_max} bytes; is it the right file?", "CLI-9")
+    return data
