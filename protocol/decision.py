@@ -138,9 +138,18 @@ class Docket:
                 return hashed
         return None
 
-    def others_voted(self, name: str, number: int, step: str, hashed: bytes, key: bytes) -> bool:
-        """Whether somebody but `key` voted for this value: such votes pass the cap on a slot (DEC-6)."""
-        return any(one != key for one in self._votes.get((name, number, step), {}).get(hashed, {}))
+    def backed(self, record: Record) -> bool:
+        """Whether somebody else voted for what this vote or proposal is for: such pass the cap on a slot (DEC-6)."""
+        body = record.body
+        match record.kind:
+            case "vote.1":
+                hashed, steps = body["value"], [body["step"]]
+            case "proposal.1":
+                hashed, steps = value_hash(body["value"]), ["prevote", "precommit"]
+            case _:
+                return False
+        sides = (self._votes.get((body["question"], body["round"], step), {}).get(hashed, {}) for step in steps)
+        return any(key != record.author for side in sides for key in side)
 
     def count(self, name: str, number: int, step: str, council: Council, hashed: bytes | None = None) -> int:
         """How many witnesses voted in a step, for one value or (None) for any."""

@@ -210,8 +210,17 @@ def test_votes_are_signed_once() -> None:
     held = docket(proposal(proposer(4, 0), 0, A), vote(PEOPLE[0], 0, "prevote", NIL))
     assert act(witness(), held) is None
     held.note(vote(PEOPLE[1], 0, "prevote", A))
-    assert held.others_voted(QUESTION, 0, "prevote", value_hash(A), PEOPLE[0].key)
-    assert not held.others_voted(QUESTION, 0, "prevote", value_hash(A), PEOPLE[1].key)
+
+
+def test_what_others_voted_for_passes_the_cap() -> None:
+    """DEC-6: a vote when another voted for its value in that step, a proposal when another did so in that round."""
+    held = docket(vote(PEOPLE[1], 0, "prevote", A))
+    assert held.backed(vote(PEOPLE[0], 0, "prevote", A))
+    assert held.backed(proposal(PEOPLE[0], 0, A))
+    for alone in (vote(PEOPLE[1], 0, "prevote", A), vote(PEOPLE[0], 0, "precommit", A), vote(PEOPLE[0], 1, "prevote", A)):
+        assert not held.backed(alone)
+    for alone in (proposal(PEOPLE[1], 0, A), proposal(PEOPLE[0], 1, A), proposal(PEOPLE[0], 0, B)):
+        assert not held.backed(alone)
 
 
 def test_resume_and_jump() -> None:

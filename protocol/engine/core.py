@@ -228,11 +228,7 @@ class Core:
             raise Ignore("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} of one author on a board; withdraw one first")
 
     def _take(self, context: Context, record: Record, own: bool, source: str) -> None:
-        body = record.body
-        wanted = record.id in context.wanted or (
-            record.kind == "vote.1"
-            and context.docket.others_voted(body["question"], body["round"], body["step"], body["value"], record.author)
-        )
+        wanted = record.id in context.wanted or context.docket.backed(record)
         added = context.log.add(record, wanted or own)
         if not added.stored:
             return
