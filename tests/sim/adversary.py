@@ -24,6 +24,7 @@ STEP_MS = 400
 ELSEWHERE = network_id("elsewhere", b"seed")
 
 MEMBERS_DO = ("split", "double", "mute", "dark", "forge", "flood")
+NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request")
 SUPPLIERS_DO = ("hide reveal", "garble reveal", "seal to some", "two reveals")
 RELAYS_DO = ("withhold",)
 
@@ -38,7 +39,12 @@ class Adversaries:
             "split": self._split,
             "double": self._double,
             "mute": lambda node, to, one: [] if one.kind in WITNESS_KINDS[1:] and _own(node, one) else [one],
-            "hide reveal": lambda node, to, one: [] if one.kind == "reveal.1" and _own(node, one) else [one],
+            "hide reveal": partial(_hide, "reveal.1"),
+            "hide request": partial(_hide, "rfq.1"),
+            "hide mention": partial(_hide, "deal.1"),
+            "two requests": self._two_requests,
+            "odd request": self._odd_request,
+            "many proposals": self._many_proposals,
             "garble reveal": self._garble,
             "seal to some": self._seal_to_some,
             "two reveals": self._two_reveals,
@@ -190,6 +196,27 @@ class Adversaries:
             return [record]
         return [self.twin(node, record, cipher=bytes(64)) if digest("r", receiver.encode())[0] % 2 else record]
 
+    def _two_requests(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        if record.kind != "rfq.1" or not _own(node, record) or digest("rfq", receiver.encode())[0] % 2:
+            return [record]
+        return [self.twin(node, record, nonce=bytes(16))]
+
+    def _odd_request(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """A request whose box of quotations closes in three years, and its mention in the co-op."""
+        if record.kind not in ("rfq.1", "deal.1") or not _own(node, record):
+            return [record]
+        rfq = record if record.kind == "rfq.1" else node.records.get(record.body["rfq"])
+        if rfq is None or rfq.body["times"]["quote_ms"] == 10**11:
+            return [record]  # the odd one already, come back from others
+        odd = self.twin(node, rfq, times=dict(rfq.body["times"]) | {"quote_ms": 10**11})
+        return [odd if record is rfq else self.twin(node, record, rfq=odd.id)]
+
+    def _many_proposals(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """To one half so many proposals of a round that no room is left for the one that the other half gets."""
+        if record.kind != "proposal.1" or not _own(node, record) or digest("many", receiver.encode())[0] % 2:
+            return [record]
+        return [self.twin(node, record, value=b"junk %d" % number) for number in range(6)]
+
     # Forgery and flood
 
     def _forge(self, node: Node) -> None:
@@ -241,6 +268,10 @@ def forged(
     where = [] if slot is None else [slot.mode, slot.name, slot.seq]
     fields = [NETWORK, kind, author, scope, where, created, max(expires, created + 1), sorted(refs)]
     return encode([encode([*fields, digest("body", data), len(data)]), bytes(64), data])
+
+
+def _hide(kind: str, node: Node, receiver: str, record: Record) -> list[Record]:
+    return [] if record.kind == kind and _own(node, record) else [record]
 
 
 def _own(node: Node, record: Record) -> bool:

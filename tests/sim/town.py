@@ -73,10 +73,12 @@ class Town:
             terms = ("basic",) if number < len(self.suppliers) - 1 else ()
             self.world.ask(name, ask.SetPrices("electricity", "any", name, (self.row(20 + number),), terms, {}))
         for name in self.members:
-            ready_by = self.world.now + 10**9
-            self.world.ask(
-                name, ask.AddIntent("power", "electricity", "any", 300, 0, 9_000, "ready", ready_by, ("basic",))
-            )
+            self.would_like(name)
+
+    def would_like(self, name: str) -> None:
+        """One more member is ready for electricity."""
+        ready_by = self.world.now + 10**9
+        self.world.ask(name, ask.AddIntent("power", "electricity", "any", 300, 0, 9_000, "ready", ready_by, ("basic",)))
 
     def row(self, price_minor: int) -> dict[str, str | int]:
         """One article of a price list, its attributes as small as the template lets them be."""
