@@ -119,6 +119,7 @@ class World:
         self.verify = True  # off: what happens when nobody checks signatures
         self.speak_first = False  # on: what happens when a node speaks before it has committed
         self.trace: list[tuple[int, str, str]] = []
+        self.events = 0
         self._heap: list[tuple[int, int, str, Arriving | Callable[[], None]]] = []
         self._order = count()
         self._ticks: dict[str, int] = {}
@@ -255,6 +256,7 @@ class World:
         node = self.nodes[name]
         if node.engine is None:
             return
+        self.events += 1
         for scope in node.engine.needs(event):
             node.engine.load(scope, [one for one in node.records.values() if one.scope == scope])
         try:
