@@ -31,10 +31,15 @@ def roster_hash(charter: bytes, keys: tuple[bytes, ...]) -> bytes:
     return digest_of("roster", [charter, list(keys)])
 
 
+def is_charter(record: Record) -> bool:
+    """Whether the name of a charter's scope commits to its content, and its end is the one that it states (FRM-20)."""
+    stated: int = record.header.created + record.body["times"]["retention_ms"]
+    return coop_scope(charter_hash(record.author, record.body)) == record.scope and record.header.expires == stated
+
+
 def find_charter(log: Log) -> Record | None:
-    """The charter of a `coop` scope: the one whose content the scope's name commits to (FRM-20)."""
-    fits = [one for one in log.of_kind("charter.1") if coop_scope(charter_hash(one.author, one.body)) == log.scope]
-    return min(fits, key=lambda one: one.id, default=None)
+    """The charter of a `coop` scope (FRM-20)."""
+    return min(filter(is_charter, log.of_kind("charter.1")), key=lambda one: one.id, default=None)
 
 
 @dataclass(frozen=True, slots=True)

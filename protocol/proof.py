@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from protocol import coop as coops
 from protocol import deal as deals
 from protocol.box import Question, judge_manifest, manifest_ids
-from protocol.charter import charter_hash, coop_scope
+from protocol.charter import charter_hash, is_charter
 from protocol.coop import Coop
 from protocol.deal import Deal, Opening
 from protocol.decision import NIL, Council, Docket, slot_of, value_hash
@@ -217,7 +217,7 @@ class _Walk:
 
     def _coop(self) -> tuple[_Part, Coop]:
         charters = [one for one in self.records if one.kind == "charter.1"]
-        named = [one for one in charters if coop_scope(charter_hash(one.author, one.body)) == one.scope]
+        named = [one for one in charters if is_charter(one)]
         if not named:
             raise Reject("FRM-20", "charter: none whose author and content its co-op's scope names")
         charter = min(named, key=lambda one: one.id)

@@ -95,7 +95,7 @@ class Handmade:
         self.witnesses = sorted(self.members[:witnesses], key=lambda one: one.key)
         self.suppliers = [persona(f"s{number}") for number in range(suppliers)]
         self.silent = silent
-        self.now = START_MS
+        self.now, self.until = START_MS, START_MS + LIFE_MS
         self.records: list[Record] = []
         self.intents: list[Record] = []
         self.openings: dict[bytes, Opening] = {}
@@ -113,7 +113,9 @@ class Handmade:
         twist = self.twists.get(kind)
         body = twist(dict(body)) if twist is not None else body
         where = Slot(KINDS[kind].mode, slot, 0) if slot else None
-        record = Record.sign(who, NETWORK, kind, scope, body, created=self.now, expires=START_MS + LIFE_MS, slot=where)
+        if kind == "charter.1":
+            self.until = self.now + LIFE_MS
+        record = Record.sign(who, NETWORK, kind, scope, body, created=self.now, expires=self.until, slot=where)
         if scope.startswith("board/"):
             self.intents.append(record)
         else:

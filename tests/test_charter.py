@@ -127,6 +127,15 @@ def test_the_scope_commits_to_the_author() -> None:
     assert digest_of("charter", [FOUNDER.key, BASE])[:16].hex() == OPEN.scope.removeprefix("coop/")
 
 
+@pytest.mark.parametrize("by_ms", [-1, 1])
+def test_a_charter_ends_when_it_says(by_ms: int) -> None:
+    """FRM-20: signed again with another end than its own retention, it is none."""
+    log, end = Log(OPEN.scope), START_MS + LIFE_MS + by_ms
+    slot = Slot("once", "charter", 0)
+    log.add(Record.sign(FOUNDER, NETWORK, "charter.1", OPEN.scope, BASE, created=START_MS, expires=end, slot=slot))
+    assert find_charter(log) is None
+
+
 @given(st.permutations([charter(START_MS + number) for number in range(3)]))
 def test_of_several_signings_the_least_id_counts(order: list[Record]) -> None:
     """FRM-20: in whatever order they came."""

@@ -116,8 +116,8 @@ def test_a_coop_lapses_by_the_clock_and_no_digest_knows() -> None:
     forming = read(*FULL[:5])
     assert forming.state == "forming"
     assert not lapsed(forming, created + TIMES["join_ms"] + 1)
-    assert lapsed(forming, START_MS + LIFE_MS)
-    assert not lapsed(MADE.coop(), START_MS + LIFE_MS)
+    assert lapsed(forming, called.charter.header.expires)
+    assert not lapsed(MADE.coop(), called.charter.header.expires)
 
 
 def test_all_witnesses_must_accept_this_charter() -> None:

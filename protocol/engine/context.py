@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.charter import charter_hash, coop_scope, find_charter, good_join
+from protocol.charter import charter_hash, find_charter, good_join, is_charter
 from protocol.coop import Coop, read_coop
 from protocol.deal import Deal, Opening, read_deal
 from protocol.decision import Docket, Witness
@@ -91,7 +91,7 @@ class Context:
 def has_say(context: Context, record: Record, settings: Settings) -> bool:
     """Whether a record's author may say this kind of thing in this co-op, by charter and certified roster (FRM-24)."""
     if record.kind == "charter.1":
-        return coop_scope(charter_hash(record.author, record.body)) == record.scope
+        return is_charter(record)
     charter = find_charter(context.log)
     if charter is None:
         return False

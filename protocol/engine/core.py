@@ -227,8 +227,13 @@ class Core:
         if len(live) >= LIVE_INTENTS_MAX and record.header.slot.name not in live:
             raise Ignore("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} of one author on a board; withdraw one first")
 
+    def _awaited(self, record: Record) -> bool:
+        """Whether what waits refers to it: the cap on a slot must not keep out what others build on (GOS-6)."""
+        waiting = (one for neighbour in self.neighbours.values() for one in neighbour.pending.values())
+        return any(record.id in one.header.refs for one in waiting)
+
     def _take(self, context: Context, record: Record, own: bool, source: str) -> None:
-        wanted = record.id in context.wanted or context.docket.backed(record)
+        wanted = record.id in context.wanted or context.docket.backed(record) or self._awaited(record)
         added = context.log.add(record, wanted or own)
         if not added.stored:
             return

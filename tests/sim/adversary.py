@@ -45,6 +45,7 @@ class Adversaries:
             "two requests": self._two_requests,
             "odd request": self._odd_request,
             "many proposals": self._many_proposals,
+            "many charters": self._many_charters,
             "garble reveal": self._garble,
             "seal to some": self._seal_to_some,
             "two reveals": self._two_reveals,
@@ -216,6 +217,26 @@ class Adversaries:
         if record.kind != "proposal.1" or not _own(node, record) or digest("many", receiver.encode())[0] % 2:
             return [record]
         return [self.twin(node, record, value=b"junk %d" % number) for number in range(6)]
+
+    def _many_charters(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """One charter signed many times, with stamps and ends that would suit its founder; some for each half."""
+        if record.kind != "charter.1" or not _own(node, record):
+            return [record]
+        first = 1 if digest("charters", receiver.encode())[0] % 2 else 6
+        made, lasts = record.header.created, record.header.expires - record.header.created
+        spans = [
+            (made + number, made + number + (lasts if number % 2 else 20_000)) for number in range(first, first + 12)
+        ]
+        return [*(self._again(node, record, *span) for span in spans), record]
+
+    def _again(self, node: Node, record: Record, created: int, expires: int) -> Record:
+        key = record.id, encode([created, expires])
+        if key not in self.twins:
+            header, kind, scope = record.header, record.kind, record.scope
+            self.twins[key] = Record.sign(
+                node.persona, NETWORK, kind, scope, record.body, created=created, expires=expires, slot=header.slot
+            )
+        return self.twins[key]
 
     # Forgery and flood
 

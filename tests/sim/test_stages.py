@@ -123,6 +123,12 @@ def test_who_floods_a_round_with_proposals_hides_nothing() -> None:
         play_false(seed, ("m0", "m1"), "many proposals")
 
 
+def test_a_founder_who_signs_the_charter_again_and_again() -> None:
+    """FRM-20, GOS-6: other stamps, other ends, more than a slot holds: nobody's co-op ends early, or in two halves."""
+    for seed in (72, 73, 74):
+        play_false(seed, ("m0", "m2", "m4"), "many charters")
+
+
 def test_who_is_left_out_is_free_again() -> None:
     """FRM-11, FRM-27: a join that came too late leaves its member free; with three newcomers it is a co-op of four."""
     town = Town(63)
