@@ -228,6 +228,17 @@ def test_a_supplier_that_breaks_its_word_stops_nobody(does: str) -> None:
         safety.check_views()
 
 
+def test_keys_passed_on_are_what_saves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEG-47: sealed to some, the cheapest still wins; were no keys passed on, the witnesses would never agree."""
+    town, _, _ = hostile(41, {"s0": ("seal to some",)})
+    assert town.live(400_000, town.agreed)
+    assert town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
+    monkeypatch.setattr("protocol.engine.opening._answer", lambda *anything: None)
+    town, _, _ = hostile(41, {"s0": ("seal to some",)})
+    assert not town.live(400_000, town.settled)
+    assert town.coops("m0")[0]["state"] == "revealed"
+
+
 @pytest.mark.parametrize("does", SUPPLIERS_DO)
 def test_only_bad_suppliers(does: str) -> None:
     """NEG-41: with nobody else to buy from, the deal still ends."""

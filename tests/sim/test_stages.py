@@ -62,6 +62,21 @@ def test_a_member_leaves_without_a_word(stage: str, who: str) -> None:
     ends(town, safety)
 
 
+@pytest.mark.parametrize("stage", STAGES[STAGES.index("mandated") :])
+def test_the_negotiator_goes_dark(stage: str) -> None:
+    """ELE-32: before the request the next in line takes over; from the request on nobody needs a negotiator."""
+    town = Town(64)
+    safety = Safety(town.world)
+    town.open()
+    assert town.live(END_MS, reached(town, "m2", stage))
+    negotiator = town.coops("m2")[0]["negotiator"]
+    gone = next(name for name in town.members if town.world.nodes[name].persona.key == negotiator)
+    town.silent[gone] = None
+    town.world.crash(gone)
+    ends(town, safety)
+    assert [one["state"] for one in town.coops("m2")] != ["void"]
+
+
 def test_a_council_that_is_gone_ends_with_its_charter() -> None:
     """FRM-21: with more than f witnesses silent nothing can be decided; the co-op is over when its charter is."""
     town = Town(52, times=TIMES | {"retention_ms": 200_000})
