@@ -6,12 +6,13 @@ import hashlib
 import random
 import sys
 from dataclasses import replace
+from typing import Any
 
 from protocol import commands as ask
 from tests.sim.adversary import MEMBERS_DO, RELAYS_DO, SUPPLIERS_DO, Adversaries
 from tests.sim.faults import Faults, drawn
 from tests.sim.safety import Safety, Violation
-from tests.sim.town import TERMINAL, Town
+from tests.sim.town import Town, at_end
 from tests.sim.world import TIMES
 
 MEMBERS, SUPPLIERS, RELAYS = 6, 3, ("r0", "r1")
@@ -75,15 +76,17 @@ class Run:
 
     def settled(self) -> bool:
         """Whether some co-op came to a roster, and every co-op that an honest member knows is at an end."""
-        known = [one for states in self.states().values() for one in states]
-        return any(members for _, members in known) and all(state in TERMINAL for state, _ in known)
+        known = [one for shown in self.coops().values() for one in shown]
+        return any(one["members"] for one in known) and all(at_end(one) for one in known)
+
+    def coops(self) -> dict[str, list[dict[str, Any]]]:
+        """Every co-op that each honest member knows."""
+        honest = [name for name in self.town.members if name not in self.roles and self.world.nodes[name].engine]
+        return {name: self.world.ask(name, ask.AskCoops()) for name in honest}
 
     def states(self) -> dict[str, list[tuple[str, int]]]:
         """(state, members) of every co-op that each honest member knows."""
-        honest = [name for name in self.town.members if name not in self.roles and self.world.nodes[name].engine]
-        return {
-            name: [(one["state"], one["members"]) for one in self.world.ask(name, ask.AskCoops())] for name in honest
-        }
+        return {name: [(one["state"], one["members"]) for one in shown] for name, shown in self.coops().items()}
 
     def unequal(self) -> list[str]:
         """Scopes on which honest nodes that follow them differ."""

@@ -118,13 +118,20 @@ def test_quotations_count_although_a_dead_witness_delays_the_request() -> None:
     assert town.coops(alive)[0]["state"] == "countersigned"
 
 
-def test_loss_and_duplication_change_nothing_in_the_end() -> None:
-    """A tenth of all messages lost, a tenth doubled: reconciliation mends it."""
-    town = Town(seed=25, faults=Faults(latency_ms=(5, 400), loss=0.1, duplicate=0.1))
-    town.open()
-    assert town.live(600_000, town.settled)
-    town.live(60_000, lambda: town.converged() == [])
-    assert town.converged() == []
+def equal(town: Town) -> bool:
+    """Whether no two nodes differ on a scope."""
+    return town.converged() == []
+
+
+@pytest.mark.parametrize("inline_max", [3, 200])
+def test_loss_and_duplication_change_nothing_in_the_end(inline_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth of all messages lost, a tenth doubled, groups computed on the spot or by a worker: it all ends, alike."""
+    monkeypatch.setattr("protocol.engine.board.FORM_INLINE_MAX", inline_max)
+    for seed in range(7, 12):
+        town = Town(seed, faults=Faults(latency_ms=(5, 400), loss=0.1, duplicate=0.1))
+        town.open()
+        assert town.live(600_000, town.settled), seed
+        assert town.live(60_000, partial(equal, town)), seed
 
 
 def test_a_supplier_that_seals_to_some_boxes_only_splits_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

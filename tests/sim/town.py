@@ -27,6 +27,11 @@ def short_template(least: int = 4, most: int = 40) -> Template:
     return replace(load("electricity"), epoch_ms=EPOCH_MS, cutoff_ms=2_000, least=least, most=most)
 
 
+def at_end(coop: dict[str, Any]) -> bool:
+    """Whether nothing more will come of a co-op, for the node that shows it: who was left out does not see its deal."""
+    return coop["state"] in TERMINAL or (coop["state"] == "dealing" and not coop["mine"] and not coop["witness"])
+
+
 class Town:
     """One relay, members m0… and suppliers s0…; the last supplier does not accept the members' data terms."""
 
@@ -116,9 +121,7 @@ class Town:
         """Whether everybody who is up has seen a co-op with a roster, and every co-op they know is at an end."""
         up = [name for name in self.members if self.world.nodes[name].engine is not None and name not in self.silent]
         seen = [self.world.ask(name, ask.AskCoops()) for name in up]
-        return all(
-            any(one["members"] for one in coops) and all(one["state"] in TERMINAL for one in coops) for coops in seen
-        )
+        return all(any(one["members"] for one in coops) and all(at_end(one) for one in coops) for coops in seen)
 
     def agreed(self) -> bool:
         """Whether somebody's co-op came to an agreement that its supplier signed."""
