@@ -151,6 +151,14 @@ def plain(ranking: Ranking) -> dict[str, Any]:
     }
 
 
+def unshowable(content: bytes) -> dict[str, Any]:
+    """An opening that is what was committed to, and of a length that nobody could show to others."""
+    commit = commit_hash(RFQ, supplier(0), NONCE, content).hex()
+    opening = {"rfq": RFQ.hex(), "supplier": supplier(0).hex(), "nonce": NONCE.hex(), "quote": content.hex()}
+    name = f"an opening of {len(content)} bytes, as committed to"
+    return {"name": name, "clause": "NEG-9", "input": {"commit": commit} | opening, "reject": "NEG-9"}
+
+
 def vectors() -> dict[str, Any]:
     """spec/vectors/negotiation.json."""
     quote = quotation().to_bytes()
@@ -173,21 +181,7 @@ def vectors() -> dict[str, Any]:
             },
             "reject": "NEG-9",
         },
-        *(
-            {
-                "name": f"an opening of {len(content)} bytes, as committed to",
-                "clause": "NEG-9",
-                "input": {
-                    "commit": commit_hash(RFQ, supplier(0), NONCE, content).hex(),
-                    "rfq": RFQ.hex(),
-                    "supplier": supplier(0).hex(),
-                    "nonce": NONCE.hex(),
-                    "quote": content.hex(),
-                },
-                "reject": "NEG-9",
-            }
-            for content in (b"", bytes(QUOTE_BYTES_MAX + 1))
-        ),
+        *(unshowable(content) for content in (b"", bytes(QUOTE_BYTES_MAX + 1))),
         {
             "name": "all bids of a request",
             "clause": "NEG-28",
