@@ -27,7 +27,6 @@ TEXT_BYTES_MAX = 2048  # REC-11, free text
 # Identity (02-identity)
 PERSONA_SCAN = 20  # IDN-3, unknown personas in a row that end a restore's scan
 PERSONA_LIFE_MS = LIFE_MS_MAX  # IDN-10, as long as a record can live
-RESTORE_SEQ_SKIP = 1 << 16  # IDN-6
 
 # Gossip (03-gossip)
 PENDING_PER_PEER_MAX = 256  # GOS-6 (g), records waiting for their refs
@@ -39,7 +38,6 @@ DEALS_EMPTY_MAX = 1000  # GOS-3 (g), deals that a supplier follows for a headlin
 WANT_IDS_MAX = 1000  # GOS-5 (g)
 MESSAGE_BYTES_MAX = 128 * 1024  # GOS-1 (g)
 SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
-SYNC_INTERVAL_MS = 60_000  # GOS-4 (g), how often a scope is reconciled with each neighbour without cause
 SYNC_MESSAGE_BYTES_MAX = 65_536  # SYN-3 (g), about 2,000 ids
 SYNC_RANGES_MAX = 8192  # SYN-3, more than an honest answer to that many bytes of fingerprints holds
 SYNC_HAVE_IDS_MAX = 16_384  # SYN-14 (g), ids to give away found in one message
