@@ -89,7 +89,9 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
 def _mesh(config: Config, secrets: Secrets, tell: Callable[[MeshEvent], Awaitable[None]]) -> MeshClient:
     limits = Limits(memory_bytes_max=config.mesh.memory_mib << 20)
     log_path = config.home / "mesh.log"
-    return MeshClient(MeshConfig(config.network.id, secrets.mesh_seed, config.mesh.listen, log_path, limits), tell)
+    mesh = config.mesh
+    parts = MeshConfig(config.network.id, secrets.mesh_seed, mesh.listen, log_path, limits, mesh.announce)
+    return MeshClient(parts, tell)
 
 
 def _say_where(path: Path, port: int) -> None:

@@ -56,9 +56,13 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Mesh:
-    """Where peers find us ("" or nothing: nowhere), which relays we keep to, how much memory the mesh may take."""
+    """Where peers find us ("" or nothing: nowhere), which relays we keep to, how much memory the mesh may take.
+
+    `announce`: where we tell peers that anybody may dial us, when that is not where we listen.
+    """
 
     listen: tuple[str, ...]
+    announce: tuple[str, ...]
     relays: tuple[str, ...]
     memory_mib: int
 
@@ -146,6 +150,7 @@ SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "api.port": (_integer(0, 65_535), 7417),
     "api.allowed_hosts": (_texts(16), ()),
     "mesh.listen": (_texts(8), ()),
+    "mesh.announce": (_texts(4), ()),
     "mesh.relays": (_texts(16), ()),
     "mesh.memory_mib": (_integer(128, 65_536), 384),
 }

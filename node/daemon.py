@@ -193,8 +193,8 @@ class Daemon:
                 item = event
             case Message(peer, data):
                 item = ev.MessageReceived(peer, data)
-            case Connected(peer, _, outbound):
-                item = ev.PeerConnected(peer, outbound)
+            case Connected(peer, _, outbound, addresses):
+                item = ev.PeerConnected(peer, outbound, addresses)
             case Disconnected(peer):
                 item = ev.PeerDisconnected(peer)
             case Acknowledged() | Overflow() | Restarted():

@@ -30,10 +30,11 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class PeerConnected:
-    """A link to `peer` is up; `outbound` when we dialled it."""
+    """A link to `peer` is up; `outbound` when we dialled it. `addresses`: where it says that anybody may dial it."""
 
     peer: str
     outbound: bool
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,20 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Dial:
+    """Be linked to the peer at this address from now on, until a Hangup or the end of this process."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """End the link to a peer that did nothing wrong, and dial it no more."""
+
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Answer a Submit: a value of plain maps, arrays, texts, bytes and integers, or the CommandError raised."""
 
@@ -141,4 +156,4 @@ class Compute:
     arguments: tuple[Any, ...]
 
 
-Effect = Store | Keep | Publish | Send | SendRecords | Drop | Reply | Notify | Compute
+Effect = Store | Keep | Publish | Send | SendRecords | Drop | Dial | Hangup | Reply | Notify | Compute

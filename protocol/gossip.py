@@ -108,6 +108,7 @@ class Neighbour:
 
     name: str
     outbound: bool
+    addresses: tuple[str, ...] = ()  # where anybody may dial it, as it says itself (MSH-5)
     scopes: dict[str, None] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     pending: dict[bytes, Record] = field(default_factory=dict)  # waiting for their refs, oldest first

@@ -531,7 +531,7 @@ def test_what_a_node_follows_for_itself_no_neighbour_can_end() -> None:
 
 def test_scopes_that_strangers_make_a_relay_carry_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-3: with a smaller number; room comes back when somebody leaves."""
-    monkeypatch.setattr("protocol.engine.core.SCOPES_CARRIED_MAX", 10)
+    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 10)
     relay = Peer("relay", "relay", scopes=())
     for peer in ("eve", "ann"):
         relay.handle(PeerConnected(peer, False))

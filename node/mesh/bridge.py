@@ -38,13 +38,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """First command: who we are and where we listen. The seed is the PeerId's Ed25519 seed."""
+    """First command: who we are, where we listen, and where we tell peers that anybody may dial us (without /p2p/).
+
+    The seed is the PeerId's Ed25519 seed.
+    """
 
     network: bytes
     key_seed: bytes = field(repr=False)
     listen: tuple[str, ...]
     parent_pid: int
     limits: tuple[int, ...]
+    announce: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +108,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """Both HELLOs were exchanged with this peer."""
+    """Both HELLOs were exchanged with this peer; `addresses` is where it says that anybody may dial it."""
 
     peer: str
     address: str
     outbound: bool
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

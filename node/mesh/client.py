@@ -63,6 +63,7 @@ class MeshConfig:
     listen: tuple[str, ...] = ()
     log_path: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    announce: tuple[str, ...] = ()  # where peers are told that anybody may dial us, without /p2p/
 
 
 class MeshClient:
@@ -151,7 +152,8 @@ class MeshClient:
         config = self._config
         limits = tuple(astuple(config.limits))
         try:
-            await self._command(Start(config.network, config.key_seed, self._listen, os.getpid(), limits))
+            start = Start(config.network, config.key_seed, self._listen, os.getpid(), limits, config.announce)
+            await self._command(start)
             first = parse_item(await asyncio.wait_for(_body(reader), _START_S_MAX))
         except (TimeoutError, asyncio.IncompleteReadError, OSError):
             first = Failed("it ended before it was ready; its log says why")

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from typing import Any
 
 from node.mesh.bridge import Acknowledged, Connected, Limits, MeshEvent, Message, Overflow, Received
 from node.mesh.wire import (
@@ -69,7 +70,7 @@ class Verifier:
 
 
 class Link:
-    """The state of one peer's stream. `feed` raises Reject when the peer is at fault."""
+    """The state of one peer's stream. `feed` raises Reject when the peer is at fault; `addresses` are our own."""
 
     def __init__(
         self,
@@ -80,13 +81,14 @@ class Link:
         outbound: bool,
         limits: Limits,
         now_ms: int,
+        addresses: Sequence[str] = (),
     ) -> None:
         self.peer, self.address, self.outbound = peer, address, outbound
         self.greeted = False
         self.farewell: str | None = None  # the code of the peer's GOODBYE
         self._network, self._check, self._limits = network, check, limits
         self._splitter = Splitter(FIRST_FRAME_BYTES_MAX)
-        self._control: deque[Frame] = deque([Hello(VERSION, network, {"credit": limits.credit_units})])
+        self._control: deque[Frame] = deque([Hello(VERSION, network, _features(limits, addresses))])
         self._messages: deque[bytes] = deque()
         self._messages_bytes = 0
         self._records: deque[bytes] = deque()
@@ -245,7 +247,7 @@ class Link:
             case Hello():
                 self.greeted, self._credit = True, frame.credit
                 self._splitter.bytes_max = FRAME_BYTES_MAX
-                return Connected(self.peer, self.address, self.outbound)
+                return Connected(self.peer, self.address, self.outbound, frame.addresses(self.peer))
             case Goodbye(code):
                 self.farewell = code
                 return None
@@ -263,3 +265,8 @@ class Link:
         self._granted -= units
         self._undecided[frame.batch] = (len(frame.raws), units)
         return Received(self.peer, frame.batch, frame.raws)
+
+
+def _features(limits: Limits, addresses: Sequence[str]) -> dict[str, Any]:
+    named = {"addresses": list(addresses)} if addresses else {}
+    return {"credit": limits.credit_units, **named}

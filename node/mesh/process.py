@@ -81,8 +81,9 @@ class Mesh:
         self._bridge, self._nursery = bridge, nursery
         self._network = start.network
         self._limits = Limits(*start.limits)
-        self._upgrade_s = self._limits.upgrade_ms_max / 1000  # until HELLO
+        self._upgrade_s = self._limits.upgrade_ms_max / 1000
         self._identity = hardening.Identity(start.key_seed)
+        self._announce = [f"{one}/p2p/{self._identity.peer}" for one in start.announce]
         self._verifier = Verifier(start.network)
         self._gate = Gate(self._limits)
         self._speaking = trio.Lock()
@@ -206,9 +207,8 @@ class Mesh:
             return None
         if peer == self._identity.peer or self._gate.banned_until(peer, _now_ms()) > _now_ms():
             return None
-        check, outbound = self._verifier.check, bool(address.peer)
-        link = Link(self._network, check, peer, str(address), outbound, self._limits, _now_ms())
-        connection = Connection(muxer, link, scope, ticket)
+        parts = self._network, self._verifier.check, peer, str(address), bool(address.peer)
+        connection = Connection(muxer, Link(*parts, self._limits, _now_ms(), self._announce), scope, ticket)
         try:
             await self._converse(connection)
         finally:

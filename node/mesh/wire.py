@@ -21,6 +21,7 @@ LENGTH_BYTES = 4  # MSH-4, big-endian
 VERSION = 1  # MSH-5
 FEATURES_MAX = 16  # MSH-5 (g)
 FEATURES_BYTES_MAX = 4096  # MSH-5 (g)
+ADDRESSES_MAX = 4  # MSH-5 (g), of one peer
 BATCH_RECORDS_MAX = 1000  # MSH-6
 CREDIT_UNIT_BYTES = 4096  # MSH-7 (g), a record costs one unit for each begun 4 KiB
 CREDIT_UNITS_MAX = 1 << 16  # MSH-7 (g), what one peer may ever have in hand
@@ -49,6 +50,13 @@ class Hello:
         """Units the other side may send before it is granted more (MSH-7); 0 when it named none."""
         units = self.features.get("credit", 0)
         return units if type(units) is int and 0 <= units <= CREDIT_UNITS_MAX else 0
+
+    def addresses(self, peer: str) -> tuple[str, ...]:
+        """Where anybody may dial this peer (MSH-5): the addresses that lead to it; none when it named too many."""
+        named = self.features.get("addresses", [])
+        if type(named) is not list or len(named) > ADDRESSES_MAX:
+            return ()
+        return tuple(one for one in named if type(one) is str and _leads_to(one, peer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +229,13 @@ def parse_address(text: str) -> Address:
         case ["p2p", peer] if is_peer(peer):
             return Address(family, host, int(port), peer)
     raise Reject("MSH-17", "address: after the port comes /p2p/ and an Ed25519 peer id, which begins with 12D3KooW")
+
+
+def _leads_to(text: str, peer: str) -> bool:
+    try:
+        return parse_address(text).peer == peer
+    except Reject:
+        return False
 
 
 def _is_host(family: str, host: str) -> bool:

@@ -13,26 +13,20 @@ from typing import Any
 from protocol.accountability import came_late
 from protocol.deal import find_request, read_mandate
 from protocol.encoding import encode
+from protocol.engine import links, spread
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
 from protocol.errors import CommandError, Ignore, Reject
-from protocol.events import Drop, Effect, Keep, Notify, Publish, Send, SendRecords, Store
-from protocol.gossip import Answer, Message, Neighbour, Subscribe, Sync, Want, encode_message
+from protocol.events import Drop, Effect, Keep, Notify, Send, Store
+from protocol.gossip import Message, Neighbour, Want, encode_message
 from protocol.identity import Entropy, Persona
 from protocol.log import Log
 from protocol.params import (
     CLOCK_AHEAD_MS_MAX,
     LIVE_INTENTS_MAX,
     PERSONA_LIFE_MS,
-    SCOPES_CARRIED_MAX,
-    SCOPES_PER_MESSAGE_MAX,
-    SYNC_FRAME_BYTES_MAX,
     TRUST_PREFIX_DIGITS,
-    WANT_IDS_MAX,
 )
 from protocol.record import Record, Slot
-from protocol.sync import initiate, respond
-
-_CHUNK_IDS = min(500, WANT_IDS_MAX)
 
 
 class Core:
@@ -92,11 +86,7 @@ class Core:
         self.context(scope)
         if lasting:
             self.keep(f"scope/{scope}", b"1")
-        for neighbour in self.neighbours.values():
-            if neighbour.outbound or (lasting and scope in neighbour.scopes):
-                self.send(neighbour.name, Subscribe((scope,)))
-            if neighbour.outbound:
-                self.begin_sync(neighbour, scope)
+        links.announce(self, scope, lasting)
         self.dirty[scope] = None
 
     def keep(self, name: str, value: bytes) -> None:
@@ -245,13 +235,7 @@ class Core:
         context.docket.note(record)
         self.dirty[context.scope] = None
         self.out.append(Store(record, own))
-        peers = tuple(  # GOS-10: whom we dialled may not have had the time to subscribe to a scope we just began
-            one.name
-            for one in self.neighbours.values()
-            if (record.scope in one.scopes or (own and one.outbound)) and one.name != source
-        )
-        if peers:
-            self.out.append(Publish(record, peers))
+        spread.offer(self, record, own, source)
         if added.proof is not None:
             self.notify("fault", author=record.author, kind=record.kind, scope=record.scope)
 
@@ -260,100 +244,6 @@ class Core:
     def send(self, peer: str, message: Message) -> None:
         """One gossip message to one neighbour."""
         self.out.append(Send(peer, encode_message(message)))
-
-    def connected(self, peer: str, outbound: bool) -> None:
-        """A link is up: where we dialled, say what we follow, and reconcile.
-
-        Who dials in is told nothing that it does not name itself: the name of a co-op's scope is what opens it (GOS-4).
-        """
-        neighbour = self.neighbours[peer] = Neighbour(peer, outbound)
-        if outbound:
-            self._subscribe(neighbour, tuple(self.followed))
-            self._sync(neighbour)
-        self.notify("peer", peer=peer, connected=True)
-
-    def subscribed(self, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
-        """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
-        fresh = neighbour.subscribe(scopes)
-        if self.settings.role == "relay":
-            for scope in fresh:
-                if len(self.followed) < SCOPES_CARRIED_MAX:
-                    self.follow(scope, lasting=False)
-        if not neighbour.outbound:
-            self._subscribe(neighbour, tuple(scope for scope in fresh if scope in self.followed))
-
-    def _subscribe(self, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
-        for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
-            self.send(neighbour.name, Subscribe(scopes[at : at + SCOPES_PER_MESSAGE_MAX]))
-
-    def disconnected(self, peer: str) -> None:
-        """A link is gone, and with it all that was remembered of it."""
-        neighbour = self.neighbours.pop(peer, None)
-        if neighbour is not None:
-            self.release(tuple(neighbour.scopes))
-            self.notify("peer", peer=peer, connected=False)
-
-    def release(self, scopes: Iterable[str]) -> None:
-        """No longer carry what this node does not follow for itself and no neighbour asks for (GOS-3)."""
-        for scope in scopes:
-            asked = any(scope in one.scopes for one in self.neighbours.values())
-            if not asked and f"scope/{scope}" not in self.facts:
-                self.followed.pop(scope, None)
-
-    def begin_sync(self, neighbour: Neighbour, scope: str) -> None:
-        """Open a reconciliation; an unfinished one is given up."""
-        session, message = initiate(self.context(scope).log.items, SYNC_FRAME_BYTES_MAX)
-        neighbour.sessions[scope] = session
-        self.send(neighbour.name, Sync(scope, message))
-
-    def sync_all(self) -> None:
-        """Reconcile with every neighbour we dialled (GOS-4)."""
-        for neighbour in self.neighbours.values():
-            if neighbour.outbound:
-                self._sync(neighbour)
-
-    def _sync(self, neighbour: Neighbour) -> None:
-        # A scope that is only carried and was forgotten waits until somebody speaks in it.
-        for scope in self.followed:
-            if scope in self.contexts:
-                self.begin_sync(neighbour, scope)
-
-    def answer(self, scope: str, message: bytes) -> Answer:
-        """The answer to a reconciliation that a neighbour began."""
-        return Answer(scope, respond(self.peek(scope).items, message, SYNC_FRAME_BYTES_MAX))
-
-    def continue_sync(self, neighbour: Neighbour, scope: str, message: bytes) -> None:
-        """Go on with a reconciliation we began: give what the peer lacks, ask for what we lack."""
-        session = neighbour.sessions.get(scope)
-        if session is None:
-            return
-        reply, have, need = session.receive(message)
-        for at in range(0, len(have), _CHUNK_IDS):
-            self.out.append(SendRecords(neighbour.name, scope, tuple(have[at : at + _CHUNK_IDS])))
-        for at in range(0, len(need), _CHUNK_IDS):
-            self.send(neighbour.name, Want(scope, tuple(need[at : at + _CHUNK_IDS])))
-        if reply is None:
-            del neighbour.sessions[scope]
-        else:
-            self.send(neighbour.name, Sync(scope, reply))
-
-    def give(self, neighbour: Neighbour, scope: str, ids: tuple[bytes, ...]) -> None:
-        """Send what a neighbour asked for by id, as far as it is held and the scope is followed."""
-        if scope in self.followed:
-            held = self.context(scope).log.records
-            self.out.append(SendRecords(neighbour.name, scope, tuple(one for one in ids if one in held)))
-
-    def want(self, context: Context, ids: list[bytes]) -> None:
-        """Ask every neighbour for records that a certified manifest lists (DEC-19), each again after a while."""
-        due = [one for one in ids if context.wanted.get(one, 0) + self.settings.sync_ms <= self.now]
-        if not due:
-            return
-        context.wanted.update(dict.fromkeys(due, self.now))
-        for neighbour in self.neighbours.values():
-            if neighbour.outbound or context.scope in neighbour.scopes:
-                for at in range(0, len(due), _CHUNK_IDS):
-                    self.send(neighbour.name, Want(context.scope, tuple(due[at : at + _CHUNK_IDS])))
-        context.wake_at(self.now + self.settings.sync_ms)
 
 
 def trust_scope(subject: bytes) -> str:

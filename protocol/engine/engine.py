@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import board, dealing, desk, floor, membership, queries
+from protocol.engine import board, dealing, desk, floor, links, membership, queries, reconcile
 from protocol.engine.context import Settings
 from protocol.engine.core import Core
 from protocol.engine.needs import needs
@@ -149,10 +149,10 @@ class Engine:
                 core.receive(record, peer)
             case MessageReceived(peer, message):
                 self._message(peer, message)
-            case PeerConnected(peer, outbound):
-                core.connected(peer, outbound)
+            case PeerConnected(peer, outbound, addresses):
+                links.connected(core, peer, outbound, addresses)
             case PeerDisconnected(peer):
-                core.disconnected(peer)
+                links.disconnected(core, peer)
             case Submit(request, command):
                 self._submit(request, command)
             case Tick():
@@ -184,20 +184,20 @@ class Engine:
             raise Ignore("GOS-3", "message: from a peer that is not connected")
         match parse_message(data):
             case Subscribe(scopes):
-                core.subscribed(neighbour, scopes)
+                links.subscribed(core, neighbour, scopes)
             case Unsubscribe(scopes):
                 for scope in scopes:
                     neighbour.scopes.pop(scope, None)
-                core.release(scopes)
+                links.release(core, scopes)
             case Sync(scope, message):
-                answer = core.answer(scope, message)  # before anything changes, for it may be refused
-                core.subscribed(neighbour, (scope,))  # GOS-4: its subscribe may have been lost
+                answer = reconcile.answer(core, scope, message)  # before anything changes, for it may be refused
+                links.subscribed(core, neighbour, (scope,))  # GOS-4: its subscribe may have been lost
                 if scope in core.followed:
                     core.send(peer, answer)
             case Answer(scope, message):
-                core.continue_sync(neighbour, scope, message)
+                reconcile.go_on(core, neighbour, scope, message)
             case Want(scope, ids):
-                core.give(neighbour, scope, ids)
+                reconcile.give(core, neighbour, scope, ids)
 
     def _submit(self, request: int, command: Any) -> None:
         core = self._core
@@ -217,7 +217,9 @@ class Engine:
             if context.wake is not None and context.wake <= core.now:
                 core.dirty[context.scope] = None
         if core.neighbours and core.now >= core.next_sync:
-            core.sync_all()
+            for neighbour in core.neighbours.values():
+                if neighbour.outbound:  # GOS-4
+                    reconcile.begin_all(core, neighbour)
             jitter = core.rng.randrange(max(1, core.settings.sync_ms // 4))
             core.next_sync = core.now + core.settings.sync_ms + jitter
         for _ in range(SETTLE_STEPS_MAX):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 
 from protocol.box import Question, contents, fresh_manifest, judge_manifest, missing, owed_receipts
 from protocol.decision import Council, Judge, Propose, Vote, Witness, slot_of
+from protocol.engine import reconcile
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.identity import Persona
@@ -69,7 +70,7 @@ def fetch_missing(core: Core, context: Context, council: Council, questions: Ite
     for question in questions:
         decided = context.docket.decided(question.name, council)
         if question.box is not None and decided is not None:
-            core.want(context, missing(context.log, decided.value))
+            reconcile.want(core, context, missing(context.log, decided.value))
 
 
 def _give_receipts(

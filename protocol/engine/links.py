@@ -1,0 +1,70 @@
+"""Who is linked to whom, and what each was told that this node follows.
+
+Decides which scopes are named to which neighbour, and when a carried scope is let go; never what is sent in them.
+Spec: 03-gossip, GOS-2 to GOS-4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from protocol.engine import reconcile
+from protocol.gossip import Neighbour, Subscribe
+from protocol.params import SCOPES_CARRIED_MAX, SCOPES_PER_MESSAGE_MAX
+
+if TYPE_CHECKING:
+    from protocol.engine.core import Core
+
+
+def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] = ()) -> None:
+    """A link is up: where we dialled, say what we follow, and reconcile.
+
+    Who dials in is told nothing that it does not name itself: the name of a co-op's scope is what opens it (GOS-4).
+    """
+    neighbour = core.neighbours[peer] = Neighbour(peer, outbound, addresses)
+    if outbound:
+        _subscribe(core, neighbour, tuple(core.followed))
+        reconcile.begin_all(core, neighbour)
+    core.notify("peer", peer=peer, connected=True)
+
+
+def disconnected(core: Core, peer: str) -> None:
+    """A link is gone, and with it all that was remembered of it."""
+    neighbour = core.neighbours.pop(peer, None)
+    if neighbour is not None:
+        release(core, tuple(neighbour.scopes))
+        core.notify("peer", peer=peer, connected=False)
+
+
+def announce(core: Core, scope: str, lasting: bool) -> None:
+    """This node begins to follow a scope: say so where we dialled and to those who asked for it."""
+    for neighbour in core.neighbours.values():
+        if neighbour.outbound or (lasting and scope in neighbour.scopes):
+            _subscribe(core, neighbour, (scope,))
+        if neighbour.outbound:
+            reconcile.begin(core, neighbour, scope)
+
+
+def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+    """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
+    fresh = neighbour.subscribe(scopes)
+    if core.settings.role == "relay":
+        for scope in fresh:
+            if len(core.followed) < SCOPES_CARRIED_MAX:
+                core.follow(scope, lasting=False)
+    if not neighbour.outbound:
+        _subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
+
+
+def release(core: Core, scopes: Iterable[str]) -> None:
+    """No longer carry what this node does not follow for itself and no neighbour asks for (GOS-3)."""
+    for scope in scopes:
+        asked = any(scope in one.scopes for one in core.neighbours.values())
+        if not asked and f"scope/{scope}" not in core.facts:
+            core.followed.pop(scope, None)
+
+
+def _subscribe(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+    for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
+        core.send(neighbour.name, Subscribe(scopes[at : at + SCOPES_PER_MESSAGE_MAX]))
