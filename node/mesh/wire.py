@@ -203,19 +203,22 @@ class Splitter:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a peer listens; `peer` is "" in an address that says where to listen."""
+    """Where a peer listens, and over what: "tcp", "ws" or "wss"; `peer` is "" in an address to listen at."""
 
     family: str
     host: str
     port: int
     peer: str
+    transport: str = "tcp"
 
     def __str__(self) -> str:
-        return f"/{self.family}/{self.host}/tcp/{self.port}" + (f"/p2p/{self.peer}" if self.peer else "")
+        over = "" if self.transport == "tcp" else f"/{self.transport}"
+        return f"/{self.family}/{self.host}/tcp/{self.port}{over}" + (f"/p2p/{self.peer}" if self.peer else "")
 
 
 def parse_address(text: str) -> Address:
-    """A multiaddr `/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/p2p/ID]`; raises Reject MSH-17 naming what is wrong."""
+    """A multiaddr `/ip4|ip6|dns|dns4|dns6/HOST/tcp/PORT[/ws|/wss|/tls/ws][/p2p/ID]`; raises Reject MSH-17 naming what
+    is wrong."""
     match text.split("/") if len(text) <= 512 and text.isprintable() else []:
         case ["", family, host, "tcp", port, *rest] if _is_host(family, host):
             pass
@@ -224,11 +227,18 @@ def parse_address(text: str) -> Address:
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
         raise Reject("MSH-17", f"address: port {port[:20]!r} must be 0 to 65535")
     match rest:
+        case ["ws" | "wss" as transport, *rest]:
+            pass
+        case ["tls", "ws", *rest]:
+            transport = "wss"
+        case _:
+            transport = "tcp"
+    match rest:
         case []:
-            return Address(family, host, int(port), "")
+            return Address(family, host, int(port), "", transport)
         case ["p2p", peer] if is_peer(peer):
-            return Address(family, host, int(port), peer)
-    raise Reject("MSH-17", "address: after the port comes /p2p/ and an Ed25519 peer id, which begins with 12D3KooW")
+            return Address(family, host, int(port), peer, transport)
+    raise Reject("MSH-17", "address: after the port come /ws, /wss or nothing, then /p2p/ and a peer id (12D3KooW…)")
 
 
 def _leads_to(text: str, peer: str) -> bool:
