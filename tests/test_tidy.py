@@ -32,7 +32,7 @@ IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "hash", "id", "__impor
 SYSTEM_ENTROPY = {"randombytes", "crypto_sign_keypair", "crypto_box_keypair", "crypto_box_seal"}
 HEAVY = {"numpy", "scipy"}  # imported where needed: a member's daemon never loads them
 LIBP2P = {"libp2p", "multiaddr", "trio"}
-LIBP2P_FILES = {"node/mesh/process.py", "node/mesh/hardening.py", "node/mesh/websocket.py"}
+LIBP2P_FILES = {"node/mesh/process.py", "node/mesh/connection.py", "node/mesh/hardening.py", "node/mesh/websocket.py"}
 STRANGERS = ("store", "mesh", "api")
 TOP = {"node", "protocol", "spec", "scripts", "tests", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
 # In parts, so that this file does not hold what it forbids.

@@ -1,8 +1,7 @@
-"""The mesh process: sockets, streams and tasks around `Link`; run as `python -m node.mesh.process FD`.
+"""The mesh process: listeners, dialling and the daemon's commands; run as `python -m node.mesh.process FD`.
 
-Decides when bytes move; every rule about them is in `link`, `gate` and `hardening`. Nothing a peer does may end a task
-that serves another: each task of a connection runs inside `_minded`, which turns whatever is raised into the reason
-that this connection closed. Spec: 03-mesh, MSH-3, MSH-14, MSH-15 and MSH-19.
+Decides who is connected and who is dialled; what happens on a connection is in `connection`, who may have one in
+`gate`. Whatever a peer makes the library raise ends in `_minded_upgrade`. Spec: 03-mesh, MSH-14, MSH-15 and MSH-19.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -23,7 +21,6 @@ from node.mesh.bridge import (
     BRIDGE_BYTES_MAX,
     Acknowledge,
     Command,
-    Connected,
     Dial,
     Disconnected,
     Drop,
@@ -37,41 +34,14 @@ from node.mesh.bridge import (
     encode_item,
     parse_item,
 )
+from node.mesh.connection import READ_BYTES, Connection, now_ms
 from node.mesh.gate import Gate
 from node.mesh.link import Link, Verifier
 from node.mesh.wire import Address, Splitter, parse_address
 from protocol.errors import Reject
 
-PROTOCOL = "/wltm/mesh/1"  # MSH-3
-_READ_BYTES = 1 << 18
 _REDIAL_MS_FIRST, _REDIAL_MS_MAX = 200, 30_000  # (g)
-_PARTING_S = 0.5  # (g) to get a GOODBYE out
 _LOG = logging.getLogger("wltm.mesh")
-
-
-class Connection:
-    """One secured connection and, once its stream is open, the link on it."""
-
-    def __init__(self, muxer: Any, link: Link, scope: trio.CancelScope, ticket: int) -> None:
-        self.muxer, self.link, self.scope, self.ticket = muxer, link, scope, ticket
-        self.stream: Any = None
-        self.opened = trio.Event()
-        self.wake = trio.Event()
-        self.gone = trio.Event()
-        self.parted = trio.Event()
-        self.parting = False
-        self.announced = False  # the daemon knows of this connection
-        self.waiting = False  # for the daemon, not for the peer
-        self.reason = ""
-
-    def close(self, reason: str, code: str = "") -> None:
-        """Begin to close, with a GOODBYE; the first reason given stays."""
-        self.reason = self.reason or reason
-        if not self.parting:
-            self.parting = True
-            self.link.part(code)
-            self.wake.set()
-            self.scope.deadline = min(self.scope.deadline, trio.current_time() + _PARTING_S)
 
 
 class Mesh:
@@ -81,7 +51,7 @@ class Mesh:
         self._bridge, self._nursery = bridge, nursery
         self._network = start.network
         self._limits = Limits(*start.limits)
-        self._upgrade_s = self._limits.upgrade_ms_max / 1000
+        self.upgrade_s = self._limits.upgrade_ms_max / 1000
         self._identity = hardening.Identity(start.key_seed)
         self._announce = [f"{one}/p2p/{self._identity.peer}" for one in start.announce]
         self._verifier = Verifier(start.network)
@@ -111,6 +81,10 @@ class Mesh:
         async with self._speaking:
             await self._bridge.send_all(encode_item(report))
 
+    def blame(self, peer: str) -> None:
+        """Refuse this peer for a while (MSH-14)."""
+        self._gate.ban(peer, now_ms())
+
     def obey(self, command: Command) -> None:
         """Carry out one command. Never waits: the daemon may be waiting for us to read on."""
         match command:
@@ -137,7 +111,7 @@ class Mesh:
                     self._nursery.start_soon(self._keep, address)
             case Drop(peer, code):
                 if code:
-                    self._gate.ban(peer, _now_ms())
+                    self._gate.ban(peer, now_ms())
                 if (connection := self._peers.get(peer)) is not None:
                     connection.close(f"{code} dropped by this node".strip(), code)
             case Start():
@@ -152,7 +126,7 @@ class Mesh:
         if evicted is not None:
             self._scopes[evicted].cancel()
         family = "ip6" if ":" in str(host) else "ip4"
-        with trio.move_on_after(self._upgrade_s) as scope:
+        with trio.move_on_after(self.upgrade_s) as scope:
             self._scopes[ticket] = scope
             try:
                 await self._minded_upgrade(tcp, Address(family, str(host), int(port), ""), scope, ticket)
@@ -171,14 +145,13 @@ class Mesh:
             else:
                 reached = await self._outbound(address)
                 wait_ms = _REDIAL_MS_FIRST if reached else min(2 * wait_ms, _REDIAL_MS_MAX)
-            now_ms = _now_ms()
-            banned_ms = self._gate.banned_until(address.peer, now_ms) - now_ms
+            banned_ms = self._gate.banned_until(address.peer, now_ms()) - now_ms()
             await trio.sleep(max(banned_ms, wait_ms * random.uniform(0.5, 1.5)) / 1000)
 
     async def _outbound(self, address: Address) -> bool:
         """One attempt, and the whole conversation if it succeeds; whether both sides said HELLO."""
         reached = False
-        with trio.move_on_after(self._upgrade_s) as scope:
+        with trio.move_on_after(self.upgrade_s) as scope:
             try:
                 tcp = await trio.open_tcp_stream(address.host, address.port)
             except (OSError, ValueError) as error:
@@ -205,120 +178,18 @@ class Mesh:
         except Exception as error:
             _LOG.info("%s: no connection: %s %s", address, type(error).__name__, error)
             return None
-        if peer == self._identity.peer or self._gate.banned_until(peer, _now_ms()) > _now_ms():
+        if peer == self._identity.peer or self._gate.banned_until(peer, now_ms()) > now_ms():
             return None
         parts = self._network, self._verifier.check, peer, str(address), bool(address.peer)
-        connection = Connection(muxer, Link(*parts, self._limits, _now_ms(), self._announce), scope, ticket)
+        link = Link(*parts, self._limits, now_ms(), self._announce)
+        connection = Connection(self, muxer, link, scope, ticket)
         try:
-            await self._converse(connection)
+            await connection.converse()
         finally:
             await self._forget(connection)
         return connection
 
-    async def _converse(self, connection: Connection) -> None:
-        async with trio.open_nursery() as nursery:
-            tasks = (self._mux, self._answer_streams, self._open, self._read, self._write, self._watch)
-            for task in tasks:
-                nursery.start_soon(self._minded, connection, nursery.cancel_scope, task)
-
-    async def _minded(
-        self, connection: Connection, scope: trio.CancelScope, task: Callable[[Connection], Awaitable[None]]
-    ) -> None:
-        """Run a task of a connection; when it ends, for whatever cause, so does the connection."""
-        try:
-            await task(connection)
-            if task in (self._open, self._answer_streams):
-                return
-        except MemoryError:
-            hardening.end_for_memory()
-        except Reject as fault:  # MSH-14
-            self._gate.ban(connection.link.peer, _now_ms())
-            connection.close(f"{fault.code} {fault.message}", fault.code)
-        except TimeoutError as silence:
-            connection.reason = connection.reason or f"MSH-11 {silence}"
-        except Exception as error:
-            connection.reason = connection.reason or f"{type(error).__name__} {error}".strip()
-        if connection.parting and task != self._write:
-            await connection.parted.wait()
-        scope.cancel()
-
-    async def _mux(self, connection: Connection) -> None:
-        await connection.muxer.start()
-        connection.parted.set()  # nothing more can be said
-
-    async def _answer_streams(self, connection: Connection) -> None:
-        async with trio.open_nursery() as nursery:
-            while True:
-                try:
-                    stream = await connection.muxer.accept_stream()
-                except Exception:  # MuxedConnUnavailable: `_mux` ends as well, and tells why
-                    return
-                nursery.start_soon(self._answer_stream, connection, stream)
-
-    async def _answer_stream(self, connection: Connection, stream: Any) -> None:
-        """Agree on the protocol of a stream that the peer opened; all but the one we wait for are refused (MSH-3)."""
-        with trio.move_on_after(self._upgrade_s):
-            try:
-                wanted = not connection.link.outbound and connection.stream is None
-                await hardening.answer(stream, *([PROTOCOL] if wanted else []))
-                if connection.stream is None:
-                    connection.stream = stream
-                    connection.opened.set()
-                    return
-            except MemoryError:
-                hardening.end_for_memory()
-            except Exception as error:
-                _LOG.debug("%s: stream refused: %s", connection.link.peer, error)
-        with trio.move_on_after(_PARTING_S):
-            await stream.reset()
-
-    async def _open(self, connection: Connection) -> None:
-        if connection.link.outbound:
-            stream = await connection.muxer.open_stream()
-            await hardening.ask(stream, PROTOCOL)
-            connection.stream = stream
-            connection.opened.set()
-
-    async def _read(self, connection: Connection) -> None:
-        await connection.opened.wait()
-        link = connection.link
-        while link.farewell is None:
-            data = await connection.stream.read(_READ_BYTES)
-            if not data:
-                break
-            for event in link.feed(data, _now_ms()):
-                if type(event) is Connected and not await self._admit(connection):
-                    return
-                connection.waiting = True
-                await self.report(event)
-                connection.waiting = False
-            link.excuse(_now_ms())
-            connection.wake.set()
-        connection.reason = connection.reason or f"{link.farewell or ''} closed by the peer".strip()
-
-    async def _write(self, connection: Connection) -> None:
-        await connection.opened.wait()
-        while True:
-            parting = connection.parting
-            connection.wake = trio.Event()
-            data = connection.link.pull()
-            await hardening.write(connection.stream, data)
-            if parting:
-                break
-            if not data:
-                await connection.wake.wait()
-        connection.parted.set()
-
-    async def _watch(self, connection: Connection) -> None:
-        await connection.opened.wait()
-        while True:
-            if connection.waiting:
-                connection.link.excuse(_now_ms())
-            due_ms = connection.link.tick(_now_ms())
-            connection.wake.set()
-            await trio.sleep(max(due_ms - _now_ms(), 10) / 1000)
-
-    async def _admit(self, connection: Connection) -> bool:
+    async def admit(self, connection: Connection) -> bool:
         """Whether a peer that has said HELLO may stay, and which of two connections to it does (MSH-15, MSH-18)."""
         link = connection.link
         if connection.ticket and not self._gate.enter(connection.ticket):
@@ -348,17 +219,12 @@ class Mesh:
     async def _forget(self, connection: Connection) -> None:
         with trio.CancelScope(shield=True):
             await self._farewell(connection)
-            with trio.move_on_after(_PARTING_S):
-                await connection.muxer.close()
-
-
-def _now_ms() -> int:
-    return int(trio.current_time() * 1000)
+            await connection.release()
 
 
 async def _commands(bridge: trio.SocketStream) -> Any:
     splitter = Splitter(BRIDGE_BYTES_MAX)
-    while data := await bridge.receive_some(_READ_BYTES):
+    while data := await bridge.receive_some(READ_BYTES):
         for body in splitter.feed(data):
             yield parse_item(body)
 

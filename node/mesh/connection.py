@@ -1,0 +1,172 @@
+"""One connection in the mesh process: the tasks that move its bytes between socket, `Link` and daemon.
+
+Decides when bytes move; every rule about them is in `link` and `hardening`. Nothing a peer does may end a task that
+serves another: each task runs inside `_minded`, which turns whatever is raised into the reason that this connection
+closed. Spec: 03-mesh, MSH-3, MSH-11, MSH-13 and MSH-14.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import trio
+
+from node.mesh import hardening
+from node.mesh.bridge import Connected, Report
+from node.mesh.link import Link
+from protocol.errors import Reject
+
+PROTOCOL = "/wltm/mesh/1"  # MSH-3
+READ_BYTES = 1 << 18
+PARTING_S = 0.5  # (g) to get a GOODBYE out
+_LOG = logging.getLogger("wltm.mesh")
+
+
+class House(Protocol):
+    """What a connection asks of the process it lives in."""
+
+    upgrade_s: float
+
+    async def report(self, report: Report) -> None: ...
+    async def admit(self, connection: Connection) -> bool: ...
+    def blame(self, peer: str) -> None: ...
+
+
+class Connection:
+    """One secured connection and, once its stream is open, the link on it; ends with `scope`."""
+
+    def __init__(self, house: House, muxer: Any, link: Link, scope: trio.CancelScope, ticket: int) -> None:
+        self.link, self.scope, self.ticket = link, scope, ticket
+        self.wake = trio.Event()
+        self.gone = trio.Event()
+        self.announced = False  # the daemon knows of this connection
+        self.reason = ""
+        self._house, self._muxer = house, muxer
+        self._stream: Any = None
+        self._opened = trio.Event()
+        self._parted = trio.Event()
+        self._parting = False
+        self._waiting = False  # for the daemon, not for the peer
+
+    def close(self, reason: str, code: str = "") -> None:
+        """Begin to close, with a GOODBYE; the first reason given stays."""
+        self.reason = self.reason or reason
+        if not self._parting:
+            self._parting = True
+            self.link.part(code)
+            self.wake.set()
+            self.scope.deadline = min(self.scope.deadline, trio.current_time() + PARTING_S)
+
+    async def converse(self) -> None:
+        """Serve the connection until it ends."""
+        async with trio.open_nursery() as nursery:
+            tasks = (self._mux, self._answer_streams, self._open, self._read, self._write, self._watch)
+            for task in tasks:
+                nursery.start_soon(self._minded, nursery.cancel_scope, task)
+
+    async def _minded(self, scope: trio.CancelScope, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task of a connection; when it ends, for whatever cause, so does the connection."""
+        try:
+            await task()
+            if task in (self._open, self._answer_streams):
+                return
+        except MemoryError:
+            hardening.end_for_memory()
+        except Reject as fault:  # MSH-14
+            self._house.blame(self.link.peer)
+            self.close(f"{fault.code} {fault.message}", fault.code)
+        except TimeoutError as silence:
+            self.reason = self.reason or f"MSH-11 {silence}"
+        except Exception as error:
+            self.reason = self.reason or f"{type(error).__name__} {error}".strip()
+        if self._parting and task != self._write:
+            await self._parted.wait()
+        scope.cancel()
+
+    async def _mux(self) -> None:
+        await self._muxer.start()
+        self._parted.set()  # nothing more can be said
+
+    async def _answer_streams(self) -> None:
+        async with trio.open_nursery() as nursery:
+            while True:
+                try:
+                    stream = await self._muxer.accept_stream()
+                except Exception:  # MuxedConnUnavailable: `_mux` ends as well, and tells why
+                    return
+                nursery.start_soon(self._answer_stream, stream)
+
+    async def _answer_stream(self, stream: Any) -> None:
+        """Agree on the protocol of a stream that the peer opened; all but the one we wait for are refused (MSH-3)."""
+        with trio.move_on_after(self._house.upgrade_s):
+            try:
+                wanted = not self.link.outbound and self._stream is None
+                await hardening.answer(stream, *([PROTOCOL] if wanted else []))
+                if self._stream is None:
+                    self._stream = stream
+                    self._opened.set()
+                    return
+            except MemoryError:
+                hardening.end_for_memory()
+            except Exception as error:
+                _LOG.debug("%s: stream refused: %s", self.link.peer, error)
+        with trio.move_on_after(PARTING_S):
+            await stream.reset()
+
+    async def _open(self) -> None:
+        if self.link.outbound:
+            stream = await self._muxer.open_stream()
+            await hardening.ask(stream, PROTOCOL)
+            self._stream = stream
+            self._opened.set()
+
+    async def _read(self) -> None:
+        await self._opened.wait()
+        link = self.link
+        while link.farewell is None:
+            data = await self._stream.read(READ_BYTES)
+            if not data:
+                break
+            for event in link.feed(data, now_ms()):
+                if type(event) is Connected and not await self._house.admit(self):
+                    return
+                self._waiting = True
+                await self._house.report(event)
+                self._waiting = False
+            link.excuse(now_ms())
+            self.wake.set()
+        self.reason = self.reason or f"{link.farewell or ''} closed by the peer".strip()
+
+    async def _write(self) -> None:
+        await self._opened.wait()
+        while True:
+            parting = self._parting
+            self.wake = trio.Event()
+            data = self.link.pull()
+            await hardening.write(self._stream, data)
+            if parting:
+                break
+            if not data:
+                await self.wake.wait()
+        self._parted.set()
+
+    async def _watch(self) -> None:
+        await self._opened.wait()
+        while True:
+            if self._waiting:
+                self.link.excuse(now_ms())
+            due_ms = self.link.tick(now_ms())
+            self.wake.set()
+            await trio.sleep(max(due_ms - now_ms(), 10) / 1000)
+
+    async def release(self) -> None:
+        """Close what is left of the connection, without waiting for the peer."""
+        with trio.move_on_after(PARTING_S):
+            await self._muxer.close()
+
+
+def now_ms() -> int:
+    """A steadily rising count of milliseconds."""
+    return int(trio.current_time() * 1000)
