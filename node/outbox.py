@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol
 
+from node.mesh import MeshError
 from node.store import Store, StoreError
 from node.worker import Worker
 from protocol import events as ev
@@ -32,7 +33,8 @@ class Mesh(Protocol):
     async def start(self) -> None: ...
     async def publish(self, peers: Sequence[str], raws: Sequence[bytes]) -> None: ...
     async def send(self, peer: str, message: bytes) -> None: ...
-    async def dial(self, address: str) -> None: ...
+    async def dial(self, address: str, learned: bool = False) -> None: ...
+    async def forget(self, peer: str) -> None: ...
     async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None: ...
     async def drop(self, peer: str, code: str) -> None: ...
     async def stop(self) -> None: ...
@@ -92,6 +94,13 @@ class Outbox:
             case ev.Drop(peer, code):
                 log.warning("peer %s dropped: %s", peer, code)
                 await self._mesh.drop(peer, code)
+            case ev.Dial(address, trusted):
+                try:
+                    await self._mesh.dial(address, learned=not trusted)
+                except MeshError as error:
+                    log.info("not dialled: %s", error)
+            case ev.Hangup(peer):
+                await self._mesh.forget(peer)
             case ev.Reply(request, result):
                 self._reply(request, result)
             case ev.Notify(topic, detail):

@@ -119,9 +119,13 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Be linked to the peer at this address from now on, until a Hangup or the end of this process."""
+    """Be linked to the peer at this address from now on, until a Hangup or the end of this process.
+
+    `trusted`: this node's own people gave the address; a learned one is dialled only where strangers may send us.
+    """
 
     address: str
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,12 @@ class FakeMesh:
         """One message to a connected peer."""
         self._tell(peer, "message", Message(self.peer_id, message))
 
-    async def dial(self, address: str) -> None:
+    async def forget(self, peer: str) -> None:
+        """Dial this peer no more, and part from it."""
+        self._dialled = [one for one in self._dialled if one != f"fake/{peer}"]
+        self.disconnect(peer)
+
+    async def dial(self, address: str, learned: bool = False) -> None:
         """Be connected to whoever has this address, now or when they appear."""
         if address not in self._dialled:
             self._dialled.append(address)

@@ -52,10 +52,13 @@ class Wire:
     async def send(self, peer: str, message: bytes) -> None:
         await self._say("send", peer, message)
 
-    async def dial(self, address: str) -> None:
+    async def dial(self, address: str, learned: bool = False) -> None:
         if not address.startswith("/"):
             raise MeshError(f"{address} is no address")
         await self._say("dial", address)
+
+    async def forget(self, peer: str) -> None:
+        await self._say("forget", peer)
 
     async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None:
         await self._say("ack", peer, batch, tuple(codes))

@@ -151,6 +151,40 @@ def test_what_cannot_be_dialled_is_one_sentence() -> None:
     run(story())
 
 
+def test_who_is_forgotten_is_dialled_no_more_and_parted_from_gently() -> None:
+    """MSH-19: another dial begins anew."""
+
+    async def story() -> None:
+        async with village(LOOPBACK, ()) as (relay, home):
+            await home.meet(relay)
+            await home.mesh.forget(relay.mesh.peer_id)
+            gone = await relay.wait(Disconnected)
+            assert gone.reason == "closed by the peer", "with a GOODBYE, and for no fault"
+            await home.wait(Disconnected)
+            await home.meet(relay)
+            await home.echo(relay)
+            assert not [one for one in relay.events if isinstance(one, Connected)]
+
+    run(story())
+
+
+def test_an_address_that_a_stranger_named_leads_only_where_ours_are() -> None:
+    """GOS-60, MSH-17: a home with a relay on this machine may learn of another here; one without may not."""
+
+    async def story() -> None:
+        async with village(LOOPBACK, LOOPBACK, ()) as (relay, other, home):
+            name = other.address.replace("/ip4/127.0.0.1/", "/dns4/localhost/")
+            with pytest.raises(MeshError, match="127.0.0.1 is loopback, and nothing of ours is there"):
+                await home.mesh.dial(other.address, learned=True)
+            await home.mesh.dial(name, learned=True)  # judged where it is resolved: refused, and tried again
+            await home.meet(relay)
+            await home.mesh.dial(other.address, learned=True)
+            connected = await home.wait(Connected)
+            assert (connected.peer, connected.address) == (other.mesh.peer_id, other.address)
+
+    run(story())
+
+
 def test_two_that_dial_each_other_at_once_keep_one_connection() -> None:
     """MSH-15"""
 

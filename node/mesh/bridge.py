@@ -69,9 +69,17 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """Stay connected to the peer at this address."""
+    """Stay connected to the peer at this address; `kinds` of `reach.EVERY` are where a learned one may lead."""
 
     address: str
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Dial this peer no more, and close the connection to it."""
+
+    peer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +170,13 @@ class Restarted:
     """The mesh process died and a new one runs; every connection was lost and is being dialled again."""
 
 
-Command = Start | Publish | Send | Dial | Acknowledge | Drop
+Command = Start | Publish | Send | Dial | Forget | Acknowledge | Drop
 MeshEvent = Connected | Disconnected | Received | Message | Acknowledged | Overflow | Restarted
 Report = Ready | Failed | MeshEvent
 Item = Command | Report
 
 _KINDS: tuple[type[Any], ...] = (
-    *(Start, Publish, Send, Dial, Acknowledge, Drop),
+    *(Start, Publish, Send, Dial, Forget, Acknowledge, Drop),
     *(Ready, Failed, Connected, Disconnected, Received, Message, Acknowledged, Overflow),
 )
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}

@@ -1,4 +1,4 @@
-"""The daemon's side of the mesh: five verbs, a stream of events, and a child process that may die at any time.
+"""The daemon's side of the mesh: its verbs, a stream of events, and a child process that may die at any time.
 
 Decides when the child is started again, and what of its state it is given back; knows nothing of libp2p, and nothing of
 records beyond their bytes. Spec: 03-mesh, MSH-16.
@@ -27,6 +27,7 @@ from node.mesh.bridge import (
     Disconnected,
     Drop,
     Failed,
+    Forget,
     Limits,
     MeshEvent,
     Publish,
@@ -37,6 +38,7 @@ from node.mesh.bridge import (
     encode_item,
     parse_item,
 )
+from node.mesh.reach import near, refused
 from node.mesh.wire import FRAME_BYTES_MAX, LENGTH_BYTES, MESSAGE_BYTES_MAX, parse_address
 from protocol.errors import Reject
 
@@ -47,6 +49,7 @@ _SETTLED_S = 10.0  # (g) a child that lived so long may be restarted at once aga
 _MEMORY_CHECK_S = 5.0
 _PUBLISH_RECORDS_MAX = 1000
 _ADDRESSES_MAX = 1024  # (g)
+_LEARNED_MAX = 64  # (g)
 _LOG = logging.getLogger("wltm.mesh.client")
 
 
@@ -76,7 +79,7 @@ class MeshClient:
         self.restarts = 0
         self._config, self._on_event = config, on_event
         self._listen = config.listen
-        self._dialled: dict[str, None] = {}
+        self._dialled: dict[str, bool] = {}  # address → whether a stranger named it
         self._connected: dict[str, None] = {}
         self._child: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -101,18 +104,39 @@ class MeshClient:
         if peer in self._connected:
             await self._command(Send(peer, message))
 
-    async def dial(self, address: str) -> None:
-        """Be connected to this address from now on, whatever happens in between. Raises MeshError."""
+    async def dial(self, address: str, learned: bool = False) -> None:
+        """Be connected to this address from now on, whatever happens in between. Raises MeshError.
+
+        `learned`: a stranger named it, so it may lead only where strangers may send us, and is given up after a while.
+        """
         try:
-            if not parse_address(address).peer:
-                raise MeshError(f"the address {address} lacks /p2p/ and the peer's id")
+            found = parse_address(address)
         except Reject as error:
             raise MeshError(error.message) from None
-        if address not in self._dialled:
-            if len(self._dialled) >= _ADDRESSES_MAX:
-                raise MeshError(f"{_ADDRESSES_MAX} addresses are dialled already")
-            self._dialled[address] = None
-            await self._command(Dial(address))
+        if not found.peer:
+            raise MeshError(f"the address {address} lacks /p2p/ and the peer's id")
+        learned = learned and self._dialled.get(address, True)
+        if learned and (why := refused(found.host, found.port, self._near())):
+            raise MeshError(f"the address {address} is not dialled: {why}")
+        if self._dialled.get(address) is not learned:
+            most = _LEARNED_MAX if learned else _ADDRESSES_MAX
+            if sum(one is learned for one in self._dialled.values()) >= most:
+                raise MeshError(f"{most} addresses are dialled already")
+            self._dialled[address] = learned
+        await self._command(self._dial(address))  # again: the process may have given it up
+
+    async def forget(self, peer: str) -> None:
+        """Dial this peer no more, at whatever address, and part from it."""
+        for address in [one for one in self._dialled if parse_address(one).peer == peer]:
+            del self._dialled[address]
+        await self._command(Forget(peer))
+
+    def _near(self) -> tuple[str, ...]:
+        chosen = (one for one, learned in self._dialled.items() if not learned)
+        return near([*self._config.listen, *self._config.announce, *chosen])
+
+    def _dial(self, address: str) -> Dial:
+        return Dial(address, self._near() if self._dialled[address] else ())
 
     async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None:
         """Answer a `Received` after the commit: one code per record, "" for taken."""
@@ -164,7 +188,7 @@ class MeshClient:
         self.peer_id, self.addresses = first.peer, list(first.addresses)
         self._listen = tuple(address.partition("/p2p/")[0] for address in first.addresses)  # the same ports again
         for address in self._dialled:
-            await self._command(Dial(address))
+            await self._command(self._dial(address))
         return reader
 
     async def _supervise(self, reader: asyncio.StreamReader) -> None:

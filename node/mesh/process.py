@@ -12,6 +12,7 @@ import random
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 import trio
@@ -25,6 +26,7 @@ from node.mesh.bridge import (
     Disconnected,
     Drop,
     Failed,
+    Forget,
     Limits,
     Publish,
     Ready,
@@ -37,10 +39,13 @@ from node.mesh.bridge import (
 from node.mesh.connection import READ_BYTES, Connection, now_ms
 from node.mesh.gate import Gate
 from node.mesh.link import Link, Verifier
+from node.mesh.reach import refused
 from node.mesh.wire import Address, Splitter, parse_address
 from protocol.errors import Reject
 
 _REDIAL_MS_FIRST, _REDIAL_MS_MAX = 200, 30_000  # (g)
+_LEARNED_TRIES_MAX = 8  # (g) over about half a minute
+_FORGET_S = 1.0  # for what is said in parting
 _LOG = logging.getLogger("wltm.mesh")
 
 
@@ -59,7 +64,7 @@ class Mesh:
         self._speaking = trio.Lock()
         self._peers: dict[str, Connection] = {}
         self._scopes: dict[int, trio.CancelScope] = {}
-        self._dialled: set[str] = set()
+        self._dialled: dict[str, trio.CancelScope] = {}
 
     async def listen(self, addresses: tuple[str, ...]) -> None:
         """Open every listener and report Ready. Raises Reject or OSError."""
@@ -67,13 +72,16 @@ class Mesh:
         for text in filter(None, addresses):
             address = parse_address(text)
             try:
+                if address.transport == "wss":
+                    raise Reject("MSH-17", f"cannot listen on {text}: say /ws, and let a proxy in front do the TLS")
                 listeners = await trio.open_tcp_listeners(address.port, host=address.host, backlog=512)
             except OSError as error:
                 raise OSError(f"cannot listen on {text}: {error.strerror or error}") from None
             for listener in listeners:
                 host, port = listener.socket.getsockname()[:2]
-                bound.append(str(Address(address.family, str(host), int(port), self._identity.peer)))
-            self._nursery.start_soon(trio.serve_listeners, self._inbound, listeners)
+                where = Address(address.family, str(host), int(port), self._identity.peer, address.transport)
+                bound.append(str(where))
+            self._nursery.start_soon(trio.serve_listeners, partial(self._inbound, address.transport), listeners)
         await self.report(Ready(self._identity.peer, tuple(bound)))
 
     async def report(self, report: Report) -> None:
@@ -104,11 +112,16 @@ class Mesh:
             case Acknowledge(peer, batch, codes):
                 if (connection := self._peers.get(peer)) is not None and connection.link.acknowledge(batch, codes):
                     connection.wake.set()
-            case Dial(text):
+            case Dial(text, kinds):
                 address = parse_address(text)
                 if text not in self._dialled and address.peer not in ("", self._identity.peer):
-                    self._dialled.add(text)
-                    self._nursery.start_soon(self._keep, address)
+                    self._dialled[text] = trio.CancelScope()
+                    self._nursery.start_soon(self._keep, text, address, kinds)
+            case Forget(peer):
+                for text in [one for one in self._dialled if parse_address(one).peer == peer]:
+                    self._dialled.pop(text).deadline = trio.current_time() + _FORGET_S
+                if (connection := self._peers.get(peer)) is not None:
+                    connection.close("hung up by this node")
             case Drop(peer, code):
                 if code:
                     self._gate.ban(peer, now_ms())
@@ -117,7 +130,7 @@ class Mesh:
             case Start():
                 raise Reject("MSH-16", "bridge: a second start")
 
-    async def _inbound(self, tcp: trio.SocketStream) -> None:
+    async def _inbound(self, transport: str, tcp: trio.SocketStream) -> None:
         try:
             host, port = tcp.socket.getpeername()[:2]
         except OSError:
@@ -129,31 +142,40 @@ class Mesh:
         with trio.move_on_after(self.upgrade_s) as scope:
             self._scopes[ticket] = scope
             try:
-                await self._minded_upgrade(tcp, Address(family, str(host), int(port), ""), scope, ticket)
+                await self._minded_upgrade(tcp, Address(family, str(host), int(port), "", transport), scope, ticket)
             finally:
                 del self._scopes[ticket]
                 self._gate.leave(ticket)
                 await trio.aclose_forcefully(tcp)
 
-    async def _keep(self, address: Address) -> None:
-        """Be connected to `address` for ever, at growing intervals while it cannot be reached (MSH-19)."""
-        wait_ms = _REDIAL_MS_FIRST
-        while True:
-            if (connection := self._peers.get(address.peer)) is not None:
-                await connection.gone.wait()
-                wait_ms = _REDIAL_MS_FIRST
-            else:
-                reached = await self._outbound(address)
-                wait_ms = _REDIAL_MS_FIRST if reached else min(2 * wait_ms, _REDIAL_MS_MAX)
-            banned_ms = self._gate.banned_until(address.peer, now_ms()) - now_ms()
-            await trio.sleep(max(banned_ms, wait_ms * random.uniform(0.5, 1.5)) / 1000)
+    async def _keep(self, text: str, address: Address, kinds: tuple[str, ...]) -> None:
+        """Be connected to `address` until told to forget it, at growing intervals while it cannot be reached (MSH-19).
 
-    async def _outbound(self, address: Address) -> bool:
+        With `kinds`, a stranger named it: it is given up when it answers to none of some attempts (GOS-60).
+        """
+        scope = self._dialled[text]
+        wait_ms, failures = _REDIAL_MS_FIRST, 0
+        with scope:
+            while not kinds or failures < _LEARNED_TRIES_MAX:
+                if (connection := self._peers.get(address.peer)) is not None:
+                    await connection.gone.wait()
+                    wait_ms = _REDIAL_MS_FIRST
+                else:
+                    reached = await self._outbound(address, kinds)
+                    wait_ms = _REDIAL_MS_FIRST if reached else min(2 * wait_ms, _REDIAL_MS_MAX)
+                    failures = 0 if reached else failures + 1
+                banned_ms = self._gate.banned_until(address.peer, now_ms()) - now_ms()
+                await trio.sleep(max(banned_ms, wait_ms * random.uniform(0.5, 1.5)) / 1000)
+        if self._dialled.get(text) is scope:
+            del self._dialled[text]
+
+    async def _outbound(self, address: Address, kinds: tuple[str, ...]) -> bool:
         """One attempt, and the whole conversation if it succeeds; whether both sides said HELLO."""
         reached = False
         with trio.move_on_after(self.upgrade_s) as scope:
             try:
-                tcp = await trio.open_tcp_stream(address.host, address.port)
+                host = await _judged(address, kinds) if kinds else address.host
+                tcp = await trio.open_tcp_stream(host, address.port)
             except (OSError, ValueError) as error:
                 _LOG.info("dial %s: %s", address, error)
                 return False
@@ -169,10 +191,11 @@ class Mesh:
     ) -> Connection | None:
         """Secure the socket, then converse on it. Whatever the peer makes the library raise ends here."""
         try:
+            wire = tcp if address.transport == "tcp" else await self._web(tcp, address, ticket)
             if address.peer:
-                peer, muxer = await self._identity.connect(tcp, address.peer)
+                peer, muxer = await self._identity.connect(wire, address.peer)
             else:
-                peer, muxer = await self._identity.accept(tcp)
+                peer, muxer = await self._identity.accept(wire)
         except MemoryError:
             hardening.end_for_memory()
         except Exception as error:
@@ -188,6 +211,19 @@ class Mesh:
         finally:
             await self._forget(connection)
         return connection
+
+    async def _web(self, tcp: trio.SocketStream, address: Address, ticket: int) -> Any:
+        """The WebSocket on a socket (MSH-40)."""
+        from node.mesh import websocket  # many nodes never meet one
+
+        if address.peer:
+            wire = await websocket.secured(tcp, address.host) if address.transport == "wss" else tcp
+            return await websocket.WebSocketStream.connect(wire, address.host)
+        stream = await websocket.WebSocketStream.accept(tcp)
+        evicted = self._gate.name_source(ticket, address.host, stream.forwarded_for)
+        if evicted is not None:
+            self._scopes[evicted].cancel()
+        return stream
 
     async def admit(self, connection: Connection) -> bool:
         """Whether a peer that has said HELLO may stay, and which of two connections to it does (MSH-15, MSH-18)."""
@@ -220,6 +256,15 @@ class Mesh:
         with trio.CancelScope(shield=True):
             await self._farewell(connection)
             await connection.release()
+
+
+async def _judged(address: Address, kinds: tuple[str, ...]) -> str:
+    """The numeric host of an address that a stranger named; OSError when any that its name has is refused (GOS-60)."""
+    found = await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    hosts = [str(sockaddr[0]) for *_, sockaddr in found]
+    for why in filter(None, (refused(host, address.port, kinds) for host in hosts)):
+        raise OSError(why)
+    return hosts[0]
 
 
 async def _commands(bridge: trio.SocketStream) -> Any:

@@ -21,8 +21,10 @@ from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import (
     Compute,
     Computed,
+    Dial,
     Drop,
     Event,
+    Hangup,
     Keep,
     MessageReceived,
     Notify,
@@ -85,6 +87,7 @@ class Node:
     facts: dict[str, bytes] = field(default_factory=dict)
     engine: Engine | None = None
     dials: list[str] = field(default_factory=list)
+    dialled: dict[str, None] = field(default_factory=dict)  # by effect Dial, which ends with the node's life
     skew_ms: int = 0
     notices: list[Notify] = field(default_factory=list)
     rejected: list[tuple[str, str]] = field(default_factory=list)
@@ -155,7 +158,7 @@ class World:
         for listener in node.dials:
             self.link(name, listener)
         for dialler in self.nodes.values():
-            if name in dialler.dials:
+            if name in dialler.dials or name in dialler.dialled:
                 self.link(dialler.name, name)
         self._plan(node)
 
@@ -172,6 +175,7 @@ class World:
 
     def _die(self, node: Node, power: bool = False) -> None:
         node.engine, node.doom = None, ""
+        node.dialled.clear()
         if power:
             for batch in node.unsynced[self.rng.randint(0, len(node.unsynced)) :]:
                 for record_id in batch:
@@ -226,8 +230,13 @@ class World:
             node.doom = ""
             if node.engine is None:
                 self.start(name)
-        for name, node in self.nodes.items():
-            for listener in node.dials:
+        for name in self.nodes:
+            self._redial(name)
+
+    def _redial(self, name: str) -> None:
+        """Be linked to whom the node dials, as far as they are there."""
+        for listener in (*self.nodes[name].dials, *self.nodes[name].dialled):
+            if listener in self.nodes:
                 self.link(name, listener)
 
     def _crash_if_up(self, crash: Crash) -> None:
@@ -371,6 +380,12 @@ class World:
                     replies.append(result)
             case Drop(peer, code):
                 self._drop(node, peer, code)
+            case Dial(address):
+                node.dialled[address.rpartition("/p2p/")[2]] = None
+                self.at(self.now + self.rng.randint(*self.faults.latency_ms), partial(self._redial, node.name))
+            case Hangup(peer):
+                node.dialled.pop(peer, None)
+                self.at(self.now, partial(self.unlink, node.name, peer))
             case Notify():
                 node.notices.append(effect)
             case Compute(job, name, arguments):
