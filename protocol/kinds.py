@@ -45,12 +45,14 @@ REQUIREMENTS = array(
 )
 INTERESTS = ascending(one_of("employed", "family", "fee", "none", "owns", "other"), 6)
 REASONS = one_of("", "changed-mind", "excluded-supplier", "found-better", "other", "price", "terms", "timing")
+POLICY_LIMITS = ("author_records", "mail_bytes", "mail_ms", "mail_records", "scope_records", "stored_bytes")
+NOTICE_REASONS = one_of("flood", "fraud", "harm", "illegal", "other", "privacy", "request", "spam")
 TIMES = fields(
     {name: integer(1, 10**11) for name in ("join_ms", "pledge_ms", "nominate_ms", "ballot_ms", "deal_ms")}
     | {name: integer(1, 10**11) for name in ("quote_ms", "reveal_ms", "commit_ms")}
     | {name: integer(1, 10**11) for name in ("settle_ms", "round_ms", "mandate_ms", "retention_ms")}
 )
-_BOARD, _COOP, _DEAL, _TRUST = ("board",), ("coop",), ("deal",), ("trust",)
+_BOARD, _COOP, _DEAL, _TRUST, _MAIL = ("board",), ("coop",), ("deal",), ("trust",), ("mail",)
 _NUMBERS: Mapping[str, Rule] = {"want": COUNT, "tolerate": COUNT, "least": COUNT, "price_max_minor": MONEY}
 
 KINDS: Mapping[str, Kind] = {
@@ -252,4 +254,34 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "fault.1": Kind("none", _TRUST, fields({"first": RAW, "second": RAW})),
+    # 15-relay
+    "policy.1": Kind(
+        "latest",
+        _TRUST,
+        fields(
+            {
+                "contact": text(200, 1),
+                "languages": ascending(slug(12), 16),
+                "admits": one_of("all", "listed"),
+                "retention_ms": TIME,
+                "limits": table(one_of(*POLICY_LIMITS), integer(), len(POLICY_LIMITS)),
+                "words": text(),
+                "language": slug(12),
+            }
+        ),
+    ),
+    "notice.1": Kind(
+        "latest",
+        _TRUST,
+        fields(
+            {
+                "about": one_of("persona", "peer", "scope"),
+                "subject": text(200, 1),
+                "reason": NOTICE_REASONS,
+                "until": TIME,
+                "state": one_of("stands", "withdrawn"),
+            }
+        ),
+    ),
+    "mail.1": Kind("none", _MAIL, fields({"sealed": data(1, 10_000)})),
 }
