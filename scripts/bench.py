@@ -1,8 +1,18 @@
 """Runs one measurement of scripts/benches/ against its yardstick, both in this run, and judges their ratio.
 
-A bench module holds UNIT, AGAINST (the yardstick's name), LIMIT (the least ratio), `measure()` and `yardstick()`; both
-return one number where more is better. They take turns, so that a busy moment of the machine strikes both.
+A bench module's docstring says what it measures. It holds `measure()` and `yardstick()`, which take turns, so that a
+busy moment of the machine strikes both, and
+  UNIT, AGAINST   what both numbers count, and the yardstick's name
+  LIMIT           the least ratio wanted; with `LESS = True` less is better, and it is the most
+  RUNS            how often by default, 5 unless given
+  OPTIONS         name -> default, whole numbers: `--rows N` calls measure(rows=N) and yardstick(rows=N)
+  VARIANTS        options that `all` runs besides the defaults
+  LIMITED_BY      what stands between us and more, for the table
+Both functions return a number, or a number and further figures {name with unit: number}; figures named "at N" are
+points of a curve. A yardstick that this machine cannot have raises `Unavailable`; the rest is reported all the same.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -11,45 +21,129 @@ import platform
 import runpy
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.rig import Unavailable
+from scripts.table import write_all
+
 FOLDER = Path(__file__).resolve().parent / "benches"
+OUT = Path(__file__).resolve().parents[1] / "spec" / "bench"
+RUNS = 5
 
 
-def result(name: str, runs: int) -> dict[str, Any]:
-    """The object that `--json` prints: medians in UNIT, their ratio, and the least ratio wanted."""
-    bench = runpy.run_path(str(FOLDER / f"{name}.py"))
-    pairs = [(float(bench["measure"]()), float(bench["yardstick"]())) for _ in range(runs)]
-    ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
+def load(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """The names that a bench module defines."""
+    return runpy.run_path(str(folder / f"{name}.py"), run_name=f"bench_{name}")
+
+
+def result(name: str, bench: Mapping[str, Any], runs: int, options: Mapping[str, int]) -> dict[str, Any]:
+    """The object that `--json` prints: medians in UNIT, their ratio, and the limit of that."""
+    ours: list[tuple[float, Mapping[str, float]]] = []
+    theirs: list[tuple[float, Mapping[str, float]]] = []
+    note = ""
+    for _ in range(runs):
+        ours.append(_figures(bench["measure"], options))
+        try:
+            if not note:
+                theirs.append(_figures(bench["yardstick"], options))
+        except Unavailable as reason:
+            note = str(reason)
+    median = statistics.median(number for number, _ in ours)
+    against = statistics.median(number for number, _ in theirs) if theirs else None
+    extra = {**_medians(ours), **_medians(theirs)}
     return {
-        "name": name,
+        "name": " ".join([name, *(f"--{option} {value}" for option, value in options.items())]),
         "runs": runs,
-        "median": round(ours, 3),
+        "median": _round(median),
         "unit": bench["UNIT"],
-        "against": {"name": bench["AGAINST"], "median": round(theirs, 3)},
-        "ratio": round(ours / theirs, 3),
+        "against": {"name": bench["AGAINST"], "median": None if against is None else _round(against)},
+        "ratio": None if not against else _round(median / against),
         "limit": bench["LIMIT"],
+        "less": bool(bench.get("LESS", False)),
+        "extra": extra,
+        "note": note,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
 
 
-def main(names: Sequence[str]) -> int:
-    """Exit code 0, or 1 when the ratio is below the limit."""
-    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("name", choices=names)
-    parser.add_argument("--runs", type=int, default=5, metavar="N")
+def good(found: Mapping[str, Any]) -> bool:
+    """Whether the ratio keeps its limit; what could not be compared is not judged."""
+    if found["ratio"] is None:
+        return True
+    return bool(found["ratio"] <= found["limit"] if found["less"] else found["ratio"] >= found["limit"])
+
+
+def sentence(found: Mapping[str, Any]) -> str:
+    """One result in words."""
+    most = f"at {'most' if found['less'] else 'least'} {found['limit']}"
+    ratio = f"{found['ratio']} of {found['against']['name']} ({most})" if found["ratio"] is not None else found["note"]
+    extra = "".join(f"\n  {name}: {number}" for name, number in found["extra"].items())
+    return f"{found['name']}: {found['median']} {found['unit']}, {ratio}{extra}"
+
+
+def _figures(function: Callable[..., Any], options: Mapping[str, int]) -> tuple[float, Mapping[str, float]]:
+    found = function(**options)
+    number, extra = found if isinstance(found, tuple) else (found, {})
+    return float(number), extra
+
+
+def _medians(rows: Sequence[tuple[float, Mapping[str, float]]]) -> dict[str, float]:
+    names = dict.fromkeys(name for _, extra in rows for name in extra)
+    return {name: _round(statistics.median(extra[name] for _, extra in rows if name in extra)) for name in names}
+
+
+def _round(number: float) -> float:
+    """Four digits, and no fraction where it would say nothing."""
+    return round(number) if abs(number) >= 1000 else float(f"{number:.4g}")
+
+
+def one(name: str, arguments: Sequence[str]) -> int:
+    """Exit code 0, or 1 when the ratio is on the wrong side of its limit."""
+    bench = load(name)
+    parser = argparse.ArgumentParser(
+        prog=f"bench {name}", description=bench["__doc__"], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=bench.get("RUNS", RUNS), metavar="N")
     parser.add_argument("--json", action="store_true")
-    choice = parser.parse_args()
-    found = result(choice.name, choice.runs)
-    if choice.json:
-        print(json.dumps(found))
-    else:
-        yardstick = found["against"]["name"]
-        print(f"{found['median']} {found['unit']}, {found['ratio']} of {yardstick} (at least {found['limit']})")
-    return 0 if found["ratio"] >= found["limit"] else 1
+    defaults = bench.get("OPTIONS", {})
+    for option, default in defaults.items():
+        parser.add_argument(f"--{option}", type=int, default=default, metavar="N", help=f"default {default}")
+    choice = vars(parser.parse_args(arguments))
+    options = {option: choice[option] for option, default in defaults.items() if choice[option] != default}
+    found = result(name, bench, choice["runs"], options)
+    print(json.dumps(found) if choice["json"] else sentence(found))
+    return 0 if good(found) else 1
+
+
+def every(names: Sequence[str], arguments: Sequence[str]) -> int:
+    """All of them, then the table and the plots; exit code 1 when one missed its limit."""
+    parser = argparse.ArgumentParser(prog="bench all", description="Every bench, then spec/bench/ anew.")
+    parser.add_argument("--runs", type=int, metavar="N", help="instead of each bench's own number")
+    runs = parser.parse_args(arguments).runs
+    results: list[dict[str, Any]] = []
+    texts: dict[str, str] = {}
+    for name in names:
+        bench = load(name)
+        texts[name] = f"{bench['__doc__'].strip()}\n\n{bench.get('LIMITED_BY', '')}".strip()
+        for options in ({}, *bench.get("VARIANTS", ())):
+            results.append(result(name, bench, runs or bench.get("RUNS", RUNS), options))
+            print(sentence(results[-1]), flush=True)
+    write_all(OUT, results, texts, [good(found) for found in results])
+    return 0 if all(map(good, results)) else 1
+
+
+def main(arguments: Sequence[str]) -> int:
+    """`bench NAME …` or `bench all`."""
+    names = sorted(path.stem for path in FOLDER.glob("*.py"))
+    parser = argparse.ArgumentParser(
+        prog="bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", choices=[*names, "all"])
+    choice = parser.parse_args(arguments[:1])
+    return every(names, arguments[1:]) if choice.name == "all" else one(choice.name, arguments[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sorted(path.stem for path in FOLDER.glob("*.py"))))
+    sys.exit(main(sys.argv[1:]))
