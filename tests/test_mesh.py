@@ -114,6 +114,9 @@ GOOD_ADDRESSES = [
     f"/ip6/::1/tcp/1/p2p/{PEER}",
     f"/dns/relay.example/tcp/65535/p2p/{PEER}",
     "/ip4/0.0.0.0/tcp/0",
+    "/ip4/127.0.0.1/tcp/4002/ws",
+    f"/ip6/::1/tcp/4002/ws/p2p/{PEER}",
+    f"/dns4/relay.example/tcp/443/wss/p2p/{PEER}",
 ]
 BAD_ADDRESSES = [
     "",
@@ -133,6 +136,10 @@ BAD_ADDRESSES = [
     f"/ip4/127.0.0.1/tcp/4001/p2p/{PEER[:-1]}0",
     f"/ip4/127.0.0.1/tcp/4001/p2p/{PEER}/p2p-circuit",
     "/ip4/" + "1" * 600 + "/tcp/1",
+    f"/ip4/127.0.0.1/tcp/4001/p2p/{PEER}/ws",
+    f"/ip4/127.0.0.1/tcp/4001/ws/ws/p2p/{PEER}",
+    f"/ip4/127.0.0.1/tcp/4001/tls/p2p/{PEER}",
+    f"/ip4/127.0.0.1/ws/tcp/4001/p2p/{PEER}",
 ]
 COSTS = [0, 1, 4096, 4097, 65_536]
 
@@ -190,6 +197,7 @@ def test_bad_addresses_are_rejected() -> None:
             parse_address(text)
         assert caught.value.code == "MSH-17", text
     assert [str(parse_address(text)) for text in GOOD_ADDRESSES] == GOOD_ADDRESSES
+    assert str(parse_address(f"/dns4/relay.example/tcp/443/tls/ws/p2p/{PEER}")) == GOOD_ADDRESSES[-1]
 
 
 @given(st.binary(max_size=400))
@@ -240,6 +248,8 @@ ITEMS: list[bridge.Item] = [
     bridge.Publish((PEER,), (b"a", b"b")),
     bridge.Send(PEER, b"m"),
     bridge.Dial(GOOD_ADDRESSES[0]),
+    bridge.Dial(GOOD_ADDRESSES[0], ("global",)),
+    bridge.Forget(PEER),
     bridge.Acknowledge(PEER, 3, ("", "REC-13")),
     bridge.Drop(PEER, "REC-6"),
     bridge.Ready(PEER, (GOOD_ADDRESSES[0],)),

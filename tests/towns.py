@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from node.mesh import Connected, Limits, MeshClient, MeshConfig, MeshEvent, Message, Received
@@ -28,8 +29,15 @@ def record(number: int, pad: int = 200) -> bytes:
 class Villager:
     """A node without a daemon: it keeps every event and, if told to, acknowledges every batch."""
 
-    def __init__(self, seed: bytes, listen: tuple[str, ...], limits: Limits, network: bytes = NETWORK) -> None:
-        self.mesh = MeshClient(MeshConfig(network, seed, listen, None, limits), self._on_event)
+    def __init__(
+        self,
+        seed: bytes,
+        listen: tuple[str, ...],
+        limits: Limits,
+        network: bytes = NETWORK,
+        log_path: Path | None = None,
+    ) -> None:
+        self.mesh = MeshClient(MeshConfig(network, seed, listen, log_path, limits), self._on_event)
         self.events: list[MeshEvent] = []
         self.acknowledges = True
         self._news = asyncio.Condition()

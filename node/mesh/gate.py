@@ -29,19 +29,31 @@ class Gate:
         The one to go is the oldest of the same source, or of the source with most: a handshake takes milliseconds, so
         whoever has waited longest is the least likely to be honest, and honest peers get in while idle sockets pile up.
         """
-        source = _source(ip)
         self._tickets += 1
-        self._half_open[self._tickets] = source
+        return self._tickets, self._place(self._tickets, _source(ip))
+
+    def name_source(self, ticket: int, ip: str, forwarded_for: str) -> int | None:
+        """A proxy at `ip` says whom a half-open socket is for; believed of this machine only (MSH-43). As `knock`."""
+        try:
+            source = _source(forwarded_for)
+        except ValueError:
+            return None
+        if ticket not in self._half_open or not ip_address(ip.partition("%")[0]).is_loopback:
+            return None
+        return self._place(ticket, source)
+
+    def _place(self, ticket: int, source: str) -> int | None:
+        self._half_open[ticket] = source
         counts = Counter(self._half_open.values())
         if counts[source] > self._limits.half_open_per_ip_max:
             crowd = source
         elif len(self._half_open) > self._limits.half_open_max:
             crowd = counts.most_common(1)[0][0]
         else:
-            return self._tickets, None
+            return None
         evicted = next(ticket for ticket, at in self._half_open.items() if at == crowd)
         del self._half_open[evicted]
-        return self._tickets, evicted
+        return evicted
 
     def enter(self, ticket: int) -> bool:
         """Whether a socket that has proved who it is may stay."""

@@ -129,5 +129,8 @@ class WebSocketStream:
 async def secured(tcp: trio.SocketStream, host: str) -> trio.SSLStream:
     """TLS to `host`, whose certificate the system's authorities vouch for. Raises trio.BrokenResourceError."""
     stream = trio.SSLStream(tcp, ssl.create_default_context(), server_hostname=host, https_compatible=True)
-    await stream.do_handshake()
+    try:
+        await stream.do_handshake()
+    except trio.BrokenResourceError as error:
+        raise trio.BrokenResourceError(f"TLS: {error.__cause__ or error}") from None
     return stream

@@ -226,13 +226,7 @@ def parse_address(text: str) -> Address:
             raise Reject("MSH-17", f"address {text[:80]!r}: write /ip4/HOST/tcp/PORT/p2p/ID")
     if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) <= 65535):
         raise Reject("MSH-17", f"address: port {port[:20]!r} must be 0 to 65535")
-    match rest:
-        case ["ws" | "wss" as transport, *rest]:
-            pass
-        case ["tls", "ws", *rest]:
-            transport = "wss"
-        case _:
-            transport = "tcp"
+    transport, rest = _transport(rest)
     match rest:
         case []:
             return Address(family, host, int(port), "", transport)
@@ -246,6 +240,15 @@ def _leads_to(text: str, peer: str) -> bool:
         return parse_address(text).peer == peer
     except Reject:
         return False
+
+
+def _transport(parts: list[str]) -> tuple[str, list[str]]:
+    match parts:
+        case ["ws" | "wss" as name, *rest]:
+            return name, rest
+        case ["tls", "ws", *rest]:  # how newer multiaddrs say wss
+            return "wss", rest
+    return "tcp", parts
 
 
 def _is_host(family: str, host: str) -> bool:
