@@ -1,21 +1,25 @@
-"""What neighbours tell each other about records: which scopes they follow, what they hold, what they lack.
+"""What neighbours tell each other: which scopes they follow, what they hold and lack, and which relays there are.
 
 Decides the messages and what is remembered of each neighbour; never which records matter. Spec: 03-gossip, GOS-1 to
-GOS-11.
+GOS-11, GOS-20 and GOS-30.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from protocol.encoding import decode, encode
 from protocol.errors import Reject
 from protocol.params import (
+    ADDRESS_BYTES_MAX,
     MESSAGE_BYTES_MAX,
     PENDING_BYTES_MAX,
     PENDING_PER_PEER_MAX,
     SCOPES_PER_MESSAGE_MAX,
     SCOPES_PER_PEER_MAX,
+    SHUFFLE_ADDRESSES_MAX,
+    WALK_HOPS_MAX,
     WANT_IDS_MAX,
 )
 from protocol.record import Record, check_scope
@@ -60,7 +64,79 @@ class Want:
     ids: tuple[bytes, ...]
 
 
-Message = Subscribe | Unsubscribe | Sync | Answer | Want
+@dataclass(frozen=True, slots=True)
+class Have:
+    """I took these records, and do not push them to you unasked."""
+
+    scope: str
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graft:
+    """Push to me what is new in this scope, from now on; and send me these, which you said you have."""
+
+    scope: str
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Only tell me what you have in this scope; another pushes it to me."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Take me into your active view, and tell others of me: mine is empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A relay at this address is new; `hops` more may pass it on."""
+
+    address: str
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """Take me into your active view if you have room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """You are in my active view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detach:
+    """You are not in my active view, or no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle:
+    """Relays that I know; tell me some that you know."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffled:
+    """Some relays, in answer."""
+
+    addresses: tuple[str, ...]
+
+
+Greeting = Join | Forward | Attach | Attached | Detach | Shuffle | Shuffled  # of the overlay of relays
+Message = Subscribe | Unsubscribe | Sync | Answer | Want | Have | Graft | Prune | Greeting
+
+_BARE: dict[str, Greeting] = {"join": Join(), "attach": Attach(), "attached": Attached(), "detach": Detach()}
+_LISTS: dict[str, type[Want | Have | Graft]] = {"want": Want, "have": Have, "graft": Graft}
+_ADDRESS = re.compile(
+    r"/(ip4|ip6|dns|dns4|dns6)/[0-9a-zA-Z.:_-]{1,253}/tcp/[0-9]{1,5}(/[a-z]{1,8}){0,2}/p2p/[0-9A-Za-z]{1,64}"
+)
 
 
 def encode_message(message: Message) -> bytes:
@@ -74,8 +150,16 @@ def encode_message(message: Message) -> bytes:
             return encode(["sync", scope, data])
         case Answer(scope, data):
             return encode(["answer", scope, data])
-        case Want(scope, ids):
-            return encode(["want", scope, list(ids)])
+        case Want(scope, ids) | Have(scope, ids) | Graft(scope, ids):
+            return encode([type(message).__name__.lower(), scope, list(ids)])
+        case Prune(scope):
+            return encode(["prune", scope])
+        case Forward(address, hops):
+            return encode(["forward", address, hops])
+        case Shuffle(addresses) | Shuffled(addresses):
+            return encode([type(message).__name__.lower(), list(addresses)])
+        case Join() | Attach() | Attached() | Detach():
+            return encode([type(message).__name__.lower()])
 
 
 def parse_message(data: bytes) -> Message:
@@ -89,12 +173,36 @@ def parse_message(data: bytes) -> Message:
             return Subscribe(named) if word == "subscribe" else Unsubscribe(named)
         case ["sync" | "answer" as word, scope, bytes() as message]:
             return (Sync if word == "sync" else Answer)(_scope(scope), message)
-        case ["want", scope, list() as ids]:
+        case ["want" | "have" | "graft" as word, scope, list() as ids]:
             if any(type(one) is not bytes or len(one) != 32 for one in ids) or len(ids) > WANT_IDS_MAX:
-                raise Reject("GOS-5", f"want: at most {WANT_IDS_MAX} ids of 32 bytes")
-            return Want(_scope(scope), tuple(ids))
+                raise Reject("GOS-5", f"{word}: at most {WANT_IDS_MAX} ids of 32 bytes")
+            return _LISTS[word](_scope(scope), tuple(ids))
+        case ["prune", scope]:
+            return Prune(_scope(scope))
+        case ["forward", address, int() as hops]:
+            if type(hops) is not int or not 0 <= hops <= WALK_HOPS_MAX:
+                raise Reject("GOS-30", f"forward: 0 to {WALK_HOPS_MAX} hops")
+            return Forward(_address(address), hops)
+        case ["shuffle" | "shuffled" as word, list() as addresses]:
+            if len(addresses) > SHUFFLE_ADDRESSES_MAX:
+                raise Reject("GOS-30", f"{word}: more than {SHUFFLE_ADDRESSES_MAX} addresses in one message")
+            named = tuple(_address(one) for one in addresses)
+            return Shuffle(named) if word == "shuffle" else Shuffled(named)
+        case [str() as word] if word in _BARE:
+            return _BARE[word]
         case _:
-            raise Reject("GOS-1", "message: not one of subscribe, unsubscribe, sync, answer, want")
+            raise Reject("GOS-1", "message: none of those that GOS-1 lists")
+
+
+def _address(text: object) -> str:
+    if type(text) is not str or len(text) > ADDRESS_BYTES_MAX or not _ADDRESS.fullmatch(text):
+        raise Reject("GOS-30", "address: must be a relay's, with its host, port and peer id")
+    return text
+
+
+def peer_of(address: str) -> str:
+    """The peer that an address leads to: what its last part names."""
+    return address.rpartition("/p2p/")[2]
 
 
 def _scope(scope: object) -> str:

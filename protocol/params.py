@@ -34,6 +34,10 @@ PENDING_BYTES_MAX = 1 << 20  # GOS-6 (g), and what they may weigh together
 SCOPES_PER_PEER_MAX = 4096  # GOS-2 (g)
 SCOPES_PER_MESSAGE_MAX = 256  # GOS-2 (g)
 SCOPES_CARRIED_MAX = 100_000  # GOS-3 (g), a relay's, those it follows for itself included
+RELAYS_KEPT_MAX = 3  # GOS-61 (g), relays that a home keeps links to
+RELAYS_ASKED = 2  # GOS-63, relays whose union is taken to be whole
+RELAYS_ADDED_MAX = 32  # GOS-61 (g), by its person and by invitations
+RELAYS_LEARNED_MAX = 64  # GOS-61 (g)
 DEALS_EMPTY_MAX = 1000  # GOS-3 (g), deals that a supplier follows for a headline and holds no record of
 WANT_IDS_MAX = 1000  # GOS-5 (g)
 MESSAGE_BYTES_MAX = 128 * 1024  # GOS-1 (g)
@@ -42,6 +46,28 @@ SYNC_MESSAGE_BYTES_MAX = 65_536  # SYN-3 (g), about 2,000 ids
 SYNC_RANGES_MAX = 8192  # SYN-3, more than an honest answer to that many bytes of fingerprints holds
 SYNC_HAVE_IDS_MAX = 16_384  # SYN-14 (g), ids to give away found in one message
 SYNC_ROUNDS_MAX = 4096  # SYN-15 (g), eight million differences at 2,000 a round
+HAVE_MS = 100  # GOS-21 (g), records taken in this time are announced together
+GRAFT_MS = 500  # GOS-22 (g), from an announcement until the record is asked for, and from one asked to the next
+GRAFTS_MAX = 4  # GOS-22 (g), attempts at one record; then reconciliation finds it
+HOLDERS_MAX = 8  # GOS-22 (g), announcers remembered of one missing record
+MISSING_PER_PEER_MAX = 2000  # GOS-22 (g), records that one neighbour announced first and that are missing
+MISSING_MAX = 20_000  # GOS-22 (g), and of all neighbours together
+PRUNE_AGAIN_MS = 5_000  # GOS-23 (g), a prune that does not help is said again
+RECENT_MAX = 16_384  # GOS-23 (g), records of which is remembered who gave them first
+ADDRESS_BYTES_MAX = 512  # GOS-30, MSH-17
+ACTIVE_MAX = 5  # GOS-31, HyParView (2007), section 5.1
+ACTIVE_LEAST = 4  # GOS-31 (g), with fewer a relay looks for another; one less than the most, so that requests find room
+ACTIVE_OURS_LEAST = 2  # GOS-31 (g), places that a relay fills by its own choice, whoever comes in
+PASSIVE_MAX = 30  # GOS-33, HyParView, section 5.1
+PASSIVE_PER_SOURCE_MAX = 10  # GOS-33 (g), relays that one neighbour told of
+PASSIVE_PER_PREFIX_MAX = 3  # GOS-33 (g), relays whose hosts are near to each other
+WALK_HOPS_MAX = 6  # GOS-32, HyParView's active random walk length
+WALK_HOPS_PASSIVE = 3  # GOS-32, HyParView's passive random walk length
+WALKS_PER_PEER_MAX = 64  # GOS-32 (g), passed on for one neighbour between two shuffles
+SHUFFLE_ADDRESSES_MAX = 8  # GOS-33, HyParView: itself, three active, four passive
+SHUFFLE_MS = 30_000  # GOS-33 (g), between two shuffles of a relay, and a random share of a quarter more
+SHUFFLE_LEAST_MS = 5_000  # GOS-33 (g), a neighbour that shuffles more often is not answered
+ATTACH_MS = 10_000  # GOS-31 (g), a dial or a request that nothing came of by then has failed
 LIVE_INTENTS_MAX = 5  # GOS-7 (g), per author and board
 INTENT_LIFE_MS = 30 * DAY_MS  # INT-5 (g), beyond its ready-by date
 ATTESTATION_LIFE_MS = 1825 * DAY_MS  # ATT-4 (g), five years
@@ -113,6 +139,25 @@ NEWCOMER_OUTCOMES = 3  # REP-12 (g)
 
 # Reputation scopes (09-accountability)
 TRUST_PREFIX_DIGITS = 1  # ATT-4 (g), hex digits of the subject's key that name the scope
+
+# Relays and mail (15-relay)
+RULES_MAX = 10_000  # REL-2 (g), own rules of a node
+FOLLOWING_MAX = 16  # REL-9 (g), relays whose notices one follows
+NOTICES_MAX = 1_000  # REL-9 (g), of each of them
+NOTICE_LIFE_MS = 365 * DAY_MS  # REL-8 (g)
+POLICY_LIFE_MS = 365 * DAY_MS  # REL-7 (g)
+MAIL_PREFIX_DIGITS = 3  # REL-10, twelve bits: some hundreds of homes share a prefix in a network of a million
+MAIL_SIZES = (512, 1280, 2560)  # REL-10, of a letter before it is sealed
+MAIL_LIFE_MS = 14 * DAY_MS  # REL-10 (g)
+MAIL_FUZZ_MS = 6 * 3_600_000  # REL-12 (g)
+MAIL_TOKENS_MAX = 16  # REL-13 (g), each costs one try for every letter of the prefix
+MAIL_TRIES_MAX = 50  # REL-13 (g), letters tried in one go
+MAILBOX_MAX = 500  # REL-13 (g)
+MAIL_RECORDS_MAX = 2_000  # REL-14 (g), per prefix
+MAIL_BYTES_MAX = 4 << 20  # REL-14 (g), per prefix
+MAIL_MINUTE_MAX = 60  # REL-15 (g), per link that came in
+MAIL_OUTGOING_MAX = 64  # REL-17 (g)
+MAIL_RELAYS = 2  # REL-17 (g), relays that hold a letter before its sender lets go
 
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next
