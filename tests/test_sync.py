@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from protocol import sync
 from protocol.errors import Ignore, ProtocolError, Reject
-from protocol.index import BLOCK_ITEMS, Index, item_key, varint
+from protocol.index import Index, item_key, varint
 from protocol.params import SYNC_MESSAGE_BYTES_MAX, SYNC_RANGES_MAX, SYNC_ROUNDS_MAX
+from protocol.rows import BLOCK_ROWS
 from protocol.sync import IdList, initiate, parse, respond
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "sync.json"
@@ -162,7 +163,7 @@ def test_bad_bytes_are_refused_on_both_sides(name: str, clause: str, message: st
 @given(st.randoms(use_true_random=False), st.integers(1, 40), st.sampled_from([0, 1, 1000]))
 def test_index_is_a_sorted_set(rng: random.Random, count: int, step_ms: int) -> None:
     """SYN-1, SYN-8: any mixture of insert and discard leaves the order, positions and fingerprints of a plain list."""
-    pool = [item(n, step_ms) for n in range(count * BLOCK_ITEMS // 8)]
+    pool = [item(n, step_ms) for n in range(count * BLOCK_ROWS // 8)]
     start = rng.sample(pool, rng.randrange(len(pool) + 1))
     index, model = Index(start), set(start)
     for _ in range(rng.randrange(4 * len(pool))):
