@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A file of protocol/ imports only files to its left.
 ORDER = (
-    "params errors encoding identity schema kinds record outline template commands events index log sync gossip rules mail"
-    " preference formation decision box charter election allocation negotiation offer mandate award coop deal"
+    "params errors encoding identity schema kinds record outline template commands events rows index log sync gossip"
+    " rules mail preference formation decision box charter election allocation negotiation offer mandate award coop deal"
     " reputation accountability proof bundle engine"
 ).split()
 PURE = set(
-    "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac ipaddress itertools math"
-    " numpy operator protocol re scipy string struct types typing unicodedata msgpack"
+    "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac ipaddress"
+    " itertools math numpy operator protocol re scipy string struct types typing unicodedata msgpack"
     " nacl.bindings nacl.encoding nacl.exceptions".split()
 )
 IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "hash", "id", "__import__", "breakpoint"}
