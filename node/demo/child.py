@@ -65,6 +65,11 @@ class Child:
         """Whether it was ever started."""
         return self._process is not None
 
+    @property
+    def pid(self) -> int:
+        """Of its process; 0 before the first start."""
+        return self._process.pid if self._process is not None else 0
+
     async def start(self, cache: Path | None) -> None:
         """Starts the process and waits until it answers. Raises Down with a sentence."""
         with (self.home / _LOG).open("ab") as log:
