@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 from unicodedata import normalize
 
-from protocol.encoding import decode, digest, encode
+from protocol.encoding import decode, digest, encode, skim
 from protocol.errors import Ignore, Reject
 from protocol.identity import KEY_BYTES, SIGNATURE_BYTES, Persona, verify
 from protocol.kinds import KINDS
@@ -32,6 +32,7 @@ from protocol.params import (
 )
 
 PROOF_BYTES_MAX = HEADER_BYTES_MAX + SIGNATURE_BYTES + 6  # an array of two, each with its length
+_HEADER_ITEMS_MAX = 32  # of an array: some more than any field may have, so that ENC-6 bounds what is unpacked
 EXPIRING = ("board/", "mail/")  # the scope families whose records expire one by one (REC-13)
 _KIND_NAME = re.compile(r"[a-z0-9_-]{1,32}\.[1-9][0-9]{0,3}")
 _SCOPE = re.compile(r"[a-z0-9_-]+(/[a-z0-9_-]+){1,3}")
@@ -127,17 +128,15 @@ class Record:
         """
         if len(raw) > RECORD_BYTES_MAX:
             raise Reject("REC-4", f"record: {len(raw)} bytes, at most {RECORD_BYTES_MAX}")
-        parts = decode(raw, RECORD_BYTES_MAX, 3)
-        if type(parts) is not list or len(parts) != 3 or type(parts[2]) is not bytes:
-            raise Reject("REC-4", "record: not an array of header, signature and body")
+        parts = skim(raw, 3)
+        if type(parts) is not list or len(parts) != 3 or any(type(part) is not bytes for part in parts):
+            decode(raw, RECORD_BYTES_MAX, 3)
+            raise Reject("REC-4", "record: not an array of header, signature and body, each of them bytes")
         wire, signature, body_data = parts
         header = _header(wire, signature, network, not verified)
         if len(body_data) != header.body_bytes or digest("body", body_data) != header.body_hash:
             raise Reject("REC-6", "body: not the one the header commits to")
-        body = decode(body_data, RECORD_BYTES_MAX)
-        if type(body) is not dict:
-            raise Reject("REC-11", "body: not a map")
-        _check_body(header, body, len(raw))
+        body = _body(header, body_data, len(raw))
         return cls(header, body, raw, header.id, header.kind, header.author, header.scope)
 
 
@@ -179,7 +178,18 @@ def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) ->
         raise Reject("REC-4", "header, signature: must be bytes, the signature 64 of them")
     if len(wire) > HEADER_BYTES_MAX:
         raise Reject("REC-4", f"header: {len(wire)} bytes, at most {HEADER_BYTES_MAX}")
-    fields = decode(wire, HEADER_BYTES_MAX, 32)
+    try:
+        header = _fields(skim(wire, _HEADER_ITEMS_MAX), wire, signature, network)
+    except Reject:
+        decode(wire, HEADER_BYTES_MAX, _HEADER_ITEMS_MAX)
+        raise
+    if check_signature and not verify(header.author, signature, header.id):
+        raise Reject("REC-6", "signature: does not verify")
+    return header
+
+
+def _fields(fields: Any, wire: bytes, signature: bytes, network: bytes) -> Header:
+    """The header that ten skimmed values are: each type and bound is looked at here."""
     if type(fields) is not list or len(fields) != 10:
         raise Reject("REC-4", "header: not an array of ten fields")
     of, kind, author, scope, where, created, expires, refs, body_hash, body_bytes = fields
@@ -191,23 +201,47 @@ def _header(wire: Any, signature: Any, network: bytes, check_signature: bool) ->
         raise Reject("REC-4", "body hash: must be 32 bytes")
     if type(body_bytes) is not int or not 0 <= body_bytes <= RECORD_BYTES_MAX:
         raise Reject("REC-4", f"body length: must be an integer from 0 to {RECORD_BYTES_MAX}")
-    _check_kind_name(kind)
-    check_scope(scope)
+    if type(kind) is not str or type(scope) is not str:
+        raise Reject("REC-7", "kind, scope: must be texts")
+    mode = _mode(kind, scope)
     slot = _slot(where)
-    _check_place(kind, scope, slot)
-    _check_times(created, expires)
-    _check_refs(refs)
-    record_id = digest("record", wire)
-    if check_signature and not verify(author, signature, record_id):
-        raise Reject("REC-6", "signature: does not verify")
+    if mode is not None and mode != (slot.mode if slot else "none"):
+        raise Reject("REC-8", f"slot: {kind} needs the mode {mode}")
+    if type(created) is not int or type(expires) is not int or created < 0:
+        raise Reject("REC-10", "created, expires: must be Unix milliseconds")
+    if not created < expires <= min(created + LIFE_MS_MAX, INTEGER_MAX):
+        raise Reject("REC-10", "expires: must be after created, by ten years at most")
+    if refs != []:
+        _check_refs(refs)
     return Header(
-        of, kind, author, scope, slot, created, expires, tuple(refs), body_hash, body_bytes, record_id, wire, signature
+        of,
+        kind,
+        author,
+        scope,
+        slot,
+        created,
+        expires,
+        tuple(refs),
+        body_hash,
+        body_bytes,
+        digest("record", wire),
+        wire,
+        signature,
     )
 
 
-def _check_kind_name(kind: Any) -> None:
-    if type(kind) is not str or not _KIND_NAME.fullmatch(kind):
+@lru_cache(maxsize=4096)
+def _mode(kind: str, scope: str) -> str | None:
+    """The mode that records of this kind need in this scope, None when nobody knows; raises Reject REC-7."""
+    if not _KIND_NAME.fullmatch(kind):
         raise Reject("REC-7", "kind: must be a name, a dot and a version from 1 to 9999")
+    check_scope(scope)
+    known = KINDS.get(kind)
+    if known is None:
+        return None
+    if scope.partition("/")[0] not in known.families:
+        raise Reject("REC-7", f"scope: {kind} is not said in {scope}")
+    return known.mode
 
 
 def check_scope(scope: Any) -> None:
@@ -229,13 +263,6 @@ def _slot(where: Any) -> Slot | None:
     return Slot(mode, name, seq)
 
 
-def _check_times(created: Any, expires: Any) -> None:
-    if type(created) is not int or type(expires) is not int or created < 0:
-        raise Reject("REC-10", "created, expires: must be Unix milliseconds")
-    if not created < expires <= created + LIFE_MS_MAX:
-        raise Reject("REC-10", "expires: must be after created, by ten years at most")
-
-
 def _check_refs(refs: Any) -> None:
     if type(refs) is not list or len(refs) > REFS_MAX or any(type(ref) is not bytes or len(ref) != 32 for ref in refs):
         raise Reject("REC-9", f"refs: must be at most {REFS_MAX} ids of 32 bytes")
@@ -243,22 +270,23 @@ def _check_refs(refs: Any) -> None:
         raise Reject("REC-9", "refs: must strictly ascend")
 
 
-def _check_place(kind: str, scope: str, slot: Slot | None) -> None:
-    known = KINDS.get(kind)
-    if known is None:
-        return
-    if scope.partition("/")[0] not in known.families:
-        raise Reject("REC-7", f"scope: {kind} is not said in {scope}")
-    if (slot.mode if slot else "none") != known.mode:
-        raise Reject("REC-8", f"slot: {kind} needs the mode {known.mode}")
-
-
-def _check_body(header: Header, body: Mapping[str, Any], size: int) -> None:
+def _body(header: Header, data: bytes, size: int) -> Mapping[str, Any]:
+    """The body in `data`, of a record of `size` bytes; the rule of a kind looks at every value that is skimmed."""
     known = KINDS.get(header.kind)
     if known is not None:
-        known.body(body, "body")
-    elif size > UNKNOWN_KIND_BYTES_MAX or header.expires - header.created > UNKNOWN_KIND_LIFE_MS:
+        body: dict[str, Any] = skim(data)
+        try:
+            known.body.check(body)
+        except Reject as fault:
+            decode(data, RECORD_BYTES_MAX)
+            raise Reject(fault.code, f"body{fault.message}") from None
+        return body
+    body = decode(data, RECORD_BYTES_MAX)
+    if type(body) is not dict:
+        raise Reject("REC-11", "body: not a map")
+    if size > UNKNOWN_KIND_BYTES_MAX or header.expires - header.created > UNKNOWN_KIND_LIFE_MS:
         raise Ignore("REC-12", f"kind: {header.kind} is unknown here, and too large or too long-lived to carry")
+    return body
 
 
 def _composed(value: Any) -> Any:

@@ -289,6 +289,111 @@ def test_a_changed_byte_is_another_value(value: Any, at: int, byte: int) -> None
     assert (spelled(other) == spelled(value)) == (bytes(data) == encode(value))
 
 
+class Malformed(Exception):
+    """What the reference below says of bytes that are no value."""
+
+
+class Reference:
+    """A second reader, byte by byte after the table of 01-record, that shares nothing with the first but the spec."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.at = data, 0
+
+    def whole(self) -> Any:
+        value = self.value(12)
+        if self.at != len(self.data):
+            raise Malformed
+        return value
+
+    def take(self, size: int) -> bytes:
+        self.at += size
+        if self.at > len(self.data):
+            raise Malformed
+        return self.data[self.at - size : self.at]
+
+    def number(self, size: int, least: int, signed: bool = False) -> int:
+        number = int.from_bytes(self.take(size), "big", signed=signed)
+        if (number > least) if signed else (number < least):
+            raise Malformed
+        return number
+
+    def value(self, depth: int) -> Any:
+        first = self.take(1)[0]
+        match first:
+            case _ if first < 0x80:
+                return first
+            case _ if first >= 0xE0:
+                return first - 256
+            case 0xC2 | 0xC3:
+                return first == 0xC3
+            case 0xCC | 0xCD | 0xCE | 0xCF:
+                return self.integer(self.number(1 << first - 0xCC, (128, 1 << 8, 1 << 16, 1 << 32)[first - 0xCC]))
+            case 0xD0 | 0xD1 | 0xD2 | 0xD3:
+                most = (-33, -(1 << 7) - 1, -(1 << 15) - 1, -(1 << 31) - 1)[first - 0xD0]
+                return self.integer(self.number(1 << first - 0xD0, most, signed=True))
+            case _ if 0xA0 <= first <= 0xBF or 0xD9 <= first <= 0xDB:
+                size = (
+                    first & 31 if first <= 0xBF else self.number(1 << first - 0xD9, (32, 1 << 8, 1 << 16)[first - 0xD9])
+                )
+                try:
+                    return self.take(size).decode()
+                except UnicodeDecodeError:
+                    raise Malformed from None
+            case 0xC4 | 0xC5 | 0xC6:
+                return self.take(self.number(1 << first - 0xC4, (0, 1 << 8, 1 << 16)[first - 0xC4]))
+            case _ if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
+                size = first & 15 if first <= 0x9F else self.number(2 << first - 0xDC, (16, 1 << 16)[first - 0xDC])
+                return self.inside(size, 4096, depth, list)
+            case _ if 0x80 <= first <= 0x8F or first in (0xDE, 0xDF):
+                size = first & 15 if first <= 0x8F else self.number(2 << first - 0xDE, (16, 1 << 16)[first - 0xDE])
+                return self.inside(size, 256, depth, dict)
+        raise Malformed
+
+    def integer(self, number: int) -> int:
+        if abs(number) >= 1 << 53:
+            raise Malformed
+        return number
+
+    def inside(self, size: int, most: int, depth: int, kind: type) -> Any:
+        if size > most or depth == 0:
+            raise Malformed
+        if kind is list:
+            return [self.value(depth - 1) for _ in range(size)]
+        found: dict[str, Any] = {}
+        for _ in range(size):
+            key = self.value(0)
+            if type(key) is not str or (found and key.encode() <= next(reversed(found)).encode()):
+                raise Malformed
+            found[key] = self.value(depth - 1)
+        return found
+
+
+def both_read(data: bytes) -> None:
+    """The reader and the reference say the same of `data`."""
+    expected = actual = None
+    with suppress(Malformed):
+        expected = spelled(Reference(data).whole())
+    with suppress(Reject):
+        actual = spelled(decode(data))
+    assert actual == expected
+
+
+@pytest.mark.parametrize("data", [data for *_, data in (*GOOD, *BAD)])
+def test_the_reference_reads_the_cases(data: str) -> None:
+    """ENC-1 to ENC-8, by two readers."""
+    both_read(bytes.fromhex(data))
+
+
+@given(values, st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 3)), max_size=3))
+def test_two_readers_agree(value: Any, changes: list[tuple[int, bytes, int]]) -> None:
+    """ENC-1 to ENC-8: on encodings, and on encodings with some bytes exchanged, added and taken away."""
+    data = encode(value)
+    for place, put, gone in changes:
+        at = place % (len(data) + 1)
+        data = data[:at] + put + data[at + gone :]
+    both_read(data)
+
+
 @given(values)
 def test_msgpack_reads_it(value: Any) -> None:
     """ENC-1: the encoding is plain MessagePack, which a lenient reader reads."""

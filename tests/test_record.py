@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import Any
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,19 @@ def forged(body: Value = None, *, data: bytes | None = None, wire: bytes | None 
     data = encode(BALLOT if body is None else body) if data is None else data
     header = encode(wire_of(data, **changes)) if wire is None else wire
     return encode([header, ANNA.sign(digest("record", header)), data])
+
+
+def loose(value: Any) -> bytes:
+    """MessagePack that need not be canonical."""
+    data: bytes = msgpack.packb(value)
+    return data
+
+
+def forged_intent(levels: dict[str, int]) -> bytes:
+    """An intent whose levels stand in the order given."""
+    body = {"levels": levels, "readiness": "ready", "ready_by": 1, "spend_minor": 1}
+    body |= {"template": REF_1, "terms": [], "tolerate": 0, "want": 1}
+    return forged(data=loose(body), kind="intent.1", scope=BOARD, slot=["latest", "intent", 0])
 
 
 def unsigned(raw: bytes, change: Callable[[list[Any]], None]) -> bytes:
@@ -202,6 +216,14 @@ BAD: list[tuple[str, str, bytes]] = [
     ("body with a field more", "REC-11", forged(BALLOT | {"remark": ""})),
     ("body with a field of another type", "REC-11", forged(BALLOT | {"roster": "a" * 32})),
     ("body that is not canonical", "ENC-3", forged(data=bytes.fromhex("82a16201a16101"))),
+    ("body with its fields out of order", "ENC-3", forged(data=loose({"roster": ROSTER, "ranking": [[REF_1]]}))),
+    ("body with a table out of order", "ENC-3", forged_intent({"price": 0, "green": 1})),
+    ("body with a key twice", "ENC-3", forged(data=b"\x83" + loose("ranking") + b"\x90" + BODY[1:])),
+    ("body with nil in a field", "ENC-1", forged(data=loose({"ranking": [], "roster": None}))),
+    ("body with a key that is bytes", "ENC-3", forged(data=loose({b"ranking": [], "roster": ROSTER}))),
+    ("body with a long length", "ENC-4", forged(data=b"\xde\x00\x02" + BODY[1:])),
+    ("expires beyond 2^53-1", "ENC-2", forged(wire=loose(wire_of(BODY, created=2**53 - 1, expires=2**53)))),
+    ("slot with nil", "ENC-1", forged(wire=loose(wire_of(BODY, slot=[None, "ballot", 0])))),
     ("body that is two values", "ENC-8", forged(data=BODY + BODY)),
     ("body that is nothing", "ENC-8", forged(data=b"")),
     ("unknown kind, body is an array", "REC-11", forged([], kind="talk.7", slot=[])),
@@ -584,3 +606,51 @@ def test_round_trip(what: tuple[str, Mapping[str, Any]], refs: set[bytes], creat
     assert Record.parse(record.raw, NETWORK) == record
     assert (record.header.slot, record.header.refs, record.author) == (slot, tuple(sorted(refs)), ANNA.key)
     assert len(record.header.proof()) <= PROOF_BYTES_MAX
+
+
+def changed(data: bytes, changes: list[tuple[int, bytes, int]]) -> bytes:
+    """`data` with some bytes exchanged, added and taken away."""
+    for place, put, gone in changes:
+        at = place % (len(data) + 1)
+        data = data[:at] + put + data[at + gone :]
+    return data
+
+
+CHANGES = st.lists(st.tuples(st.integers(0, 10**6), st.binary(max_size=3), st.integers(0, 3)), max_size=2)
+
+
+@given(
+    st.sampled_from(sorted(KINDS)).flatmap(lambda name: st.tuples(st.just(name), fitting(KINDS[name].body.shape))),
+    CHANGES,
+)
+def test_a_body_is_what_the_strict_decoder_says(case: tuple[str, Value], changes: list[tuple[int, bytes, int]]) -> None:
+    """REC-11: a body that is read once, by its rule alone, meets the same verdict as one that is decoded first."""
+    kind, body = case
+    data = changed(encode(body), changes)
+    known = KINDS[kind]
+    slot = [] if known.mode == "none" else [known.mode, "slot", 0]
+    raw = forged(data=data, kind=kind, scope=f"{known.families[0]}/a", slot=slot, refs=[])
+    assert verdict(lambda: Record.parse(raw, NETWORK).body) == verdict(lambda: judged(kind, data))
+
+
+def judged(kind: str, data: bytes) -> Value:
+    """A body by the clauses in their order: decoded, and only then looked at."""
+    value = decode(data, RECORD_BYTES_MAX)
+    KINDS[kind].body(value, "body")
+    return value
+
+
+def verdict(read: Callable[[], Value]) -> str:
+    """What is read, as text in which true is not 1, or the code of the error."""
+    try:
+        return repr(written(read()))
+    except ProtocolError as error:
+        return error.code
+
+
+@given(CHANGES)
+def test_a_header_that_breaks_the_encoding_says_so(changes: list[tuple[int, bytes, int]]) -> None:
+    """REC-4: whatever is wrong with a header's encoding is said first; and a header that is taken has one encoding."""
+    wire = changed(WIRE, changes)
+    said, strict = verdict(lambda: Record.parse(forged(wire=wire), NETWORK).id), verdict(lambda: decode(wire, 2048, 32))
+    assert said == strict if strict.startswith("ENC") else not said.startswith("ENC")

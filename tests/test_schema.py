@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.encoding import Value, encode
+from protocol.encoding import Value, decode, encode
 from protocol.errors import Reject
 from protocol.kinds import KINDS
 from protocol.schema import Rule, array, ascending, data, fields, integer, one_of, slug, table, text
@@ -243,7 +243,7 @@ def test_what_fits_passes(case: tuple[str, Value]) -> None:
     """REC-11: the shape as data says the same as the shape as code, and every body of a kind can be encoded."""
     name, body = case
     KINDS[name].body(body, "body")
-    encode(body)
+    KINDS[name].body.check(decode(encode(body)))
 
 
 @given(
