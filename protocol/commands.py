@@ -191,6 +191,85 @@ class Attest:
 
 
 @dataclass(frozen=True, slots=True)
+class SetRule:
+    """Block or allow (`verb`) a persona, peer, scope or range of addresses; `until` 0 is for ever (REL-2).
+
+    `about` "" goes by the look of `subject`. `publish`: say so in a notice that others may follow (REL-8).
+    """
+
+    verb: str
+    subject: str
+    about: str = ""
+    reason: str = "other"
+    until: int = 0
+    publish: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LiftRule:
+    """Neither block nor allow it any longer; a notice that says so is withdrawn."""
+
+    subject: str
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPolicy:
+    """What this relay takes, keeps and refuses, for everybody to read; its limits are those in force (REL-7)."""
+
+    contact: str
+    languages: tuple[str, ...] = ("en",)
+    words: str = ""
+    language: str = "en"
+    retention_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FollowNotices:
+    """Let the notices of this relay's persona apply here too (REL-9)."""
+
+    persona: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class UnfollowNotices:
+    """No longer."""
+
+    persona: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MakeToken:
+    """A line to hand to whom may write to this member; `label` is for the member alone (REL-11)."""
+
+    label: str
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeToken:
+    """Letters with this token are dropped from now on."""
+
+    secret: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendMail:
+    """A letter to whoever handed out `token`; `reply`: with a fresh token to answer with (REL-12)."""
+
+    token: str
+    text: str
+    reply: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DropMail:
+    """Throw a letter away."""
+
+    letter: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AskStatus:
     """-> {"persona", "did", "role", "peers": [...], "scopes": [{"scope", "records", "digest"}], "deadline"}"""
 
@@ -247,10 +326,52 @@ class AskStanding:
 
 
 @dataclass(frozen=True, slots=True)
+class AddPeer:
+    """Keep to this relay from now on, also after a restart; `invited`: an invitation named it. -> {}"""
+
+    address: str
+    invited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetPeer:
+    """No longer keep to this relay, which was added, invited or learned. -> {}"""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskPeers:
+    """-> {"peers": who is linked, "relays": whom this node keeps to, "fresh", "as_of"}: how this node is connected."""
+
+
+@dataclass(frozen=True, slots=True)
 class AskDigest:
     """-> {"scope", "digest", "records"}"""
 
     scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskRules:
+    """-> {"own": [{"verb", "about", "subject", "reason", "until"}], "followed": […], "following": [key]}"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskPolicy:
+    """-> {"persona", "published", "policy"}: this node's policy, or that of a persona, as far as it is known here."""
+
+    persona: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class AskMail:
+    """-> {"letters": [{"id", "label", "text", "sent", "received", "reply"}], "tokens": […], "outgoing": n}"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskNumbers:
+    """-> counts of what the core holds in memory, names of nobody: peers, scopes, sessions, rules, mail."""
 
 
 Command = (
@@ -271,6 +392,18 @@ Command = (
     | Decline
     | Report
     | Attest
+    | SetRule
+    | LiftRule
+    | PublishPolicy
+    | FollowNotices
+    | UnfollowNotices
+    | MakeToken
+    | RevokeToken
+    | SendMail
+    | DropMail
+    | AddPeer
+    | ForgetPeer
+    | AskPeers
     | AskStatus
     | AskNeeds
     | AskBoard
@@ -281,4 +414,8 @@ Command = (
     | AskBundle
     | AskStanding
     | AskDigest
+    | AskRules
+    | AskPolicy
+    | AskMail
+    | AskNumbers
 )

@@ -30,11 +30,15 @@ class MessageReceived:
 
 @dataclass(frozen=True, slots=True)
 class PeerConnected:
-    """A link to `peer` is up; `outbound` when we dialled it. `addresses`: where it says that anybody may dial it."""
+    """A link to `peer` is up; `outbound` when we dialled it. `addresses`: where it says that anybody may dial it.
+
+    `host`: the host at its end of the link, a name or a numeric address; "" when unknown.
+    """
 
     peer: str
     outbound: bool
     addresses: tuple[str, ...] = ()
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,8 @@ class Neighbour:
     name: str
     outbound: bool
     addresses: tuple[str, ...] = ()  # where anybody may dial it, as it says itself (MSH-5)
+    host: str = ""  # at its end of the link; "" when unknown
+    letters: tuple[int, int] = (0, 0)  # minute of its last letter, and how many it gave in that minute (REL-15)
     scopes: dict[str, None] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     pending: dict[bytes, Record] = field(default_factory=dict)  # waiting for their refs, oldest first

@@ -283,5 +283,5 @@ KINDS: Mapping[str, Kind] = {
             }
         ),
     ),
-    "mail.1": Kind("none", _MAIL, fields({"sealed": data(1, 10_000)})),
+    "mail.1": Kind("none", _MAIL, fields({"sealed": data(560, 2608)})),
 }

@@ -15,6 +15,7 @@ from protocol.deal import Deal, Opening, read_deal
 from protocol.decision import Docket, Witness
 from protocol.formation import Formation
 from protocol.log import Log
+from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 from protocol.record import Record
 from protocol.template import Template
 
@@ -34,6 +35,10 @@ class Settings:
     sync_ms: int = 60_000
     preset: str = "always-on"
     recovery: Mapping[bytes, bytes] = field(default_factory=dict)  # own persona -> hash of its recovery key
+    admits_all: bool = True  # or a relay carries for those alone whom its rules allow (REL-6)
+    mail_records: int = MAIL_RECORDS_MAX  # of one prefix (REL-14)
+    mail_bytes: int = MAIL_BYTES_MAX
+    relays: tuple[str, ...] = ()  # addresses that this node's person wrote down, the preferred first
 
 
 @dataclass(slots=True)

@@ -13,8 +13,9 @@ from typing import Any
 from protocol.accountability import came_late
 from protocol.deal import find_request, read_mandate
 from protocol.encoding import encode
-from protocol.engine import links, spread
+from protocol.engine import links, post, spread, steward
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
+from protocol.engine.relays import Relays
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import Drop, Effect, Keep, Notify, Send, Store
 from protocol.gossip import Message, Neighbour, Want, encode_message
@@ -27,6 +28,7 @@ from protocol.params import (
     TRUST_PREFIX_DIGITS,
 )
 from protocol.record import Record, Slot
+from protocol.rules import Rules
 
 
 class Core:
@@ -44,6 +46,9 @@ class Core:
         self.facts: dict[str, bytes] = {}
         self.dirty: dict[str, None] = {}
         self.next_sync = 0
+        self.relays = Relays()
+        self.rules = Rules()
+        self.post = post.Post()
 
     @property
     def me(self) -> Persona:
@@ -105,6 +110,8 @@ class Core:
 
     def receive(self, record: Record, peer: str) -> None:
         """Admit a neighbour's record, then what waited for it. Raises Ignore or Reject before anything has changed."""
+        if record.kind == "mail.1" and post.came_back(self, record, peer) and record.scope not in self.followed:
+            return
         moved = self._admit(record, peer)
         while moved:
             moved = False
@@ -119,7 +126,7 @@ class Core:
 
     def _admit(self, record: Record, peer: str) -> bool:
         """Whether a record was taken; False when it was held already, or waits."""
-        context = self._admissible(record)
+        context = self._admissible(record, peer)
         if record.id in context.log.records:
             return False
         lacking = [ref for ref in record.header.refs if ref not in context.log.records]
@@ -132,7 +139,7 @@ class Core:
         if neighbour is not None and is_early(context, record, self.settings):
             neighbour.wait(record)
             return False
-        self._check_place(context, record)
+        self._check_place(context, record, peer)
         self._take(context, record, False, peer)
         return True
 
@@ -177,22 +184,25 @@ class Core:
             slot, until = Slot("once", "persona", 0), self.now + PERSONA_LIFE_MS
             self.say(persona, "persona.1", scope, {"recovery": recovery}, until=until, slot=slot)
 
-    def _admissible(self, record: Record) -> Context:
+    def _admissible(self, record: Record, peer: str) -> Context:
         header = record.header
         if header.created > self.now + CLOCK_AHEAD_MS_MAX:
             raise Ignore("REC-13", "created: more than ten minutes ahead of this node's clock")
-        if record.scope not in self.followed:
+        steward.check(self, record, peer)
+        if record.scope not in self.followed and not post.carried(self, record.scope):
             raise Ignore("GOS-3", f"scope: {record.scope} is not followed here")
         context = self.context(record.scope)
         if context.family in ("board", "mail") and header.expires <= self.now:
             raise Ignore("REC-13", "expires: the record's time is over")
         return context
 
-    def _check_place(self, context: Context, record: Record) -> None:
+    def _check_place(self, context: Context, record: Record, peer: str = "") -> None:
         """Whether the record is by somebody who has a say here (FRM-24, NEG-42); raises Ignore."""
         match context.family:
             case "board":
                 self._check_intents(context, record)
+            case "mail":
+                post.check(self, context, record, peer)
             case "coop" if not has_say(context, record, self.settings):
                 raise Ignore("FRM-24", f"{record.kind}: its author has no say in this co-op, or not yet")
             case "deal" if record.kind == "rfq.1":

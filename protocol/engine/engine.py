@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import board, dealing, desk, floor, links, membership, queries, reconcile
+from protocol.engine import board, dealing, desk, floor, links, membership, post, queries, reconcile, relays, steward
 from protocol.engine.context import Settings
 from protocol.engine.core import Core
 from protocol.engine.needs import needs
@@ -36,6 +36,8 @@ _ATTEND: Mapping[str, Callable[[Core, Any], None]] = {
     "board": board.attend,
     "coop": membership.attend,
     "deal": dealing.attend,
+    "mail": post.attend,
+    "trust": steward.attend,
 }
 _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.SetBoundaries: desk.set_boundaries,
@@ -55,6 +57,22 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Decline: floor.decline,
     ask.Report: floor.report,
     ask.Attest: floor.attest,
+    ask.AddPeer: lambda core, command: relays.add(core, command.address, command.invited),
+    ask.ForgetPeer: lambda core, command: relays.forget(core, command.address),
+    ask.AskPeers: lambda core, _: queries.peers(core),
+    ask.SetRule: steward.set_rule,
+    ask.LiftRule: steward.lift_rule,
+    ask.PublishPolicy: steward.publish_policy,
+    ask.FollowNotices: steward.follow,
+    ask.UnfollowNotices: steward.unfollow,
+    ask.MakeToken: post.make_token,
+    ask.RevokeToken: post.revoke_token,
+    ask.SendMail: post.send,
+    ask.DropMail: post.drop,
+    ask.AskRules: lambda core, _: steward.rules(core),
+    ask.AskPolicy: steward.policy,
+    ask.AskMail: lambda core, _: post.mailbox(core),
+    ask.AskNumbers: lambda core, _: queries.numbers(core),
     ask.AskStatus: lambda core, _: queries.status(core),
     ask.AskNeeds: lambda core, _: needs(core),
     ask.AskBoard: queries.board,
@@ -82,6 +100,8 @@ class Engine:
         """`facts`: what Keep effects left on disk. Load `scopes()` afterwards, before the first event."""
         self._core = Core(settings, personas, rng, entropy)
         self._core.facts = dict(facts or {})
+        relays.recall(self._core)
+        steward.refresh(self._core)
         for name in sorted(self._core.facts):
             if name.startswith("scope/"):
                 self._core.followed[name.removeprefix("scope/")] = None
@@ -95,7 +115,8 @@ class Engine:
         wanted: tuple[str, ...] = ()
         match event:
             case RecordReceived(record, _):
-                wanted = (record.scope,) if record.scope in self._core.followed else ()
+                known = record.scope in self._core.followed or post.carried(self._core, record.scope)
+                wanted = (record.scope,) if known else ()
             case MessageReceived(_, message):
                 wanted = self._named(message)
             case Submit(_, ask.AskDigest(scope)):
@@ -116,6 +137,8 @@ class Engine:
     def recall(self, facts: Mapping[str, bytes]) -> None:
         """Go back to the facts on disk: the Keeps of a batch that could not be committed never happened."""
         self._core.facts = dict(facts)
+        relays.recall(self._core)
+        steward.refresh(self._core)
 
     def resident(self) -> tuple[str, ...]:
         """The scopes in memory, those attended to longest ago first."""
@@ -138,19 +161,22 @@ class Engine:
         times = [one.wake for one in core.contexts.values() if one.wake is not None]
         if core.neighbours:
             times.append(core.next_sync)
+        if (choose := relays.deadline(core)) is not None:
+            times.append(choose)
         return min(times, default=None)
 
     def handle(self, event: Event, now: int) -> list[Effect]:
         """The effects of one event. Raises Ignore or Reject for a neighbour's input, and then nothing has changed."""
         core = self._core
         core.now, core.out = now, []
+        relays.heard(core)
         match event:
             case RecordReceived(record, peer):
                 core.receive(record, peer)
             case MessageReceived(peer, message):
                 self._message(peer, message)
-            case PeerConnected(peer, outbound, addresses):
-                links.connected(core, peer, outbound, addresses)
+            case PeerConnected(peer, outbound, addresses, host):
+                links.connected(core, peer, outbound, addresses, host)
             case PeerDisconnected(peer):
                 links.disconnected(core, peer)
             case Submit(request, command):
@@ -183,6 +209,8 @@ class Engine:
         if neighbour is None:
             raise Ignore("GOS-3", "message: from a peer that is not connected")
         match parse_message(data):
+            case Sync(scope, _) | Want(scope, _) if not steward.serves(core, neighbour, scope):
+                pass  # REL-5, REL-6
             case Subscribe(scopes):
                 links.subscribed(core, neighbour, scopes)
             case Unsubscribe(scopes):
@@ -213,6 +241,8 @@ class Engine:
 
     def _tick(self) -> None:
         core = self._core
+        if core.relays.wake <= core.now:
+            relays.choose(core)
         for context in core.contexts.values():
             if context.wake is not None and context.wake <= core.now:
                 core.dirty[context.scope] = None
@@ -220,6 +250,7 @@ class Engine:
             for neighbour in core.neighbours.values():
                 if neighbour.outbound:  # GOS-4
                     reconcile.begin_all(core, neighbour)
+            post.chase(core)
             jitter = core.rng.randrange(max(1, core.settings.sync_ms // 4))
             core.next_sync = core.now + core.settings.sync_ms + jitter
         for _ in range(SETTLE_STEPS_MAX):

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from protocol.engine import reconcile
+from protocol.engine import post, reconcile, relays, steward
+from protocol.events import Drop
 from protocol.gossip import Neighbour, Subscribe
 from protocol.params import SCOPES_CARRIED_MAX, SCOPES_PER_MESSAGE_MAX
 
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
     from protocol.engine.core import Core
 
 
-def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] = ()) -> None:
+def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] = (), host: str = "") -> None:
     """A link is up: where we dialled, say what we follow, and reconcile.
 
     Who dials in is told nothing that it does not name itself: the name of a co-op's scope is what opens it (GOS-4).
     """
-    neighbour = core.neighbours[peer] = Neighbour(peer, outbound, addresses)
+    if steward.refuses(core, peer, host):
+        core.out.append(Drop(peer, "REL-4"))
+        return
+    neighbour = core.neighbours[peer] = Neighbour(peer, outbound, addresses, host)
     if outbound:
         _subscribe(core, neighbour, tuple(core.followed))
         reconcile.begin_all(core, neighbour)
+        post.connected(core, neighbour)
+    relays.changed(core, peer)
     core.notify("peer", peer=peer, connected=True)
 
 
@@ -34,6 +40,7 @@ def disconnected(core: Core, peer: str) -> None:
     neighbour = core.neighbours.pop(peer, None)
     if neighbour is not None:
         release(core, tuple(neighbour.scopes))
+        relays.changed(core, peer)
         core.notify("peer", peer=peer, connected=False)
 
 
@@ -48,7 +55,7 @@ def announce(core: Core, scope: str, lasting: bool) -> None:
 
 def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
     """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
-    fresh = neighbour.subscribe(scopes)
+    fresh = neighbour.subscribe(tuple(scope for scope in scopes if steward.serves(core, neighbour, scope)))
     if core.settings.role == "relay":
         for scope in fresh:
             if len(core.followed) < SCOPES_CARRIED_MAX:

@@ -14,6 +14,7 @@ from protocol.bundle import make
 from protocol.coop import Coop, lapsed
 from protocol.deal import DEAL_TERMINAL, Deal, as_awarded
 from protocol.encoding import decode
+from protocol.engine import relays
 from protocol.engine.board import own_intents
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.dealing import coop_of, ranking_of_deal
@@ -44,6 +45,44 @@ def status(core: Core) -> dict[str, Any]:
             if scope in core.contexts
         ],
         "boundaries": boundaries(core),
+    }
+
+
+def peers(core: Core) -> dict[str, Any]:
+    """Who is linked, and how far behind each is; then the relays this node keeps to."""
+    linked = [
+        {
+            "peer": one.name,
+            "outbound": one.outbound,
+            "addresses": list(one.addresses),
+            "scopes": len(one.scopes),
+            "waiting": len(one.pending),
+            "asking": sorted(one.sessions),
+            "reconciled": core.relays.synced.get(one.name, 0),
+        }
+        for one in core.neighbours.values()
+    ]
+    return {"peers": linked, **relays.report(core)}
+
+
+def numbers(core: Core) -> dict[str, int]:
+    """How much of everything is in memory, and names of nobody (REL-20)."""
+    links = core.neighbours.values()
+    letters = [core.contexts[scope] for scope in core.followed if scope.startswith("mail/") and scope in core.contexts]
+    return {
+        "peers_in": sum(1 for one in links if not one.outbound),
+        "peers_out": sum(1 for one in links if one.outbound),
+        "scopes": len(core.followed),
+        "scopes_own": sum(1 for name in core.facts if name.startswith("scope/")),
+        "contexts": len(core.contexts),
+        "sessions": sum(len(one.sessions) for one in links),
+        "waiting": sum(len(one.pending) for one in links),
+        "rules_own": len(core.rules.own),
+        "rules_followed": len(core.rules.followed),
+        "mail_prefixes": len(letters),
+        "mail_records": sum(len(one.log.records) for one in letters),
+        "mail_fullest": max((len(one.log.records) for one in letters), default=0),
+        "mail_records_max": core.settings.mail_records,
     }
 
 

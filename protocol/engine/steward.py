@@ -1,0 +1,286 @@
+"""What whoever runs this node wants it to take, carry and serve, and what it tells others about that.
+
+Decides which neighbours, scopes and authors are declined here; what stands in a record is judged elsewhere.
+Spec: 15-relay, REL-1 to REL-9.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from protocol import commands as ask
+from protocol.engine.context import Context
+from protocol.errors import CommandError, Ignore
+from protocol.events import Drop
+from protocol.gossip import Neighbour
+from protocol.identity import did
+from protocol.params import (
+    AUTHOR_RECORDS_MAX,
+    FOLLOWING_MAX,
+    MAIL_LIFE_MS,
+    NOTICE_LIFE_MS,
+    NOTICES_MAX,
+    POLICY_LIFE_MS,
+    RULES_MAX,
+    TRUST_PREFIX_DIGITS,
+)
+from protocol.record import Record, Slot
+from protocol.rules import (
+    ABOUT,
+    PUBLIC,
+    VERBS,
+    Rule,
+    Rules,
+    canonical,
+    check_reason,
+    kept,
+    notice_slot,
+    noticed,
+    sort_of,
+)
+
+if TYPE_CHECKING:
+    from protocol.engine.core import Core
+
+_POLICY = "policy"
+_FOLLOWING = "following/"
+_OURS = ("coop/", "deal/")
+
+
+# What is declined
+
+
+def check(core: Core, record: Record, peer: str) -> None:
+    """Raises Ignore REL-3, REL-5 or REL-6 for a record that this node does not take from `peer`."""
+    if (core.settings.admits_all and not core.rules) or record.author in core.personas:
+        return
+    scope, now, ours = record.scope, core.now, f"scope/{record.scope}" in core.facts
+    if core.rules.on_persona("block", record.author, now) and not (ours and scope.startswith(_OURS)):
+        raise Ignore("REL-3", "author: blocked here")
+    if ours:
+        return
+    if core.rules.on_scope("block", scope, now):
+        raise Ignore("REL-5", f"scope: {scope} is blocked here")
+    if core.settings.admits_all or core.rules.on_scope("allow", scope, now):
+        return
+    if not core.rules.on_persona("allow", record.author, now) and not _allowed(core, core.neighbours.get(peer)):
+        raise Ignore("REL-6", "relay: takes only what its list allows")
+
+
+def serves(core: Core, neighbour: Neighbour, scope: str) -> bool:
+    """Whether a neighbour may have this scope carried, and read it (REL-5, REL-6)."""
+    if (core.settings.admits_all and not core.rules) or f"scope/{scope}" in core.facts:
+        return True
+    if core.rules.on_scope("block", scope, core.now):
+        return False
+    return core.settings.admits_all or core.rules.on_scope("allow", scope, core.now) or _allowed(core, neighbour)
+
+
+def refuses(core: Core, peer: str, host: str) -> bool:
+    """Whether there is to be no link to this peer (REL-4)."""
+    return bool(core.rules) and core.rules.on_peer("block", peer, host, core.now)
+
+
+def _allowed(core: Core, neighbour: Neighbour | None) -> bool:
+    return neighbour is None or core.rules.on_peer("allow", neighbour.name, neighbour.host, core.now)
+
+
+def refresh(core: Core) -> None:
+    """Make the rules again from facts and followed notices, and act on what they say now."""
+    followed: list[Rule] = []
+    for key in following(core):
+        said = core.peek(_trust(key)).by(key, "notice.1")
+        placed = [one for one in said if one.header.slot and one.header.slot.name == _slot_of(one)]
+        placed.sort(key=lambda one: one.id)
+        followed += [rule for one in placed[:NOTICES_MAX] if (rule := noticed(one)) is not None]
+    core.rules = Rules(kept(core.facts), followed)
+    for neighbour in core.neighbours.values():
+        if refuses(core, neighbour.name, neighbour.host):
+            core.out.append(Drop(neighbour.name, "REL-4"))
+    for scope in [one for one in core.followed if f"scope/{one}" not in core.facts]:
+        if core.rules.on_scope("block", scope, core.now):
+            core.followed.pop(scope, None)
+
+
+def attend(core: Core, context: Context) -> None:
+    """A trust scope has changed: perhaps a followed relay said something (REL-9)."""
+    if any(_trust(key) == context.scope for key in following(core)):
+        refresh(core)
+
+
+def following(core: Core) -> list[bytes]:
+    """The relays whose notices apply here, by key."""
+    return [bytes.fromhex(name.removeprefix(_FOLLOWING)) for name in sorted(core.facts) if name.startswith(_FOLLOWING)]
+
+
+def _slot_of(notice: Record) -> str:
+    return notice_slot(notice.body["about"], notice.body["subject"])
+
+
+def _trust(key: bytes) -> str:
+    return "trust/" + key.hex()[:TRUST_PREFIX_DIGITS]
+
+
+# What its operator says
+
+
+def set_rule(core: Core, command: ask.SetRule) -> dict[str, Any]:
+    """Block or allow from now on."""
+    about, subject = _subject(command.about, command.subject)
+    if command.verb not in VERBS:
+        raise CommandError("REL-2", "verb: block or allow")
+    if command.until and command.until <= core.now:
+        raise CommandError("REL-2", "until: lies in the past")
+    check_reason(command.reason)
+    if command.publish and (command.verb != "block" or about not in PUBLIC):
+        raise CommandError("REL-8", "publish: only a blocked persona, peer or scope can be the subject of a notice")
+    rule = Rule(command.verb, about, subject, command.reason, command.until)
+    if command.verb == "block":
+        _check_own(core, rule)
+    own = [one for one in core.rules.own if (one.about, one.subject) != (about, subject)]
+    if len(own) >= RULES_MAX:
+        raise CommandError("REL-2", f"rules: there are {RULES_MAX} already; lift one first")
+    if command.publish:
+        _notice(core, rule, "stands")
+    for verb in VERBS:
+        core.keep(Rule(verb, about, subject, "", 0).fact, b"")
+    core.keep(rule.fact, rule.to_bytes())
+    refresh(core)
+    return _plain(rule)
+
+
+def _check_own(core: Core, rule: Rule) -> None:
+    """Nobody shuts the door on what this node itself takes part in."""
+    if rule.about == "persona" and any(rule.subject == did(key) for key in core.personas):
+        raise CommandError("REL-2", "subject: that is this node's own persona")
+    trial = Rules([rule])
+    ours = [name.removeprefix("scope/") for name in sorted(core.facts) if name.startswith("scope/")]
+    inside = [scope for scope in ours if trial.on_scope("block", scope, core.now)]
+    if inside:
+        raise CommandError("REL-5", f"subject: this node itself takes part in {inside[0]}")
+
+
+def lift_rule(core: Core, command: ask.LiftRule) -> dict[str, Any]:
+    """Take a rule back, and the notice about it."""
+    about, subject = _subject(command.about, command.subject)
+    found = [one for one in core.rules.own if (one.about, one.subject) == (about, subject)]
+    if not found:
+        raise CommandError("REL-2", f"subject: no rule of this node is about {subject}; see `wltm relay blocked`")
+    if core.peek(_trust(core.me.key)).slot("notice.1", core.me.key, notice_slot(about, subject)):
+        _notice(core, found[0], "withdrawn")
+    for rule in found:
+        core.keep(rule.fact, b"")
+    refresh(core)
+    return _plain(found[0])
+
+
+def _subject(about: str, subject: str) -> tuple[str, str]:
+    about = about or sort_of(subject)
+    if about not in ABOUT:
+        raise CommandError("REL-2", f"about: one of {', '.join(ABOUT)}")
+    return about, canonical(about, subject)
+
+
+def _notice(core: Core, rule: Rule, state: str) -> None:
+    body = {"about": rule.about, "subject": rule.subject, "reason": rule.reason, "until": rule.until, "state": state}
+    _say_latest(core, "notice.1", notice_slot(rule.about, rule.subject), body, core.now + NOTICE_LIFE_MS)
+
+
+def publish_policy(core: Core, command: ask.PublishPolicy) -> dict[str, Any]:
+    """Tell everybody what this node takes and keeps; its limits are read off, not typed (REL-7)."""
+    body = {
+        "contact": command.contact,
+        "languages": sorted(dict.fromkeys(command.languages)),
+        "admits": _admits(core),
+        "retention_ms": command.retention_ms,
+        "limits": limits(core),
+        "words": command.words,
+        "language": command.language,
+    }
+    _say_latest(core, "policy.1", _POLICY, body, core.now + POLICY_LIFE_MS)
+    return policy(core, ask.AskPolicy())
+
+
+def _say_latest(core: Core, kind: str, name: str, body: dict[str, Any], until: int) -> None:
+    scope = _trust(core.me.key)
+    before = core.peek(scope).slot(kind, core.me.key, name)
+    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
+    core.say(core.me, kind, scope, body, until=until, slot=Slot("latest", name, seq), human=True, follow=True)
+
+
+def limits(core: Core) -> dict[str, int]:
+    """The bounds in force that matter to whoever uses this relay."""
+    return {
+        "author_records": AUTHOR_RECORDS_MAX,
+        "mail_bytes": core.settings.mail_bytes,
+        "mail_ms": MAIL_LIFE_MS,
+        "mail_records": core.settings.mail_records,
+    }
+
+
+def follow(core: Core, command: ask.FollowNotices) -> dict[str, Any]:
+    """A relay's notices apply here from now on."""
+    if len(command.persona) != 32:
+        raise CommandError("REL-9", "persona: must be a did:key, or a key of 32 bytes")
+    if command.persona in core.personas:
+        raise CommandError("REL-9", "persona: that is this node's own")
+    if len(following(core)) >= FOLLOWING_MAX:
+        raise CommandError("REL-9", f"persona: {FOLLOWING_MAX} relays are followed already; unfollow one first")
+    core.keep(_FOLLOWING + command.persona.hex(), b"1")
+    core.follow(_trust(command.persona))
+    refresh(core)
+    return {"following": following(core)}
+
+
+def unfollow(core: Core, command: ask.UnfollowNotices) -> dict[str, Any]:
+    """A relay's notices apply here no longer."""
+    if _FOLLOWING + command.persona.hex() not in core.facts:
+        raise CommandError("REL-9", "persona: its notices are not followed; see `wltm relay blocked`")
+    core.keep(_FOLLOWING + command.persona.hex(), b"")
+    refresh(core)
+    return {"following": following(core)}
+
+
+# What may be looked at
+
+
+def rules(core: Core) -> dict[str, Any]:
+    """Own rules that have not ended, those of followed notices, and whom we follow."""
+    now = core.now
+    return {
+        "admits": _admits(core),
+        "own": [_plain(one) for one in core.rules.own if one.end > now],
+        "followed": [_plain(one) | {"source": one.source} for one in core.rules.followed if one.end > now],
+        "following": following(core),
+    }
+
+
+def policy(core: Core, command: ask.AskPolicy) -> dict[str, Any]:
+    """A published policy as far as it is known here."""
+    key = command.persona or core.me.key
+    if len(key) != 32:
+        raise CommandError("REL-7", "persona: must be a did:key, or a key of 32 bytes")
+    held = core.peek(_trust(key)).slot("policy.1", key, _POLICY)
+    if not held and key != core.me.key and f"scope/{_trust(key)}" not in core.facts:
+        core.follow(_trust(key), lasting=False)  # ask for it; it is here when it is asked for again
+    found: dict[str, Any] = {"persona": key, "published": 0, "policy": {}}
+    if held:
+        body = held[0].body
+        found |= {"published": held[0].header.created, "policy": dict(body) | {"limits": dict(body["limits"])}}
+        if key == core.me.key:
+            found["current"] = body["admits"] == _admits(core) and dict(body["limits"]) == limits(core)
+    return found
+
+
+def _admits(core: Core) -> str:
+    return "all" if core.settings.admits_all else "listed"
+
+
+def _plain(rule: Rule) -> dict[str, Any]:
+    return {
+        "verb": rule.verb,
+        "about": rule.about,
+        "subject": rule.subject,
+        "reason": rule.reason,
+        "until": rule.until,
+    }
