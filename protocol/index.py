@@ -64,6 +64,10 @@ class Index:
         """The keys at positions lower to upper - 1, in order."""
         return self._rows.between(lower, upper)
 
+    def first(self, key: bytes) -> bytes:
+        """The first key from this one, or its beginning, on; b"" when there is none."""
+        return self._rows.first(key)
+
     def above(self, key: bytes) -> Iterator[bytes]:
         """The keys from this one on, in order."""
         return self._rows.above(key)

@@ -88,6 +88,14 @@ class Rows:
         chain = (row for block in islice(self._blocks, at, None) for row in self._cut(block))
         return islice(chain, inside // self._width, inside // self._width + upper - lower)
 
+    def first(self, lower: bytes) -> bytes:
+        """The first row from `lower` on, b"" when there is none."""
+        at = bisect_left(self._lasts, lower)
+        if at == len(self._blocks):
+            return b""
+        place = self._place(self._blocks[at], lower)
+        return self._blocks[at][place : place + self._width]
+
     def above(self, lower: bytes) -> Iterator[bytes]:
         """The rows from `lower` on, in order; nothing else is looked at."""
         at = bisect_left(self._lasts, lower)
@@ -124,7 +132,7 @@ class Rows:
         return at, position * self._width - self._bytes_before[at]
 
     def _place(self, block: bytes, row: bytes) -> int:
-        """Where in the block a row lies or would lie, in bytes."""
+        """Where in the block a row, or the beginning of one, lies or would lie, in bytes."""
         width = self._width
         low, high = 0, len(block) // width
         while low < high:
