@@ -55,6 +55,7 @@ def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engi
         sync_ms=max(SYNC_MS_MIN, SYNC_MS // speed),
         preset=config.network.preset,
         recovery=secrets.recovery,
+        relays=config.mesh.relays,
     )
     return Engine(settings, secrets.personas, random.Random(os.urandom(16)), os.urandom, facts)
 
@@ -74,7 +75,7 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell))
         parts.push_async_callback(daemon.stop)
         try:
-            await daemon.start(config.mesh.relays)
+            await daemon.start()
         except MeshError as error:
             raise CommandError("MSH-16", str(error)) from None
         api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop)

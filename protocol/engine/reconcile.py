@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from protocol.engine import relays
 from protocol.engine.context import Context
 from protocol.events import SendRecords
 from protocol.gossip import Answer, Neighbour, Sync, Want
@@ -33,6 +34,8 @@ def begin_all(core: Core, neighbour: Neighbour) -> None:
     for scope in core.followed:
         if scope in core.contexts:
             begin(core, neighbour, scope)
+    if not neighbour.sessions:
+        relays.reconciled(core, neighbour)
 
 
 def answer(core: Core, scope: str, message: bytes) -> Answer:
@@ -52,6 +55,8 @@ def go_on(core: Core, neighbour: Neighbour, scope: str, message: bytes) -> None:
         core.send(neighbour.name, Want(scope, tuple(need[at : at + _CHUNK_IDS])))
     if reply is None:
         del neighbour.sessions[scope]
+        if not neighbour.sessions:
+            relays.reconciled(core, neighbour)
     else:
         core.send(neighbour.name, Sync(scope, reply))
 
