@@ -9,29 +9,15 @@ know all, and keep nothing. Both count the processor time of the nodes' processe
 
 import asyncio
 import json
-import sqlite3
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
-from node.demo.child import Child
-from scripts.rig import (
-    CATEGORY,
-    PATIENCE_S,
-    REGION,
-    ROOT,
-    Publisher,
-    cpu_s,
-    homes,
-    pids,
-    publisher,
-    resident_mb,
-    stream,
-    up,
-)
+from scripts.rig import ROOT, cpu_s, homes, pids, publisher, resident_mb, stream
+from scripts.town import NODES, Arrivals, town
 
 UNIT = "CPU ms a delivery"
 AGAINST = "py-libp2p's gossipsub, CPU ms a delivery"
@@ -40,60 +26,8 @@ LESS = True
 RUNS = 3
 OPTIONS = {"seconds": 10}
 
-NODES, RELAYS, PER_S = 10, 3, 20
-LOOK_S = 0.004
+PER_S = 20
 SETTLE_S = 10.0  # for the last of them
-
-
-class Arrivals:
-    """Which record was committed when at which node, seen from outside."""
-
-    def __init__(self, nodes: list[Child]) -> None:
-        self.at: dict[tuple[str, bytes], float] = {}
-        self._files = {one.name: sqlite3.connect(f"file:{one.home / 'node.db'}?mode=ro", uri=True) for one in nodes}
-        self._seen = dict.fromkeys(self._files, 0)
-
-    def look(self) -> int:
-        """How many are new."""
-        before = len(self.at)
-        for name, file in self._files.items():
-            query = "SELECT position, raw FROM records WHERE position > ? ORDER BY position"
-            for position, raw in file.execute(query, (self._seen[name],)):
-                self._seen[name] = position
-                self.at[name, raw] = time.perf_counter()
-        return len(self.at) - before
-
-    def close(self) -> None:
-        """Let go of the files."""
-        for file in self._files.values():
-            file.close()
-
-
-async def town(nodes: list[Child], feed: Publisher) -> list[str]:
-    """Everybody up, linked, and following the board; the nodes' peer ids."""
-    relays, members = nodes[:RELAYS], nodes[RELAYS:]
-    for one in relays:
-        await up(one, "relay", [other.addresses[0] for other in relays if other.addresses])
-    for at in range(0, len(members), 4):
-        some = enumerate(members[at : at + 4], at)
-        await asyncio.gather(*(up(one, "home", _two_of(relays, number)) for number, one in some))
-    for one in members:
-        await one.post("/watch", {"category": CATEGORY, "region": REGION})
-    return [await feed.meet(one) for one in nodes]
-
-
-def _two_of(relays: list[Child], number: int) -> list[str]:
-    return [relays[(number + step) % RELAYS].addresses[0] for step in (0, 1)]
-
-
-async def arrive(seen: Arrivals, wanted: int) -> None:
-    """Look until so many have been seen. Raises TimeoutError."""
-    deadline = time.perf_counter() + PATIENCE_S
-    while len(seen.at) < wanted:
-        if time.perf_counter() > deadline:
-            raise TimeoutError(f"{len(seen.at)} of {wanted} deliveries")
-        seen.look()
-        await asyncio.sleep(LOOK_S)
 
 
 async def _ours(seconds: int) -> tuple[float, dict[str, float]]:
@@ -103,7 +37,7 @@ async def _ours(seconds: int) -> tuple[float, dict[str, float]]:
         peers = await town(nodes, feed)
         with closing(Arrivals(nodes)) as seen:
             await feed.publish(peers[-1], [first])
-            await arrive(seen, NODES)
+            await seen.until(NODES)
             seen.at.clear()
             daemons = [one.pid for one in nodes]
             processes = [pid for one in nodes for pid in pids(one)]
@@ -117,9 +51,8 @@ async def _ours(seconds: int) -> tuple[float, dict[str, float]]:
                     await feed.mesh.publish([peers[number % NODES]], [raw])
 
             speaking = asyncio.create_task(speak())
-            while len(seen.at) < count * NODES and time.perf_counter() < began + seconds + SETTLE_S:
-                seen.look()
-                await asyncio.sleep(LOOK_S)
+            with suppress(TimeoutError):
+                await seen.until(count * NODES, seconds + SETTLE_S)
             await speaking
             spent, of_daemons = cpu_s(processes) - before, cpu_s(daemons) - of_daemons
             delays = [at - sent[raw] for (_, raw), at in seen.at.items() if raw in sent]
