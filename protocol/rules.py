@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from protocol.encoding import decode, digest_of, encode
-from protocol.errors import Ignore, Reject
+from protocol.errors import Reject
 from protocol.identity import did, key_of
 from protocol.kinds import NOTICE_REASONS
 from protocol.params import INTEGER_MAX
@@ -133,6 +133,10 @@ class Rules:
         """Whether a rule in force says so of a persona."""
         return self._ends[verb, "persona"].get(key, 0) > now
 
+    def blocked_personas(self, now: int) -> frozenset[bytes]:
+        """All of whom a rule in force says that they are blocked."""
+        return frozenset(key for key, end in self._ends["block", "persona"].items() if end > now)
+
     def on_scope(self, verb: str, scope: str, now: int) -> bool:
         """Whether a rule in force says so of a scope, by its name or by a beginning of it."""
         ends = self._ends[verb, "scope"]
@@ -165,8 +169,3 @@ def _key(rule: Rule) -> bytes | str | Network:
         case "address":
             return ip_network(rule.subject)
     return rule.subject
-
-
-def declined(clause: str, what: str) -> Ignore:
-    """The verdict on what a rule speaks against: nobody is at fault."""
-    return Ignore(clause, f"{what}: this node does not take it; others may")

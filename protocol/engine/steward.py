@@ -54,10 +54,10 @@ def check(core: Core, record: Record, peer: str) -> None:
     """Raises Ignore REL-3, REL-5 or REL-6 for a record that this node does not take from `peer`."""
     if (core.settings.admits_all and not core.rules) or record.author in core.personas:
         return
-    scope, now, ours = record.scope, core.now, f"scope/{record.scope}" in core.facts
-    if core.rules.on_persona("block", record.author, now) and not (ours and scope.startswith(_OURS)):
+    scope, now = record.scope, core.now
+    if silenced(core, scope, record.author):
         raise Ignore("REL-3", "author: blocked here")
-    if ours:
+    if f"scope/{scope}" in core.facts:
         return
     if core.rules.on_scope("block", scope, now):
         raise Ignore("REL-5", f"scope: {scope} is blocked here")
@@ -65,6 +65,12 @@ def check(core: Core, record: Record, peer: str) -> None:
         return
     if not core.rules.on_persona("allow", record.author, now) and not _allowed(core, core.neighbours.get(peer)):
         raise Ignore("REL-6", "relay: takes only what its list allows")
+
+
+def silenced(core: Core, scope: str, author: bytes) -> bool:
+    """Whether what this persona says in this scope is neither taken nor served here (REL-3)."""
+    inside = scope.startswith(_OURS) and f"scope/{scope}" in core.facts
+    return core.rules.on_persona("block", author, core.now) and not inside
 
 
 def serves(core: Core, neighbour: Neighbour, scope: str) -> bool:
@@ -93,13 +99,28 @@ def refresh(core: Core) -> None:
         placed = [one for one in said if one.header.slot and one.header.slot.name == _slot_of(one)]
         placed.sort(key=lambda one: one.id)
         followed += [rule for one in placed[:NOTICES_MAX] if (rule := noticed(one)) is not None]
+    before = core.rules.blocked_personas(core.now)
     core.rules = Rules(kept(core.facts), followed)
+    if core.rules.blocked_personas(core.now) - before:
+        _silence(core)
     for neighbour in core.neighbours.values():
         if refuses(core, neighbour.name, neighbour.host):
             core.out.append(Drop(neighbour.name, "REL-4"))
     for scope in [one for one in core.followed if f"scope/{one}" not in core.facts]:
         if core.rules.on_scope("block", scope, core.now):
             core.followed.pop(scope, None)
+
+
+def _silence(core: Core) -> None:
+    """Let go of what blocked personas said: own scopes at once, carried ones when they are read again."""
+    for scope, context in list(core.contexts.items()):
+        if f"scope/{scope}" not in core.facts:
+            del core.contexts[scope]
+            core.dirty.pop(scope, None)
+            continue
+        for record in list(context.log.records.values()):
+            if silenced(core, scope, record.author):
+                context.log.discard(record.id)
 
 
 def attend(core: Core, context: Context) -> None:
