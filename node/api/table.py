@@ -38,6 +38,9 @@ class Route:
 ROUTES = (
     Route("GET", "/status", c.AskStatus),
     Route("GET", "/needs", c.AskNeeds),
+    Route("GET", "/peers", c.AskPeers),
+    Route("POST", "/peers", c.AddPeer),
+    Route("POST", "/peers/forget", c.ForgetPeer),
     Route("GET", "/board/{category}/{region}", c.AskBoard),
     Route("POST", "/watch", c.Watch),
     Route("GET", "/intents", c.AskIntents),

@@ -39,6 +39,7 @@ class Settings:
     mail_records: int = MAIL_RECORDS_MAX  # of one prefix (REL-14)
     mail_bytes: int = MAIL_BYTES_MAX
     relays: tuple[str, ...] = ()  # addresses that this node's person wrote down, the preferred first
+    delay_ms: int = 0  # what a person signs leaves at random within so long (GOS-65)
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from protocol.accountability import came_late
 from protocol.deal import find_request, read_mandate
 from protocol.encoding import encode
-from protocol.engine import links, post, spread, steward
+from protocol.engine import departure, links, post, spread, steward
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
 from protocol.engine.relays import Relays
 from protocol.errors import CommandError, Ignore, Reject
@@ -47,6 +47,7 @@ class Core:
         self.dirty: dict[str, None] = {}
         self.next_sync = 0
         self.relays = Relays()
+        self.held: dict[str, tuple[int, list[Record]]] = {}  # scope → when what was signed in it leaves
         self.rules = Rules()
         self.post = post.Post()
 
@@ -74,6 +75,8 @@ class Core:
         self.contexts.pop(scope, None)
         context = self.context(scope)
         for record in records:
+            if self.rules and steward.silenced(self, scope, record.author):
+                continue
             try:
                 if context.log.add(record, wanted=True).stored:
                     context.docket.note(record)
@@ -171,7 +174,7 @@ class Core:
         self._introduce(persona)
         if follow:
             self.follow(scope)
-        self._take(context, record, True, "")
+        self._take(context, record, True, "", human)
         return record
 
     def _introduce(self, persona: Persona) -> None:
@@ -232,7 +235,7 @@ class Core:
         waiting = (one for neighbour in self.neighbours.values() for one in neighbour.pending.values())
         return any(record.id in one.header.refs for one in waiting)
 
-    def _take(self, context: Context, record: Record, own: bool, source: str) -> None:
+    def _take(self, context: Context, record: Record, own: bool, source: str, human: bool = False) -> None:
         wanted = record.id in context.wanted or context.docket.backed(record) or self._awaited(record)
         added = context.log.add(record, wanted or own)
         if not added.stored:
@@ -245,7 +248,10 @@ class Core:
         context.docket.note(record)
         self.dirty[context.scope] = None
         self.out.append(Store(record, own))
-        spread.offer(self, record, own, source)
+        if own:
+            departure.leave(self, context, record, human)
+        else:
+            spread.offer(self, record, own, source)
         if added.proof is not None:
             self.notify("fault", author=record.author, kind=record.kind, scope=record.scope)
 

@@ -10,7 +10,20 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import board, dealing, desk, floor, links, membership, post, queries, reconcile, relays, steward
+from protocol.engine import (
+    board,
+    dealing,
+    departure,
+    desk,
+    floor,
+    links,
+    membership,
+    post,
+    queries,
+    reconcile,
+    relays,
+    steward,
+)
 from protocol.engine.context import Settings
 from protocol.engine.core import Core
 from protocol.engine.needs import needs
@@ -137,6 +150,7 @@ class Engine:
     def recall(self, facts: Mapping[str, bytes]) -> None:
         """Go back to the facts on disk: the Keeps of a batch that could not be committed never happened."""
         self._core.facts = dict(facts)
+        self._core.held.clear()  # some of it may never have been committed; reconciliation brings the rest
         relays.recall(self._core)
         steward.refresh(self._core)
 
@@ -161,8 +175,7 @@ class Engine:
         times = [one.wake for one in core.contexts.values() if one.wake is not None]
         if core.neighbours:
             times.append(core.next_sync)
-        if (choose := relays.deadline(core)) is not None:
-            times.append(choose)
+        times += [one for one in (relays.deadline(core), departure.deadline(core)) if one is not None]
         return min(times, default=None)
 
     def handle(self, event: Event, now: int) -> list[Effect]:
@@ -241,6 +254,7 @@ class Engine:
 
     def _tick(self) -> None:
         core = self._core
+        departure.depart(core)
         if core.relays.wake <= core.now:
             relays.choose(core)
         for context in core.contexts.values():

@@ -129,8 +129,16 @@ class World:
 
     # Building
 
-    def add(self, name: str, role: str = "home", dials: Iterable[str] = (), skew_ms: int = 0) -> Node:
-        """A new node that keeps links to `dials`."""
+    def add(
+        self,
+        name: str,
+        role: str = "home",
+        dials: Iterable[str] = (),
+        skew_ms: int = 0,
+        relays: Iterable[str] = (),
+        delay_ms: int = 0,
+    ) -> Node:
+        """A new node that keeps links to `dials`, and chooses by itself among `relays`."""
         persona = Persona.from_seed(self.rng.randbytes(32))
         settings = Settings(
             NETWORK,
@@ -141,6 +149,8 @@ class World:
             sync_ms=5_000,
             preset="simulated",
             recovery={persona.key: self.rng.randbytes(32)},
+            relays=tuple(f"/ip4/127.0.0.1/tcp/4001/p2p/{one}" for one in relays),
+            delay_ms=delay_ms,
         )
         skew_ms = skew_ms or self.faults.skew_ms.get(name, 0)
         node = self.nodes[name] = Node(name, settings, persona, dials=list(dials), skew_ms=skew_ms)
