@@ -29,5 +29,5 @@ class WornStore(Store):
     async def by_scope(self, scope: str) -> list[Record]:
         """As in Store."""
         if self.lost:
-            raise StoreError("STO-6", f"{self.path}: the file is damaged")
+            raise StoreError("STO-6", f"{self.name}: the file is damaged")
         return await super().by_scope(scope)

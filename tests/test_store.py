@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from node.store import HomeLock, Report, Store, StoreError, StoreFull, disk, migrate
+from node.store import HomeLock, Report, Store, StoreError, StoreFull, migrate, sqlite, steps
 from node.store import log as log_module
 from protocol.encoding import digest_of
 from tests.fakes_disk import no_file_grows_beyond
@@ -128,11 +128,11 @@ def test_facts_stay_commit_with_records_and_are_forgotten(path: Path) -> None:
         return await store.facts()
 
     using(path, first)
-    assert set(using(path, second)) == {"persona/1", "x%", "store.network"}
+    assert set(using(path, second)) == {"persona/1", "x%"}
 
 
-def test_pruning_takes_expired_board_and_mail_records_only(path: Path) -> None:
-    """STO-4, and a pruned position is not given again (STO-3)."""
+def test_pruning_takes_board_and_mail_records_one_by_one_and_co_ops_and_deals_whole(path: Path) -> None:
+    """STO-4, STO-21; and a pruned position is not given again (STO-3)."""
 
     async def body(store: Store) -> int:
         scopes = ("board/power/u10h", "mail/0a1", SCOPE, "deal/1", "trust/ab")
@@ -143,7 +143,11 @@ def test_pruning_takes_expired_board_and_mail_records_only(path: Path) -> None:
         assert await store.prune(1_049) == 0
         assert await store.prune(2_000) == 2
         assert await store.has([record.id for record in records[:4]]) == {records[1].id, records[3].id}
-        assert await store.prune(10**9) == 2
+        assert list(await store.scopes()) == ["trust/ab", "deal/1", SCOPE, "mail/0a1", "board/power/u10h"]
+        assert await store.prune(10**9) == 6
+        assert await store.has([record.id for record in records]) == {record.id for record in records[-2:]}
+        assert await store.scopes() == {"trust/ab": last}
+        assert await store.size() == sum(len(one.raw) for one in records[-2:])
         return last
 
     async def again(store: Store) -> tuple[int, ...]:
@@ -204,8 +208,8 @@ def test_what_the_disk_itself_calls_full(path: Path) -> None:
     migrate.migrate(path)
     with sqlite3.connect(path, isolation_level=None) as raw:
         raw.execute("PRAGMA max_page_count=10")
-        with pytest.raises(StoreFull), disk.plainly(path):
-            raw.execute("INSERT INTO facts VALUES ('x', zeroblob(1000000))")
+        with pytest.raises(StoreFull), sqlite.plainly(path):
+            raw.execute("INSERT INTO facts VALUES ('', 'x', zeroblob(1000000))")
     raw.close()
 
 
@@ -245,7 +249,7 @@ def test_a_damaged_file_is_named_with_what_to_do(path: Path, harm: Callable[[Pat
 
 def test_another_programs_lock_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """STO-6"""
-    monkeypatch.setattr(disk, "BUSY_MS", 10)
+    monkeypatch.setattr(sqlite, "BUSY_MS", 10)
 
     async def body(store: Store) -> None:
         other = sqlite3.connect(path, isolation_level=None)
@@ -321,12 +325,12 @@ def test_a_migration_copies_checks_and_swaps(path: Path) -> None:
     using(path, lambda store: store.append([(numbered(1), True)]))
     (path.parent / "log.sqlite.new").write_bytes(b"left by a crash")
     for _ in range(2):
-        migrate.migrate(path, (*migrate.STEPS, add_table))
-    backup = path.with_name("log.sqlite.v1")
+        migrate.migrate(path, (*steps.STEPS, add_table))
+    backup = path.with_name("log.sqlite.v2")
     assert "later" in tables(path)
     assert "later" not in tables(backup)
     assert using(backup, lambda store: store.by_scope(SCOPE)) == [numbered(1)]
-    assert sorted(file.name for file in path.parent.iterdir()) == ["log.sqlite", "log.sqlite.v1"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["log.sqlite", "log.sqlite.v2"]
     with pytest.raises(StoreError) as caught:
         using(path, lambda store: store.ids(SCOPE))
     assert (caught.value.code, "newer" in caught.value.message) == ("STO-8", True)
@@ -337,7 +341,7 @@ def test_a_migration_that_fails_leaves_the_file_alone(path: Path) -> None:
     using(path, lambda store: store.append([(numbered(1), True)]))
     for _ in range(2):
         with pytest.raises(StoreError):
-            migrate.migrate(path, (*migrate.STEPS, fail_late))
+            migrate.migrate(path, (*steps.STEPS, fail_late))
     assert using(path, lambda store: store.by_scope(SCOPE)) == [numbered(1)]
 
 
@@ -397,8 +401,8 @@ def test_a_million_rows(path: Path) -> None:
     with sqlite3.connect(path) as raw:
         raw.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)"
-            " INSERT INTO records (id, author, kind, scope, created, expires, raw)"
-            " SELECT randomblob(32), x'00', 'x.1', 'board/x/' || (i % 1000), i, i, zeroblob(400) FROM n"
+            " INSERT INTO records (id, author, kind, scope, created, expires, due, raw)"
+            " SELECT randomblob(32), x'00', 'x.1', 'board/x/' || (i % 1000), i, i, i, zeroblob(400) FROM n"
         )
     raw.close()
 

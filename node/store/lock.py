@@ -9,7 +9,7 @@ import fcntl
 import os
 from pathlib import Path
 
-from node.store.disk import StoreError
+from node.store.errors import StoreError
 
 
 class HomeLock:

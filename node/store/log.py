@@ -1,34 +1,38 @@
-"""The log: records in the order in which this node took them, and its own facts beside them.
+"""The log: records in the order in which they were taken, and a node's own facts beside them.
 
 Decides when something is on disk; never whether it should be. Only the daemon writes, through one `Store`.
-Spec: 14-store, STO-1 to STO-6.
+Spec: 14-store, STO-1 to STO-6, STO-20 to STO-26.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Table, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from node.store.disk import INTEGRITY, LAST_POSITION, StoreError, async_engine, facts, plainly, records
-from node.store.migrate import migrate
+from node.store import amounts, pruning
+from node.store.errors import StoreAway, StoreError
+from node.store.postgres import Server, is_url
+from node.store.sqlite import File
+from node.store.tables import CHUNK, NETWORK, SHARED, facts, records, row, scopes
 from protocol.errors import ProtocolError
+from protocol.outline import Outline
 from protocol.record import Record
 
-CHUNK = 1000  # rows per statement: what one turn of the event loop may wait for
-EXPIRING = ("board/", "mail/")  # PROTOCOL 1: these expire one by one, the rest is kept with its deal
 NO_FACTS: Mapping[str, bytes] = MappingProxyType({})
-
-_TAKE = insert(records).on_conflict_do_nothing(index_elements=["id"])
-_NETWORK = "store.network"  # the fact that ties a file to one network
+OWN_MAX = 10_000  # (g) own positions remembered while others write in between; forgotten ones are only read once more
+_OUTLINE = (
+    *(records.c[name] for name in ("id", "author", "kind", "created", "expires", "slot", "seq")),
+    func.length(records.c.raw).label("size"),
+)
 
 log = logging.getLogger(__name__)
 
@@ -50,46 +54,75 @@ class Report:
     unreadable: tuple[int, ...]
 
 
-class Store:
-    """One database file of one network. Every method raises StoreError when the disk fails, and has then changed
-    nothing."""
+class Database(Protocol):
+    """What SQLite and PostgreSQL do each in its own way. `shared`: other processes may write too."""
 
-    def __init__(self, path: Path, network: bytes, engine: AsyncEngine) -> None:
-        self.path = path
+    name: str  # as a person may see it, without a password
+    engine: AsyncEngine
+    shared: bool
+
+    @property
+    def insert(self) -> Callable[[Table], Any]: ...
+    async def prepare(self) -> None: ...
+    def plainly(self) -> AbstractContextManager[None]: ...
+    def writing(self, durable: bool) -> AbstractAsyncContextManager[AsyncConnection]: ...
+    async def last_position(self, connection: AsyncConnection) -> int: ...
+    async def moved(self, connection: AsyncConnection, last: int) -> None: ...
+    async def integrity(self) -> str: ...
+    def changes(self) -> AsyncIterator[None]: ...
+    async def close(self) -> None: ...
+
+
+class Store:
+    """The log of one network. Every method raises StoreError when the database fails, and has then changed nothing."""
+
+    def __init__(self, database: Database, network: bytes, node: str) -> None:
+        self.name = database.name
         self.last_position = 0  # no position at or below it will be given again (STO-3)
-        self._network = network
-        self._engine = engine
+        self._database, self._network, self._node = database, network, node
         self._writing = asyncio.Lock()
+        self._passed = 0  # up to here everything was written here or handed on (STO-24)
+        self._own: dict[int, None] = {}  # positions beyond it that were written here
+        self._count = amounts.add(database.insert)
 
     @classmethod
-    async def open(cls, path: Path, network: bytes) -> Self:
-        """The store in the file `path`, made or migrated where needed (STO-8)."""
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        await asyncio.to_thread(migrate, path)
-        store = cls(path, network, async_engine(path))
+    async def open(cls, place: Path | str, network: bytes, node: str = SHARED) -> Self:
+        """The store in a file, or in the PostgreSQL database that a URL names; made or migrated where needed (STO-8).
+
+        `node`: whose facts are read and written, where several nodes share a database.
+        """
+        database: Database = Server(place, node) if isinstance(place, str) and is_url(place) else File(Path(place))
+        store = cls(database, network, node)
         try:
+            await database.prepare()
             await store._begin()
-        except StoreError:
+        except BaseException:
             await store.close()
             raise
-        path.chmod(0o600)
         return store
 
     async def _begin(self) -> None:
-        with plainly(self.path):
-            async with self._engine.connect() as connection:
-                found = await connection.execute(LAST_POSITION)
-                self.last_position = found.scalar() or 0
-        known = (await self.facts(_NETWORK)).get(_NETWORK)
-        if known is None:
-            await self.append((), {_NETWORK: self._network})
-        elif known != self._network:
-            raise StoreError("STO-9", f"{self.path}: belongs to another network; choose another --home for this one")
+        async with self._write(durable=True) as connection:
+            query = select(facts.c.value).where(facts.c.node == SHARED, facts.c.name == NETWORK)
+            known = (await connection.execute(query)).scalar()
+            if known is None:
+                await self._put(connection, SHARED, {NETWORK: self._network})
+            elif known != self._network:
+                message = f"{self.name}: belongs to another network; choose another --home or store for this one"
+                raise StoreError("STO-9", message)
+            self._passed = self.last_position = await self._database.last_position(connection)
 
     async def close(self) -> None:
-        """Waits for the write under way, then lets go of the file."""
+        """Waits for the write under way, then lets go of the database."""
         async with self._writing:
-            await self._engine.dispose()
+            await self._database.close()
+
+    @asynccontextmanager
+    async def _write(self, durable: bool) -> AsyncIterator[AsyncConnection]:
+        async with self._writing:
+            with self._database.plainly():
+                async with self._database.writing(durable) as connection:
+                    yield connection
 
     async def append(
         self, batch: Sequence[tuple[Record, bool]], keep: Mapping[str, bytes] = NO_FACTS
@@ -100,76 +133,154 @@ class Store:
         reaches the disk itself, not only the system (STO-2). A fact b"" is forgotten.
         """
         durable = bool(keep) or any(own for _, own in batch)
-        rows = [_row(record) for record, _ in batch]
-        async with self._writing:
-            with plainly(self.path):
-                async with self._engine.connect() as plain:
-                    connection = await plain.execution_options(durable=durable)
-                    async with connection.begin():
-                        if rows:
-                            await connection.execute(_TAKE, rows)
-                        await _put(connection, keep)
-                        places = await _positions(connection, [row["id"] for row in rows])
-            self.last_position = max(self.last_position, *places.values(), 0)
-        return tuple(places[row["id"]] for row in rows)
+        wanted = {record.id: record for record, _ in batch}
+        async with self._write(durable) as connection:
+            before = await self._database.last_position(connection) if self._database.shared else self.last_position
+            places = await _positions(connection, list(wanted))
+            new = [record for record in wanted.values() if record.id not in places]
+            if new:
+                rows = [{"position": before + place, **row(record)} for place, record in enumerate(new, 1)]
+                await connection.execute(records.insert(), rows)
+                await connection.execute(self._count, amounts.taken(enumerate(new, before + 1), self._network))
+                await self._database.moved(connection, before + len(new))
+            await self._put(connection, self._node, keep)
+        places |= {record.id: place for place, record in enumerate(new, before + 1)}
+        self._took(before, len(new))
+        return tuple(places[record.id] for record, _ in batch)
+
+    def _took(self, before: int, taken: int) -> None:
+        self.last_position = max(self.last_position, before + taken)
+        if self._passed >= before:
+            self._passed = max(self._passed, before + taken)
+        elif len(self._own) < OWN_MAX:
+            self._own.update(dict.fromkeys(range(before + 1, before + taken + 1)))
 
     async def by_scope(self, scope: str) -> list[Record]:
         """All records of `scope`, in the order in which they came: a record never precedes what it refs."""
         query = select(records.c.position, records.c.raw).where(records.c.scope == scope).order_by(records.c.position)
         return [held.record async for held in self._read(query)]
 
+    async def outlines(self, scope: str) -> list[Outline]:
+        """The outline of every record of `scope`, in the order in which they came; no body is read (STO-20)."""
+        query, found, after = select(records.c.position, *_OUTLINE).where(records.c.scope == scope), list[Outline](), 0
+        query = query.order_by(records.c.position).limit(CHUNK)
+        while page := await self._all(query.where(records.c.position > after)):
+            after = page[-1].position
+            found += [Outline(*line[1:]) for line in page]
+            if len(page) < CHUNK:
+                break
+        return found
+
     async def get_raw(self, scope: str, ids: Collection[bytes]) -> list[bytes]:
         """The bytes of those of `ids` that `scope` holds, in the order in which they came."""
         found: list[tuple[int, bytes]] = []
         for part in _chunks(list(ids)):
             query = select(records.c.position, records.c.raw).where(records.c.id.in_(part), records.c.scope == scope)
-            found.extend((row.position, row.raw) for row in await self._all(query))
+            found.extend((line.position, line.raw) for line in await self._all(query))
         return [raw for _, raw in sorted(found)]
 
     async def page(self, after: int, limit: int = CHUNK) -> list[Held]:
         """At most `limit` records beyond position `after`: the log, as a browser or a backup follows it (STO-3)."""
-        query = select(records.c.position, records.c.raw).where(records.c.position > after)
-        return [held async for held in self._read(query.order_by(records.c.position).limit(limit))]
+        return [held async for held in self._read(_beyond(after).limit(limit))]
 
     async def ids(self, scope: str) -> list[tuple[int, bytes]]:
         """(created in Unix ms, id) of every record in `scope`, ascending: what reconciliation compares."""
         query = select(records.c.created, records.c.id).where(records.c.scope == scope)
-        return sorted((row.created, row.id) for row in await self._all(query))
+        return sorted((line.created, line.id) for line in await self._all(query))
 
     async def has(self, ids: Collection[bytes]) -> frozenset[bytes]:
         """Those of `ids` that are held."""
         found: list[bytes] = []
         for part in _chunks(list(ids)):
-            found.extend(row.id for row in await self._all(select(records.c.id).where(records.c.id.in_(part))))
+            found.extend(line.id for line in await self._all(select(records.c.id).where(records.c.id.in_(part))))
         return frozenset(found)
 
     async def scopes(self) -> dict[str, int]:
         """Every scope that holds a record and the last position in it, the most recently written first."""
-        last = func.max(records.c.position)
-        query = select(records.c.scope, last.label("last")).group_by(records.c.scope).order_by(last.desc())
-        return {row.scope: row.last for row in await self._all(query)}
+        query = select(scopes.c.scope, scopes.c.last).order_by(scopes.c.last.desc())
+        return {line.scope: line.last for line in await self._all(query)}
 
     async def facts(self, prefix: str = "") -> dict[str, bytes]:
-        """The local facts whose name begins with `prefix`, by name."""
-        query = select(facts).where(facts.c.name.startswith(prefix, autoescape=True)).order_by(facts.c.name)
-        return {row.name: row.value for row in await self._all(query)}
+        """The node's own facts whose name begins with `prefix`, by name."""
+        query = select(facts.c.name, facts.c.value).where(facts.c.node == self._node).order_by(facts.c.name)
+        query = query.where(facts.c.name.startswith(prefix, autoescape=True)) if prefix else query
+        return {line.name: line.value for line in await self._all(query) if line.name != NETWORK}
+
+    async def others(self) -> AsyncIterator[list[Record]]:
+        """What other processes commit to the same database, at once and nothing twice, until the store is closed.
+
+        Loss of the server is waited out; what was committed meanwhile is found by its position (STO-24).
+        """
+        async for _ in self._database.changes():
+            try:
+                while found := await self._ahead():
+                    self._passed = max(self._passed, found[-1].position)
+                    self.last_position = max(self.last_position, self._passed)
+                    fresh = [line for line in found if line.position not in self._own]
+                    self._own = {place: None for place in self._own if place > self._passed}
+                    yield [one for line in fresh if (one := self._record(line.position, line.raw))]
+            except StoreAway as error:
+                log.warning("%s", error.message)
+
+    async def _ahead(self) -> Sequence[Any]:
+        async with self._writing:  # so that what is being written here is known as our own
+            return await self._all(_beyond(self._passed).limit(CHUNK))
 
     async def prune(self, now: int) -> int:
-        """Deletes board and mail records that expired before `now` (Unix ms) and says how many (STO-4)."""
-        family = or_(*(records.c.scope.startswith(name) for name in EXPIRING))
-        query = select(records.c.position).where(family, records.c.expires <= now)
-        gone = [row.position for row in await self._all(query)]
-        for part in _chunks(gone):
-            await self._write(delete(records).where(records.c.position.in_(part)))
-        return len(gone)
+        """Deletes what ended before `now` (Unix ms), in small steps: records of boards and mail one by one, co-ops and
+        deals whole. Returns how many records (STO-4, STO-21)."""
+        count = 0
+        while deleted := await self._delete(pruning.expired(now)):
+            count += deleted
+        while ended := await self._all(pruning.ended(now)):
+            count += await self._delete_scopes([line.scope for line in ended])
+        return count
+
+    async def touch(self, asked: Iterable[str], now: int) -> None:
+        """Notes that these scopes are asked for at `now`, by this node's neighbours or by itself (STO-23)."""
+        for part in _chunks(list(asked)):
+            async with self._write(durable=False) as connection:
+                await connection.execute(pruning.touch(part, now))
+
+    async def shrink(self, bytes_max: int, unasked_since: int) -> int:
+        """Deletes carried scopes, those unasked for longest first, until at most `bytes_max` bytes of records are left;
+        none that any node takes part in, nor any asked for after `unasked_since`. Returns the bytes left (STO-23)."""
+        while (left := await self.size()) > bytes_max:
+            found = await self._all(pruning.unasked(unasked_since))
+            if not found:
+                break
+            await self._delete_scopes(pruning.enough(found, left - bytes_max))
+        return left
+
+    async def size(self) -> int:
+        """How many bytes of records are held, without what the database adds."""
+        found = await self._all(select(func.coalesce(func.sum(scopes.c.bytes), 0)))
+        return int(found[0][0])
+
+    async def _delete(self, statement: Any) -> int:
+        async with self._write(durable=False) as connection:
+            deleted = [(line.scope, line.size) for line in await connection.execute(statement)]
+            if gone := amounts.gone(deleted):
+                await connection.execute(amounts.TAKE_AWAY, gone)
+                await connection.execute(amounts.FORGET_EMPTY, [{"of": one["of"]} for one in gone])
+        await asyncio.sleep(0)
+        return len(deleted)
+
+    async def _delete_scopes(self, names: Iterable[str]) -> int:
+        count = 0
+        for name in names:
+            while deleted := await self._delete(pruning.of_scope(name)):
+                count += deleted
+            async with self._write(durable=False) as connection:  # one whose counts were wrong goes all the same
+                await connection.execute(delete(scopes).where(scopes.c.scope == name))
+        return count
 
     async def verify(self) -> Report:
-        """Reads the whole file, every signature too, and rebuilds each index from `raw` (STO-1)."""
-        with plainly(self.path):
-            async with self._engine.connect() as connection:
-                verdict = (await connection.execute(INTEGRITY)).scalar_one()
+        """Reads the whole log, every signature too, and rebuilds each index from `raw` (STO-1)."""
+        with self._database.plainly():
+            verdict = await self._database.integrity()
         if verdict != "ok":
-            message = f"{self.path}: the file is damaged ({verdict}); restore it from a backup, or move it away"
+            message = f"{self.name}: is damaged ({verdict}); restore it from a backup, or move it away"
             raise StoreError("STO-6", message)
         rows, rebuilt, unreadable, after = 0, 0, list[int](), 0
         query = select(records).order_by(records.c.position).limit(CHUNK)
@@ -177,41 +288,43 @@ class Store:
             after = page[-1].position
             rows += len(page)
             wrong = []
-            for row in page:
+            for line in page:
                 try:
-                    right = _row(Record.parse(row.raw, self._network))
+                    right = row(Record.parse(line.raw, self._network))
                 except ProtocolError:
-                    unreadable.append(row.position)
+                    unreadable.append(line.position)
                     continue
-                if any(row._mapping[name] != value for name, value in right.items()):
-                    wrong.append({"at": row.position, **right})
+                if any(line._mapping[name] != value for name, value in right.items()):
+                    wrong.append({"at": line.position, **right})
             if wrong:
                 rebuilt += len(wrong)
-                await self._write(update(records).where(records.c.position == bindparam("at")), wrong)
+                async with self._write(durable=False) as connection:
+                    await connection.execute(update(records).where(records.c.position == bindparam("at")), wrong)
         return Report(rows, rebuilt, tuple(unreadable))
 
-    async def _write(self, statement: Any, values: list[dict[str, Any]] | None = None) -> None:
-        async with self._writing:
-            with plainly(self.path):
-                async with self._engine.connect() as plain:
-                    connection = await plain.execution_options(durable=False)
-                    async with connection.begin():
-                        await connection.execute(statement, values)
+    async def _put(self, connection: AsyncConnection, node: str, keep: Mapping[str, bytes]) -> None:
+        if gone := [name for name, value in keep.items() if not value]:
+            await connection.execute(delete(facts).where(facts.c.node == node, facts.c.name.in_(gone)))
+        if kept := [{"node": node, "name": name, "value": value} for name, value in keep.items() if value]:
+            statement = self._database.insert(facts)
+            renewed = {"value": statement.excluded.value}
+            statement = statement.on_conflict_do_update(index_elements=["node", "name"], set_=renewed)
+            await connection.execute(statement, kept)
 
     async def _all(self, query: Any) -> Sequence[Any]:
-        with plainly(self.path):
-            async with self._engine.connect() as connection:
+        with self._database.plainly():
+            async with self._database.engine.connect() as connection:
                 return (await connection.execute(query)).all()
 
     async def _read(self, query: Any) -> AsyncIterator[Held]:
         """Rows of (position, raw) as records, with a turn for everybody else after each chunk."""
-        with plainly(self.path):
-            async with self._engine.connect() as connection:
+        with self._database.plainly():
+            async with self._database.engine.connect() as connection:
                 result = await connection.stream(query)
                 async for part in result.partitions(CHUNK):
-                    for row in part:
-                        if record := self._record(row.position, row.raw):
-                            yield Held(row.position, record)
+                    for line in part:
+                        if record := self._record(line.position, line.raw):
+                            yield Held(line.position, record)
 
     def _record(self, position: int, raw: bytes) -> Record | None:
         try:
@@ -221,32 +334,16 @@ class Store:
             return None
 
 
-def _row(record: Record) -> dict[str, Any]:
-    return {
-        "id": record.id,
-        "author": record.author,
-        "kind": record.kind,
-        "scope": record.scope,
-        "created": record.header.created,
-        "expires": record.header.expires,
-        "raw": record.raw,
-    }
-
-
-async def _put(connection: AsyncConnection, keep: Mapping[str, bytes]) -> None:
-    if gone := [name for name, value in keep.items() if not value]:
-        await connection.execute(delete(facts).where(facts.c.name.in_(gone)))
-    if kept := [{"name": name, "value": value} for name, value in keep.items() if value]:
-        statement = insert(facts)
-        renewed = statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
-        await connection.execute(renewed, kept)
+def _beyond(position: int) -> Any:
+    query = select(records.c.position, records.c.raw).where(records.c.position > position)
+    return query.order_by(records.c.position)
 
 
 async def _positions(connection: AsyncConnection, ids: list[bytes]) -> dict[bytes, int]:
     places: dict[bytes, int] = {}
     for part in _chunks(ids):
         query = select(records.c.id, records.c.position).where(records.c.id.in_(part))
-        places.update({row.id: row.position for row in await connection.execute(query)})
+        places.update({line.id: line.position for line in await connection.execute(query)})
     return places
 
 

@@ -1,4 +1,4 @@
-"""From whatever version a database has to the one this program reads.
+"""From whatever version a database file has to the one this program reads.
 
 Decides when a file is created, copied and swapped; never changes the file that is in use. Spec: 14-store, STO-8.
 """
@@ -6,21 +6,15 @@ Decides when a file is created, copied and swapped; never changes the file that 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import inspect, select
 
-from node.store.disk import INTEGRITY, StoreError, copy, metadata, plainly, schema_version, sync_engine
-
-Step = Callable[[Connection], None]
-
-
-def _first(connection: Connection) -> None:
-    metadata.create_all(connection)
-
-
-STEPS: tuple[Step, ...] = (_first,)  # step n makes version n of n - 1; append only
+from node.store.errors import StoreError
+from node.store.sqlite import INTEGRITY, copy, plainly, sync_engine
+from node.store.steps import LEAST, STEPS, Step, create
+from node.store.tables import schema_version
 
 
 def migrate(path: Path, steps: Sequence[Step] = STEPS) -> None:
@@ -36,14 +30,14 @@ def migrate(path: Path, steps: Sequence[Step] = STEPS) -> None:
             message = f"{path}: written by a newer version of wltm; update this one to read it"
             raise StoreError("STO-8", message)
         if version == 0:
-            _run(path, steps, 0)
+            _run(path, (create,), len(steps))
         elif version < len(steps):
             backup = path.with_name(f"{path.name}.v{version}")
             if not backup.exists():  # a migration that failed half-way has made it already
                 _copy(path, fresh)
                 os.replace(fresh, backup)
             _copy(path, fresh)
-            _run(fresh, steps, version)
+            _run(fresh, steps[version:], len(steps))
             _swap(fresh, path)
 
 
@@ -64,10 +58,10 @@ def _run(path: Path, steps: Sequence[Step], version: int) -> None:
     try:
         with engine.connect().execution_options(durable=True) as connection:
             with connection.begin():
-                for step in steps[version:]:
+                for step in steps:
                     step(connection)
                 connection.execute(schema_version.delete())
-                connection.execute(schema_version.insert(), {"version": len(steps)})
+                connection.execute(schema_version.insert(), {"version": version, "least": LEAST})
             verdict = connection.execute(INTEGRITY).scalar_one()
             if verdict != "ok":
                 raise StoreError("STO-6", f"{path}: damaged after the migration ({verdict}); the old file is unchanged")

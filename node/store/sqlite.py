@@ -1,80 +1,86 @@
-"""How SQLite is opened, which tables there are, and what its errors mean in one sentence.
+"""How SQLite is opened, and what its errors mean in one sentence: the store of one node, in one file.
 
-Decides nothing about records. SQL is written in SQLAlchemy Core; what only SQLite understands stays in this file.
-Spec: 14-store, STO-1 to STO-6.
+Decides nothing about records. What only SQLite understands stays in this file. Spec: 14-store, STO-1 to STO-6.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Engine,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Table,
-    Text,
-    create_engine,
-    event,
-    text,
-)
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from protocol.errors import CommandError
+from node.store.errors import StoreError, StoreFull
 
 BUSY_MS = 5000  # (g) how long another program's transaction is waited for
 WAL_BYTES_KEPT = 16 << 20  # (g) the write-ahead log shrinks to this after a burst
 CACHE_KIB = 8192  # (g) per connection; at a million records the default of 2 MiB thrashes
 CONNECTIONS = 4  # (g) one writes, the others read beside it
 
-metadata = MetaData()
-# `raw` is the truth; the other columns are indexes into it that `Store.verify` can rebuild (STO-1).
-records = Table(
-    "records",
-    metadata,
-    Column("position", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
-    Column("id", LargeBinary, nullable=False, unique=True),
-    Column("author", LargeBinary, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("expires", BigInteger, nullable=False),
-    Column("raw", LargeBinary, nullable=False),
-    Index("records_scope", "scope"),
-    sqlite_autoincrement=True,  # a position is never given twice, even after its record was pruned (STO-3)
-)
-facts = Table("facts", metadata, Column("name", Text, primary_key=True), Column("value", LargeBinary, nullable=False))
-schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True, autoincrement=False))
-
-
 INTEGRITY = text("PRAGMA integrity_check")  # "ok", or the first thing found wrong
-LAST_POSITION = text("SELECT seq FROM sqlite_sequence WHERE name='records'")  # nothing before the first record
+_LAST_POSITION = text("SELECT seq FROM sqlite_sequence WHERE name='records'")  # nothing before the first record
 
 
-class StoreError(CommandError):
-    """The disk does not do what it must; the message names the file and what to do."""
+class File:
+    """One database file, which nobody else writes (STO-7)."""
 
+    shared = False
+    insert = staticmethod(insert)
 
-class StoreFull(StoreError):
-    """Nothing more fits; nothing was written (STO-5)."""
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self._path = path
+        self.engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=CONNECTIONS, max_overflow=0)
+        _listen(self.engine.sync_engine)
 
+    async def prepare(self) -> None:
+        """Makes or migrates the file (STO-8)."""
+        from node.store.migrate import migrate
 
-def async_engine(path: Path) -> AsyncEngine:
-    """The pool through which the running node reads and writes `path`."""
-    engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=CONNECTIONS, max_overflow=0)
-    _listen(engine.sync_engine)
-    return engine
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        await asyncio.to_thread(migrate, self._path)
+        self._path.chmod(0o600)
+
+    @asynccontextmanager
+    async def writing(self, durable: bool) -> AsyncIterator[AsyncConnection]:
+        """A transaction; `durable`: its commit reaches the disk itself (STO-2)."""
+        async with self.engine.connect() as plain:
+            connection = await plain.execution_options(durable=durable)
+            async with connection.begin():
+                yield connection
+
+    async def last_position(self, connection: AsyncConnection) -> int:
+        """The last position given, pruned or not."""
+        return (await connection.execute(_LAST_POSITION)).scalar() or 0
+
+    async def moved(self, connection: AsyncConnection, last: int) -> None:
+        """SQLite remembers the last position by itself, and nobody else waits for it."""
+
+    async def integrity(self) -> str:
+        """"ok", or what is wrong with the file."""
+        async with self.engine.connect() as connection:
+            return str((await connection.execute(INTEGRITY)).scalar_one())
+
+    async def changes(self) -> AsyncIterator[None]:
+        """Nobody else writes here."""
+        for _ in ():
+            yield
+
+    def plainly(self) -> AbstractContextManager[None]:
+        """See `plainly`."""
+        return plainly(self._path)
+
+    async def close(self) -> None:
+        """Lets go of the file."""
+        await self.engine.dispose()
 
 
 def sync_engine(path: Path) -> Engine:
