@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A file of protocol/ imports only files to its left.
 ORDER = (
-    "params errors encoding identity schema kinds record outline template commands events rows index log shelf sync gossip"
-    " rules mail preference formation decision box charter election allocation negotiation offer mandate award coop deal retention"
-    " reputation accountability proof bundle engine"
+    "params errors encoding identity schema kinds record outline template commands events rows index log shelf sync"
+    " gossip rules mail preference formation decision box charter election allocation negotiation offer mandate award"
+    " coop deal retention reputation accountability proof bundle engine"
 ).split()
 PURE = set(
     "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac ipaddress"
