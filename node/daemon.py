@@ -11,30 +11,19 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from node.mesh import (
-    Acknowledged,
-    Connected,
-    Disconnected,
-    MeshError,
-    MeshEvent,
-    Message,
-    Overflow,
-    Received,
-    Restarted,
-)
+from node.inbox import Inbox, Item
+from node.mesh import MeshError, MeshEvent, Received
 from node.outbox import Ack, Mesh, Outbox, Spoken
 from node.store import Held, Store, StoreError
 from protocol import events as ev
-from protocol.commands import AskStatus
+from protocol.commands import AddPeer, AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.record import Record
 
-INBOX_MAX = 64  # (g) batches and messages from peers that wait; then the mesh waits, and with it the peers
 LOCAL_MAX = 1000  # (g) commands that wait
 BATCH_RECORDS_MAX = 1000  # records after which a commit is due
 BATCH_S_MAX = 0.05  # (g) time after which it is
@@ -67,14 +56,11 @@ class Engine(Protocol):
     def handle(self, event: ev.Event, now: int) -> list[ev.Effect]: ...
 
 
-_Item = Received | ev.Event  # what waits in the inbox
-
-
 @dataclass(slots=True)
 class _Batch:
     """What is committed together, and then spoken in order."""
 
-    items: list[_Item] = field(default_factory=list)
+    items: list[Item] = field(default_factory=list)
     speak: list[Spoken] = field(default_factory=list)
     stores: list[tuple[Record, bool]] = field(default_factory=list)
     ids: set[bytes] = field(default_factory=set)  # of `stores`
@@ -110,20 +96,17 @@ class Daemon:
         self._engine, self._store, self._network, self._clock = engine, store, network, clock
         self._now = 0
         self._retry_at = self._tick_at = 0  # no attempt to write, no Tick before
-        self._local: deque[ev.Event] = deque()
-        self._peers: asyncio.Queue[_Item] = asyncio.Queue(INBOX_MAX)
+        self._inbox = Inbox()
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []  # the loop, and pruning
         self._stopping = False
 
-    async def start(self, addresses: Iterable[str] = ()) -> None:
-        """Reads what the node takes part in, starts the mesh, dials. Raises StoreError, MeshError, CommandError."""
+    async def start(self) -> None:
+        """Reads what the node takes part in, and starts the mesh. Raises StoreError, MeshError."""
         for scope in self._engine.scopes():
             self._engine.load(scope, await self._store.by_scope(scope))
         await self.mesh.start()
         self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._prune())]
-        for address in dict.fromkeys([*addresses, *(name[5:] for name in await self._store.facts("dial/"))]):
-            await self._dial(address)
 
     async def ended(self) -> None:
         """Waits until the node was stopped; raises StoreError when its log can no longer be read."""
@@ -146,8 +129,10 @@ class Daemon:
         """What the engine answers, after the commit of what it signed. Raises CommandError."""
         if self._stopping or (self._tasks and self._tasks[0].done()):
             raise CommandError("STO-12", STOPPING)
-        if len(self._local) >= LOCAL_MAX:
+        if len(self._inbox.people) >= LOCAL_MAX:
             raise CommandError("STO-12", f"{LOCAL_MAX} commands wait already; try again in a moment")
+        if isinstance(command, AddPeer):
+            await self._dial(command.address)  # which says what is wrong with it
         request, answer = self._outbox.expect()
         self._put(ev.Submit(request, command))
         result = await answer
@@ -174,11 +159,6 @@ class Daemon:
         """The newest position of the log."""
         return self._store.last_position
 
-    async def dial(self, address: str) -> None:
-        """Keeps a link to this address, also after a restart. Raises CommandError MSH-17."""
-        await self._dial(address)
-        await self._store.append((), {f"dial/{address}": b"1"})
-
     async def _dial(self, address: str) -> None:
         try:
             await self.mesh.dial(address)
@@ -186,31 +166,23 @@ class Daemon:
             raise CommandError("MSH-17", str(error)) from None
 
     async def _arrived(self, event: MeshEvent) -> None:
-        """Takes one event of the mesh; waits while the inbox is full, so that a flood is felt where it comes from."""
-        item: _Item
-        match event:
-            case Received():
-                item = event
-            case Message(peer, data):
-                item = ev.MessageReceived(peer, data)
-            case Connected(peer, _, outbound, addresses):
-                item = ev.PeerConnected(peer, outbound, addresses)
-            case Disconnected(peer):
-                item = ev.PeerDisconnected(peer)
-            case Acknowledged() | Overflow() | Restarted():
-                return  # what did not arrive is found by reconciliation
-        await self._peers.put(item)
+        """Takes one event of the mesh and never waits: who sends too much is paused by the mesh (MSH-30)."""
+        if greedy := self._inbox.arrived(event):
+            await self.mesh.drop(greedy, "")
         self._work.set()
 
     def _put(self, event: ev.Event) -> None:
-        self._local.append(event)
+        self._inbox.people.append(event)
         self._work.set()
 
-    def _next(self) -> _Item | None:
-        """People first, then peers."""
-        if self._local:
-            return self._local.popleft()
-        return None if self._peers.empty() else self._peers.get_nowait()
+    async def _rest(self) -> None:
+        """Until there is something to do, or somebody's pause is over."""
+        pause_us = self._inbox.wait_us(_now_us())
+        wait_ms: float = self._wait_ms()
+        wait_ms = wait_ms if pause_us is None else min(wait_ms, pause_us / 1000)
+        if wait_ms > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), wait_ms / 1000)
 
     def _wait_ms(self) -> int:
         due = self._engine.deadline
@@ -227,9 +199,7 @@ class Daemon:
         try:
             while not self._stopping:
                 self._work.clear()
-                if not self._local and self._peers.empty() and (wait_ms := self._wait_ms()):
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._work.wait(), wait_ms / 1000)
+                await self._rest()
                 await self._turn()
         except StoreError as error:
             log.critical("%s", error.message)
@@ -248,19 +218,23 @@ class Daemon:
             batch.items.append(ev.Tick())
             await self._handle(ev.Tick(), batch)
         began = turn = time.monotonic()
+        self._inbox.begin()
         while len(batch.stores) < BATCH_RECORDS_MAX and not batch.broken and time.monotonic() - began < BATCH_S_MAX:
-            if (self.trouble and batch.items) or (item := self._next()) is None:
+            if (self.trouble and batch.items) or (item := self._inbox.take(_now_us())) is None:
                 break
             batch.items.append(item)
             await self._take(item, batch)
+            self._inbox.settle(_now_us())
             if time.monotonic() - turn > TURN_S_MAX:
                 await asyncio.sleep(0)
                 turn = time.monotonic()
         if batch.items:
             await self._settle(batch)
         self._forget_idle()
+        for peer, size in self._inbox.let_go():
+            await self.mesh.handled(peer, size)
 
-    async def _take(self, item: _Item, batch: _Batch) -> None:
+    async def _take(self, item: Item, batch: _Batch) -> None:
         if not isinstance(item, Received):
             await self._handle(item, batch)
         elif self.trouble and self._time() < self._retry_at:
@@ -363,6 +337,10 @@ class Daemon:
             except StoreError as error:
                 log.warning("%s", error.message)
             await asyncio.sleep(PRUNE_S)
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
 
 
 def _plain(held: Held) -> Mapping[str, Any]:

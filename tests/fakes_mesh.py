@@ -85,6 +85,9 @@ class FakeMesh:
         """Tell the peer that its batch is committed."""
         self._tell(peer, "ack", Acknowledged(self.peer_id, batch, tuple(codes)))
 
+    async def handled(self, peer: str, size: int) -> None:
+        """Nobody is paused here."""
+
     async def drop(self, peer: str, code: str) -> None:
         """Close the connection; the test sees it in `dropped`."""
         self.dropped.append((peer, code))

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from node import daemon as daemon_module
-from node.daemon import INBOX_MAX, INTERNAL, LOCAL_MAX, Daemon
-from node.mesh import Connected, Disconnected, MeshConfig, MeshError, MeshEvent, Message, Received
+from node.daemon import INTERNAL, LOCAL_MAX, Daemon
+from node.inbox import LANE_BYTES_MAX
+from node.mesh import Connected, Disconnected, MeshConfig, MeshError, MeshEvent, Message, Received, weight
 from node.store import Store, StoreError
 from node.worker import compute
-from protocol.commands import AskStatus
+from protocol.commands import AddPeer, AskStatus
 from protocol.errors import CommandError
 from protocol.record import Record
 from tests.fakes_disk import WornStore, no_file_grows_beyond
@@ -62,6 +63,9 @@ class Wire:
 
     async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None:
         await self._say("ack", peer, batch, tuple(codes))
+
+    async def handled(self, peer: str, size: int) -> None:
+        await self._say("handled", peer, size)
 
     async def drop(self, peer: str, code: str) -> None:
         await self._say("drop", peer, code)
@@ -383,21 +387,26 @@ def test_notices_rise_and_carry_the_position(folder: Path) -> None:
 
 
 def test_the_inbox_is_bounded_and_people_go_first(folder: Path) -> None:
-    """STO-12: a flood waits in the mesh; a command passes it; too many commands are refused."""
+    """STO-12, GOS-45: who sends more than its lane holds is parted with; too many commands are refused."""
 
     async def body() -> None:
         async with running(folder) as run:
             await run.wire.halt()
-            flood = [asyncio.ensure_future(run.wire.deliver(n, said(n))) for n in range(2 * INBOX_MAX)]
-            done, waiting = await asyncio.wait(flood, timeout=0.3)
-            assert (len(done), len(waiting)) == (INBOX_MAX, INBOX_MAX)
+            batch = (bytes(60_000),) * 9 + (said(1).raw,)
+            fits = LANE_BYTES_MAX // weight(Received("p", 0, batch))
+            for n in range(fits):
+                await run.wire.deliver(n, *batch)
+            over = asyncio.ensure_future(run.wire.deliver(fits, *batch))
             asked = asyncio.ensure_future(run.daemon.submit(("list", SCOPE)))
             crowd = [asyncio.ensure_future(run.daemon.submit(("never",))) for _ in range(LOCAL_MAX)]
             refused = (await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED))[0]
             assert {task.exception().code for task in refused} == {"STO-12"}  # type: ignore[union-attr]
             run.wire.gate.set()
             assert await asked == []
-            await run.wire.until("ack", "p", 2 * INBOX_MAX - 1, ("",))
+            await run.wire.until("ack", "p", fits - 1, ("ENC-8",) * 9 + ("",))
+            await over
+            assert ("drop", "p", "") in run.wire.spoken
+            assert not any(what[:3] == ("ack", "p", fits) for what in run.wire.spoken)
             for task in crowd:
                 task.cancel()
 
@@ -431,21 +440,17 @@ def test_records_are_served_from_the_log(folder: Path) -> None:
     live(body())
 
 
-def test_addresses_are_dialled_again_after_a_restart(folder: Path) -> None:
-    """STO-2, for a local fact."""
+def test_a_relay_to_keep_to_is_an_address(folder: Path) -> None:
+    """MSH-17: what is wrong with it is said before the engine hears of it."""
 
-    async def first() -> None:
+    async def body() -> None:
         async with running(folder) as run:
-            await run.daemon.dial("/memory/relay")
             with pytest.raises(CommandError, match="is no address"):
-                await run.daemon.dial("relay")
+                await run.daemon.submit(AddPeer("relay"))
+            asyncio.ensure_future(run.daemon.submit(AddPeer("/memory/relay")))
+            await run.wire.until("dial", "/memory/relay")
 
-    async def second() -> None:
-        async with running(folder) as run:
-            assert [what for what in run.wire.spoken if what[0] == "dial"] == [("dial", "/memory/relay")]
-
-    live(first())
-    live(second())
+    live(body())
 
 
 def test_stopping_answers_who_waits(folder: Path) -> None:
@@ -473,7 +478,8 @@ def test_two_nodes_hand_records_on(tmp_path: Path) -> None:
             make_mesh = partial(FakeMesh, MeshConfig(NETWORK, name * 32), hub=hub)
             daemons.append(Daemon(engines[-1], store, NETWORK, make_mesh))
         for daemon in daemons:
-            await daemon.start([f"fake/{(b'a' * 32).hex()}"] if daemon is daemons[1] else ())
+            await daemon.start()
+        await daemons[1].mesh.dial(daemons[0].mesh.addresses[0])
         notices = daemons[1].subscribe()
         heard = asyncio.ensure_future(anext(notices))
         while not engines[0].peers:

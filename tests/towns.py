@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from node.mesh import Connected, Limits, MeshClient, MeshConfig, MeshEvent, Message, Received
+from node.mesh import Connected, Limits, MeshClient, MeshConfig, MeshEvent, Message, Received, weight
 from node.mesh.wire import parse_address
 from protocol.identity import Persona
 from protocol.record import Record
@@ -87,6 +87,8 @@ class Villager:
     async def _on_event(self, event: MeshEvent) -> None:
         if isinstance(event, Received) and self.acknowledges:
             await self.mesh.acknowledge(event.peer, event.batch, [""] * len(event.raws))
+        elif isinstance(event, Message) and self.acknowledges:
+            await self.mesh.handled(event.peer, weight(event))
         async with self._news:
             self.events.append(event)
             self._news.notify_all()

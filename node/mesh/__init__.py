@@ -8,11 +8,14 @@ from node.mesh.bridge import (
     Connected,
     Disconnected,
     Limits,
+    Measured,
     MeshEvent,
     Message,
     Overflow,
     Received,
     Restarted,
+    Traffic,
+    weight,
 )
 from node.mesh.client import MeshClient, MeshConfig, MeshError
 
@@ -21,6 +24,7 @@ __all__ = [
     "Connected",
     "Disconnected",
     "Limits",
+    "Measured",
     "MeshClient",
     "MeshConfig",
     "MeshError",
@@ -29,4 +33,6 @@ __all__ = [
     "Overflow",
     "Received",
     "Restarted",
+    "Traffic",
+    "weight",
 ]

@@ -15,6 +15,7 @@ from node.mesh.wire import FRAME_BYTES_MAX, LENGTH_BYTES
 from protocol.errors import Reject
 
 BRIDGE_BYTES_MAX = FRAME_BYTES_MAX + (64 << 10)  # a peer's whole frame and its envelope
+EVENT_BYTES = 1024  # MSH-30 (g), what an event weighs beside its bytes, so that empty ones are bounded too
 _STRINGS_MAX = 4096
 
 
@@ -92,6 +93,19 @@ class Acknowledge:
 
 
 @dataclass(frozen=True, slots=True)
+class Handled:
+    """The daemon has looked at messages of this peer that weighed `size` (MSH-30)."""
+
+    peer: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Report how every connection fares."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drop:
     """Close the connection; with a code, refuse the peer for a while."""
 
@@ -133,6 +147,34 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """How every connection fares: its address, and its `Traffic` after one another; then bytes in and out in all,
+    connections that are gone included, and what `Gate.counts` says."""
+
+    peers: tuple[str, ...]
+    addresses: tuple[str, ...]
+    numbers: tuple[int, ...]
+    totals: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What passed on one connection since it began, and what waits. Bytes are those of frames, before encryption."""
+
+    outbound: int = 0
+    age_ms: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    records_in: int = 0
+    records_out: int = 0
+    refused: int = 0  # of the records in: not taken, for whatever reason
+    queued: int = 0  # records
+    messages: int = 0  # queued as well
+    credit: int = 0  # units that we may send (MSH-7)
+    ping_ms: int = -1  # the last round trip; -1 before the first
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """A batch of records whose signatures verify; to be answered with `acknowledge` after the commit."""
 
@@ -170,19 +212,29 @@ class Restarted:
     """The mesh process died and a new one runs; every connection was lost and is being dialled again."""
 
 
-Command = Start | Publish | Send | Dial | Forget | Acknowledge | Drop
+Command = Start | Publish | Send | Dial | Forget | Acknowledge | Handled | Measure | Drop
 MeshEvent = Connected | Disconnected | Received | Message | Acknowledged | Overflow | Restarted
-Report = Ready | Failed | MeshEvent
+Report = Ready | Failed | Measured | MeshEvent
 Item = Command | Report
 
 _KINDS: tuple[type[Any], ...] = (
-    *(Start, Publish, Send, Dial, Forget, Acknowledge, Drop),
-    *(Ready, Failed, Connected, Disconnected, Received, Message, Acknowledged, Overflow),
+    *(Start, Publish, Send, Dial, Forget, Acknowledge, Handled, Measure, Drop),
+    *(Ready, Failed, Measured, Connected, Disconnected, Received, Message, Acknowledged, Overflow),
 )
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 _ELEMENTS = {"tuple[str, ...]": str, "tuple[bytes, ...]": bytes, "tuple[int, ...]": int}
 _SCALARS = {"str": str, "bytes": bytes, "int": int, "bool": bool}
 _SHAPES = {kind: tuple(str(part.type) for part in fields(kind)) for kind in _KINDS}
+
+
+def weight(event: MeshEvent) -> int:
+    """What an event counts while the daemon has not dealt with it, in bytes (MSH-30)."""
+    match event:
+        case Received(_, _, raws):
+            return EVENT_BYTES + sum(map(len, raws))
+        case Message(_, data):
+            return EVENT_BYTES + len(data)
+    return EVENT_BYTES
 
 
 def encode_item(item: Item) -> bytes:

@@ -28,7 +28,10 @@ from node.mesh.bridge import (
     Drop,
     Failed,
     Forget,
+    Handled,
     Limits,
+    Measure,
+    Measured,
     MeshEvent,
     Publish,
     Ready,
@@ -44,6 +47,7 @@ from protocol.errors import Reject
 
 _START_S_MAX = 60.0  # (g) on a machine where dozens start at once
 _STOP_S_MAX = 2.0
+_MEASURE_S_MAX = 2.0  # (g)
 _RESTART_S_FIRST, _RESTART_S_MAX = 0.1, 30.0  # (g)
 _SETTLED_S = 10.0  # (g) a child that lived so long may be restarted at once again
 _MEMORY_CHECK_S = 5.0
@@ -84,6 +88,7 @@ class MeshClient:
         self._child: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._supervisor: asyncio.Task[None] | None = None
+        self._measured: asyncio.Future[Measured] | None = None
 
     async def start(self) -> None:
         """Start the process and wait until it listens. Raises MeshError."""
@@ -142,6 +147,22 @@ class MeshClient:
         """Answer a `Received` after the commit: one code per record, "" for taken."""
         if peer in self._connected:
             await self._command(Acknowledge(peer, batch, tuple(codes)))
+
+    async def handled(self, peer: str, size: int) -> None:
+        """Messages of this peer that weighed so much have been dealt with (MSH-30)."""
+        if peer in self._connected:
+            await self._command(Handled(peer, size))
+
+    async def measure(self) -> Measured | None:
+        """How every connection fares; None when the process does not say in time."""
+        if self._measured is None or self._measured.done():
+            self._measured = asyncio.get_running_loop().create_future()
+            await self._command(Measure())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._measured), _MEASURE_S_MAX)
+        except TimeoutError:
+            self._measured.cancel()
+            return None
 
     async def drop(self, peer: str, code: str) -> None:
         """Close the connection to this peer; with a code, refuse it for a while."""
@@ -232,6 +253,8 @@ class MeshClient:
                     return
                 if isinstance(item, MeshEvent):
                     await self._tell(item)
+                elif isinstance(item, Measured) and self._measured is not None and not self._measured.done():
+                    self._measured.set_result(item)
 
     async def _tell(self, event: MeshEvent) -> None:
         if isinstance(event, Connected):

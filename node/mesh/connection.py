@@ -40,6 +40,7 @@ class Connection:
     def __init__(self, house: House, muxer: Any, link: Link, scope: trio.CancelScope, ticket: int) -> None:
         self.link, self.scope, self.ticket = link, scope, ticket
         self.wake = trio.Event()
+        self.room = trio.Event()  # for more of this peer's in the daemon
         self.gone = trio.Event()
         self.announced = False  # the daemon knows of this connection
         self.reason = ""
@@ -134,6 +135,9 @@ class Connection:
                     return
                 self._waiting = True
                 await self._house.report(event)
+                while link.full:  # MSH-30
+                    self.room = trio.Event()
+                    await self.room.wait()
                 self._waiting = False
             link.excuse(now_ms())
             self.wake.set()

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from hashlib import blake2b
 from typing import Any
 
-from node.mesh.bridge import Acknowledged, Connected, Limits, MeshEvent, Message, Overflow, Received
+from node.mesh.bridge import Acknowledged, Connected, Limits, MeshEvent, Message, Overflow, Received, Traffic, weight
 from node.mesh.wire import (
     CREDIT_UNITS_MAX,
     FIRST_FRAME_BYTES_MAX,
@@ -35,38 +33,14 @@ from node.mesh.wire import (
     parse_frame,
 )
 from node.mesh.wire import Message as MessageFrame
-from protocol.errors import Ignore, Reject
-from protocol.record import Record
+from protocol.errors import Reject
 
 _MESSAGES_MAX = 256  # (g) messages that wait for one peer
 _MESSAGES_BYTES_MAX = 8 << 20  # (g)
 _RECORDS_PER_FRAME = 256  # (g) so that checking one frame's signatures does not hold up other peers for long
 _FRAME_OVERHEAD_BYTES = 32 + 5 * _RECORDS_PER_FRAME
+UNHANDLED_BYTES_MAX = 256 << 10  # MSH-30 (g), with the event that passes it 1.3 MB of one peer in the daemon
 _UNKNOWN_MAX = 10_000  # (g) frames of unknown types passed over in one connection
-SEEN_MAX = 1 << 15  # (g) verified records remembered, about 5 MB
-
-
-class Verifier:
-    """Checks records, each distinct byte string once while it is remembered."""
-
-    def __init__(self, network: bytes) -> None:
-        self._network = network
-        self._seen: dict[bytes, None] = {}
-
-    def check(self, raw: bytes) -> None:
-        """Raises Reject when `raw` is a record for nobody; what is merely to be ignored passes (MSH-9)."""
-        # The key covers every byte: a known id says nothing about another signature or body under the same header.
-        key = blake2b(raw, digest_size=16).digest()
-        if key in self._seen:
-            return
-        with suppress(Ignore):  # that verdict is the daemon's, which answers with its code
-            Record.parse(raw, self._network)
-        if len(self._seen) >= SEEN_MAX:
-            del self._seen[next(iter(self._seen))]
-        self._seen[key] = None
-
-    def __len__(self) -> int:
-        return len(self._seen)
 
 
 class Link:
@@ -75,7 +49,7 @@ class Link:
     def __init__(
         self,
         network: bytes,
-        check: Callable[[bytes], None],
+        check: Callable[[Sequence[bytes]], None],
         peer: str,
         address: str,
         outbound: bool,
@@ -98,20 +72,25 @@ class Link:
         self._unacknowledged: dict[int, int] = {}  # batch we sent → records in it
         self._sent_batch = 0
         self._granted = limits.credit_units  # units the peer may still send
-        self._undecided: dict[int, tuple[int, int]] = {}  # batch we received → (records, units)
+        self._undecided: dict[int, tuple[int, int, int]] = {}  # batch we received → (records, units, weight)
+        self._unhandled = 0  # weight of events that the daemon has and has not dealt with
         self._received_batch = 0
         self._to_grant = 0
         self._pong: int | None = None
         self._pings = 0
         self._unknown = 0
-        self._heard_ms = self._spoke_ms = now_ms
+        self._heard_ms = self._spoke_ms = self._began_ms = now_ms
+        self._traffic = Traffic(outbound=int(outbound))
 
     def feed(self, data: bytes, now_ms: int) -> Iterator[MeshEvent]:
         """What the peer's bytes amount to; between two events the caller may rest. Raises Reject."""
         self._heard_ms = now_ms
+        self._traffic.bytes_in += len(data)
         for body in self._splitter.feed(data):
             event = self._handle(parse_frame(body))
             if event is not None:
+                if isinstance(event, Message):
+                    self._unhandled += weight(event)
                 yield event
 
     def publish(self, raws: Sequence[bytes]) -> Overflow | None:
@@ -137,10 +116,12 @@ class Link:
 
     def acknowledge(self, batch: int, codes: Sequence[str]) -> bool:
         """Queue the ACK of a batch and grant its units again; False when no such batch waits (MSH-8)."""
-        records, units = self._undecided.get(batch, (0, 0))
+        records, units, size = self._undecided.get(batch, (0, 0, 0))
         if not records or records != len(codes):
             return False
         del self._undecided[batch]
+        self._unhandled -= size
+        self._traffic.refused += sum(map(bool, codes))
         self._control.append(Ack(batch, tuple(codes)))
         self._to_grant += units
         if self._to_grant * 4 >= self._limits.credit_units:  # in few frames, yet before the peer runs dry
@@ -148,6 +129,15 @@ class Link:
             self._granted += self._to_grant
             self._to_grant = 0
         return True
+
+    def handled(self, size: int) -> None:
+        """The daemon has dealt with messages of this weight."""
+        self._unhandled = max(0, self._unhandled - size)  # it may have been an earlier connection's
+
+    @property
+    def full(self) -> bool:
+        """Whether the peer must pause: the daemon has yet to deal with enough that it sent (MSH-30)."""
+        return self._unhandled > UNHANDLED_BYTES_MAX
 
     def part(self, code: str) -> None:
         """Queue a GOODBYE in front of everything else (MSH-13)."""
@@ -173,7 +163,15 @@ class Link:
         out = bytearray()
         while len(out) < bytes_max and (frame := self._next()) is not None:
             out += encode_frame(frame)
+        self._traffic.bytes_out += len(out)
         return bytes(out)
+
+    def traffic(self, now_ms: int) -> Traffic:
+        """How this connection fares."""
+        told = self._traffic
+        told.age_ms, told.credit = now_ms - self._began_ms, self._credit
+        told.queued, told.messages = self.queued
+        return told
 
     @property
     def queued(self) -> tuple[int, int]:
@@ -210,6 +208,7 @@ class Link:
         self._overflowed = self._overflowed and bool(self._records)
         self._sent_batch += 1
         self._unacknowledged[self._sent_batch] = len(raws)
+        self._traffic.records_out += len(raws)
         return Records(self._sent_batch, tuple(raws))
 
     def _handle(self, frame: Frame) -> MeshEvent | None:
@@ -226,6 +225,8 @@ class Link:
                 return Message(self.peer, data)
             case Ping(n):
                 self._pong = n  # one answer to many: a flood of pings cannot grow a queue
+            case Pong(n) if n == self._pings:
+                self._traffic.ping_ms = max(0, self._heard_ms - self._spoke_ms)
             case Credit(units):
                 self._credit += units
                 if self._credit > CREDIT_UNITS_MAX:
@@ -259,12 +260,14 @@ class Link:
         units = sum(map(cost, frame.raws))
         if units > self._granted:
             raise Reject("MSH-7", f"credit: {units} units sent, {self._granted} granted")
-        for raw in frame.raws:
-            self._check(raw)
+        self._check(frame.raws)
         self._received_batch = frame.batch
+        self._traffic.records_in += len(frame.raws)
         self._granted -= units
-        self._undecided[frame.batch] = (len(frame.raws), units)
-        return Received(self.peer, frame.batch, frame.raws)
+        event = Received(self.peer, frame.batch, frame.raws)
+        self._undecided[frame.batch] = (len(frame.raws), units, weight(event))
+        self._unhandled += weight(event)
+        return event
 
 
 def _features(limits: Limits, addresses: Sequence[str]) -> dict[str, Any]:

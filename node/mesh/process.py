@@ -12,6 +12,7 @@ import random
 import signal
 import socket
 import sys
+from dataclasses import astuple
 from functools import partial
 from typing import Any
 
@@ -27,7 +28,10 @@ from node.mesh.bridge import (
     Drop,
     Failed,
     Forget,
+    Handled,
     Limits,
+    Measure,
+    Measured,
     Publish,
     Ready,
     Report,
@@ -38,8 +42,9 @@ from node.mesh.bridge import (
 )
 from node.mesh.connection import READ_BYTES, Connection, now_ms
 from node.mesh.gate import Gate
-from node.mesh.link import Link, Verifier
+from node.mesh.link import Link
 from node.mesh.reach import refused
+from node.mesh.verifier import Verifier
 from node.mesh.wire import Address, Splitter, parse_address
 from protocol.errors import Reject
 
@@ -65,6 +70,7 @@ class Mesh:
         self._peers: dict[str, Connection] = {}
         self._scopes: dict[int, trio.CancelScope] = {}
         self._dialled: dict[str, trio.CancelScope] = {}
+        self._bytes_in = self._bytes_out = 0  # of connections that are gone
 
     async def listen(self, addresses: tuple[str, ...]) -> None:
         """Open every listener and report Ready. Raises Reject or OSError."""
@@ -112,6 +118,11 @@ class Mesh:
             case Acknowledge(peer, batch, codes):
                 if (connection := self._peers.get(peer)) is not None and connection.link.acknowledge(batch, codes):
                     connection.wake.set()
+                    connection.room.set()
+            case Handled(peer, size):
+                if (connection := self._peers.get(peer)) is not None:
+                    connection.link.handled(size)
+                    connection.room.set()
             case Dial(text, kinds):
                 address = parse_address(text)
                 if text not in self._dialled and address.peer not in ("", self._identity.peer):
@@ -122,6 +133,8 @@ class Mesh:
                     self._dialled.pop(text).deadline = trio.current_time() + _FORGET_S
                 if (connection := self._peers.get(peer)) is not None:
                     connection.close("hung up by this node")
+            case Measure():
+                self._nursery.start_soon(self.report, self._measured())
             case Drop(peer, code):
                 if code:
                     self._gate.ban(peer, now_ms())
@@ -129,6 +142,17 @@ class Mesh:
                     connection.close(f"{code} dropped by this node".strip(), code)
             case Start():
                 raise Reject("MSH-16", "bridge: a second start")
+
+    def _measured(self) -> Measured:
+        there = {peer: (one.link.address, one.link.traffic(now_ms())) for peer, one in self._peers.items()}
+        traffic = [one for _, one in there.values()]
+        totals = (
+            self._bytes_in + sum(one.bytes_in for one in traffic),
+            self._bytes_out + sum(one.bytes_out for one in traffic),
+            *self._gate.counts,
+        )
+        numbers = tuple(number for one in traffic for number in astuple(one))
+        return Measured(tuple(there), tuple(address for address, _ in there.values()), numbers, totals)
 
     async def _inbound(self, transport: str, tcp: trio.SocketStream) -> None:
         try:
@@ -203,7 +227,7 @@ class Mesh:
             return None
         if peer == self._identity.peer or self._gate.banned_until(peer, now_ms()) > now_ms():
             return None
-        parts = self._network, self._verifier.check, peer, str(address), bool(address.peer)
+        parts = self._network, self._verifier.check_all, peer, str(address), bool(address.peer)
         link = Link(*parts, self._limits, now_ms(), self._announce)
         connection = Connection(self, muxer, link, scope, ticket)
         try:
@@ -247,6 +271,9 @@ class Mesh:
     async def _farewell(self, connection: Connection) -> None:
         if self._peers.get(connection.link.peer) is connection:
             del self._peers[connection.link.peer]
+            traffic = connection.link.traffic(now_ms())
+            self._bytes_in += traffic.bytes_in
+            self._bytes_out += traffic.bytes_out
             connection.gone.set()
             reason = connection.reason or "closed"
             _LOG.info("%s: disconnected: %s", connection.link.peer, reason)
