@@ -4,11 +4,13 @@ A skip in CI fails the run unless its reason is that `../shared` is absent: a ch
 """
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.postgres import NO_POSTGRES, Postgres, server
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -31,6 +33,15 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(NO_SHARED)
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own; a test that stops it starts it again."""
+    with server() as running:
+        if running is None:
+            pytest.skip(NO_POSTGRES)
+        yield running
 
 
 def _stage(item: pytest.Item) -> str:

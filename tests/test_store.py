@@ -20,17 +20,18 @@ from node.store import HomeLock, Report, Store, StoreError, StoreFull, migrate, 
 from node.store import log as log_module
 from protocol.encoding import digest_of
 from tests.fakes_disk import no_file_grows_beyond
+from tests.postgres import Postgres
 from tests.writer import NETWORK, SCOPE, numbered
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def using(path: Path, body: Callable[[Store], Awaitable[T]], network: bytes = NETWORK) -> T:
+def using(place: Path | str, body: Callable[[Store], Awaitable[T]], network: bytes = NETWORK) -> T:
     """Opens, runs, closes."""
 
     async def run() -> T:
-        store = await Store.open(path, network)
+        store = await Store.open(place, network)
         try:
             return await body(store)
         finally:
@@ -44,7 +45,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "log.sqlite"
 
 
-def test_positions_rise_and_everything_reads_back(path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest) -> Path | str:
+    """A store of each kind: the same tests for both."""
+    if request.param == "sqlite":
+        found: Path = request.getfixturevalue("path")
+        return found
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
+
+
+def test_positions_rise_and_everything_reads_back(place: Path | str) -> None:
     """STO-1, STO-3"""
 
     async def body(store: Store) -> None:
@@ -60,10 +71,10 @@ def test_positions_rise_and_everything_reads_back(path: Path) -> None:
         assert await store.has(asked) == frozenset(asked[:3])
         assert list((await store.scopes()).items()) == [("board/power/u10h", 4), (SCOPE, 3)]
 
-    using(path, body)
+    using(place, body)
 
 
-def test_a_record_held_already_keeps_its_position(path: Path) -> None:
+def test_a_record_held_already_keeps_its_position(place: Path | str) -> None:
     """STO-3: twice in one batch, in a later one, and after a restart."""
     one, two = numbered(1), numbered(2)
 
@@ -74,8 +85,8 @@ def test_a_record_held_already_keeps_its_position(path: Path) -> None:
         assert store.last_position >= 1
         return await store.append([(two, False), (one, True)])
 
-    assert using(path, first) == (1, 1)
-    places = using(path, second)
+    assert using(place, first) == (1, 1)
+    places = using(place, second)
     assert places[1] == 1
     assert places[0] > 1
 
@@ -99,7 +110,7 @@ def test_any_batches_give_the_log_of_first_appearances(batches: list[list[int]])
         using(Path(folder) / "log.sqlite", body)
 
 
-def test_more_ids_than_one_statement_takes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_ids_than_one_statement_takes(place: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_module, "CHUNK", 3)
 
     async def body(store: Store) -> None:
@@ -111,10 +122,10 @@ def test_more_ids_than_one_statement_takes(path: Path, monkeypatch: pytest.Monke
         assert await store.by_scope(SCOPE) == records
         assert await store.verify() == Report(10, 0, ())
 
-    using(path, body)
+    using(place, body)
 
 
-def test_facts_stay_commit_with_records_and_are_forgotten(path: Path) -> None:
+def test_facts_stay_commit_with_records_and_are_forgotten(place: Path | str) -> None:
     """STO-2: one transaction for both."""
 
     async def first(store: Store) -> None:
@@ -127,11 +138,11 @@ def test_facts_stay_commit_with_records_and_are_forgotten(path: Path) -> None:
         assert await store.facts("%") == {}
         return await store.facts()
 
-    using(path, first)
-    assert set(using(path, second)) == {"persona/1", "x%"}
+    using(place, first)
+    assert set(using(place, second)) == {"persona/1", "x%"}
 
 
-def test_pruning_takes_board_and_mail_records_one_by_one_and_co_ops_and_deals_whole(path: Path) -> None:
+def test_pruning_takes_board_and_mail_records_one_by_one_and_co_ops_and_deals_whole(place: Path | str) -> None:
     """STO-4, STO-21; and a pruned position is not given again (STO-3)."""
 
     async def body(store: Store) -> int:
@@ -153,8 +164,8 @@ def test_pruning_takes_board_and_mail_records_one_by_one_and_co_ops_and_deals_wh
     async def again(store: Store) -> tuple[int, ...]:
         return await store.append([(numbered(99), False)])
 
-    last = using(path, body)
-    assert using(path, again) > (last,)
+    last = using(place, body)
+    assert using(place, again) > (last,)
 
 
 def test_every_index_is_rebuilt_from_the_bytes(path: Path) -> None:
@@ -292,11 +303,11 @@ def test_one_node_per_home(tmp_path: Path) -> None:
     HomeLock(tmp_path).release()
 
 
-def test_a_file_belongs_to_one_network(path: Path) -> None:
+def test_a_file_belongs_to_one_network(place: Path | str) -> None:
     """STO-9"""
-    using(path, lambda store: store.ids(SCOPE))
+    using(place, lambda store: store.ids(SCOPE))
     with pytest.raises(StoreError) as caught:
-        using(path, lambda store: store.ids(SCOPE), bytes(32))
+        using(place, lambda store: store.ids(SCOPE), bytes(32))
     assert caught.value.code == "STO-9"
 
 

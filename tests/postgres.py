@@ -1,0 +1,101 @@
+"""A real PostgreSQL for tests: the distribution's programs, a folder of its own, a Unix socket, no port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NO_POSTGRES = "needs PostgreSQL's server programs (Debian: apt-get install postgresql), which are absent here"
+_CONFIG = """
+listen_addresses = ''
+unix_socket_directories = '{folder}'
+unix_socket_permissions = 0777
+fsync = off
+full_page_writes = off
+max_connections = 60
+shared_buffers = 64MB
+"""
+
+
+def programs() -> Path | None:
+    """The newest version's folder of programs, if there is any."""
+    found = [path for path in Path("/usr/lib/postgresql").glob("*/bin") if (path / "initdb").exists()]
+    if not found and (on_path := shutil.which("initdb")):
+        return Path(on_path).resolve().parent
+    return max(found, key=lambda path: [int(part) for part in re.findall(r"\d+", path.parent.name)], default=None)
+
+
+class Postgres:
+    """One server. `fsync` is off: what tests stop is the server, never the machine."""
+
+    def __init__(self, bin_folder: Path, folder: Path, user: str) -> None:
+        self.folder, self.user = folder, user
+        self._bin, self._databases = bin_folder, 0
+
+    def _run(self, program: str, *arguments: str) -> str:
+        command = [str(self._bin / program), *arguments]
+        as_user = self.user if os.getuid() == 0 else None
+        done = subprocess.run(command, user=as_user, cwd=self.folder, stdout=-1, stderr=-1, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def init(self) -> None:
+        """Makes the data folder."""
+        data = str(self.folder / "data")
+        self._run("initdb", "-D", data, "-U", "wltm", "-E", "UTF8", "--locale=C", "--no-sync", "-A", "trust")
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.write(_CONFIG.format(folder=self.folder))
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """`fast` cuts every connection, `immediate` is a crash."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def sql(self, statement: str, database: str = "postgres") -> str:
+        """What psql prints."""
+        return self._run("psql", "-h", str(self.folder), "-U", "wltm", "-d", database, "-Atqc", statement).strip()
+
+    def database(self, options: str = "TEMPLATE template0 ENCODING 'UTF8'") -> str:
+        """The URL of a fresh database."""
+        self._databases += 1
+        self.sql(f"CREATE DATABASE t{self._databases} {options}")
+        return self.url(f"t{self._databases}")
+
+    def url(self, database: str, user: str = "wltm") -> str:
+        """How a program reaches it."""
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+
+@contextmanager
+def server() -> Iterator[Postgres | None]:
+    """A server that runs until the block ends, as another user where we are root; None where there is no PostgreSQL."""
+    found = programs()
+    if found is None:
+        yield None
+        return
+    folder = Path(tempfile.mkdtemp(prefix="wltm-pg-"))  # short, for the socket's name
+    user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
+    try:
+        if os.getuid() == 0:
+            os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+        running = Postgres(found, folder, user)
+        running.init()
+        running.start()
+        try:
+            yield running
+        finally:
+            with contextlib.suppress(AssertionError):
+                running.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
