@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.mesh import MeshConfig, bridge, link, wire
+from node.mesh import MeshConfig, bridge, link, verifier, wire
 from node.mesh.bridge import Acknowledged, Connected, Limits, MeshEvent, Overflow, Received, encode_item, parse_item
 from node.mesh.gate import BANS_MAX, Gate
-from node.mesh.link import SEEN_MAX, Link, Verifier
+from node.mesh.link import Link
+from node.mesh.verifier import SEEN_MAX, Verifier
 from node.mesh.wire import (
     FRAME_BYTES_MAX,
     Ack,
@@ -255,6 +256,8 @@ ITEMS: list[bridge.Item] = [
     bridge.Ready(PEER, (GOOD_ADDRESSES[0],)),
     bridge.Failed("no"),
     bridge.Connected(PEER, GOOD_ADDRESSES[0], True),
+    bridge.Measure(),
+    bridge.Measured((PEER,), (GOOD_ADDRESSES[0],), (1, 2, 3), (0, 0)),
     bridge.Disconnected(PEER, "closed"),
     bridge.Received(PEER, 1, (b"a",)),
     bridge.Message(PEER, b"m"),
@@ -276,11 +279,13 @@ def test_the_bridge_carries_every_command_and_event_and_nothing_else() -> None:
 
 # --- dialogues -----------------------------------------------------------------------------------------------------
 
+Check = Callable[[Sequence[bytes]], None]
+
 
 class Pair:
     """Two links joined by a wire; each side's events in a list."""
 
-    def __init__(self, check: Callable[[bytes], None] = lambda raw: None, limits: Limits = LIMITS) -> None:
+    def __init__(self, check: Check = lambda raws: None, limits: Limits = LIMITS) -> None:
         self.a = Link(NETWORK, check, "B", "there", True, limits, 0)
         self.b = Link(NETWORK, check, "A", "here", False, limits, 0)
         self.events: dict[Link, list[MeshEvent]] = {self.a: [], self.b: []}
@@ -303,7 +308,7 @@ def greeted(**kwargs: Any) -> Pair:
     return pair
 
 
-def stranger(*sent: wire.Frame, limits: Limits = LIMITS, check: Callable[[bytes], None] = lambda raw: None) -> Link:
+def stranger(*sent: wire.Frame, limits: Limits = LIMITS, check: Check = lambda raws: None) -> Link:
     """A link that has heard these frames from a peer of another make."""
     heard = Link(NETWORK, check, PEER, "here", False, limits, 0)
     for frame in sent:
@@ -416,7 +421,7 @@ def test_batches_must_ascend_and_acks_must_fit() -> None:
 def test_only_checked_records_pass_and_a_bad_one_is_the_forwarders_fault() -> None:
     """MSH-9, MSH-14"""
     good, forged = record(1), record(2)[:-1] + b"\xff"
-    check = Verifier(NETWORK).check
+    check = Verifier(NETWORK).check_all
     assert fault(HELLO, Records(1, (good, forged)), check=check).startswith(("REC-", "ENC-"))
     assert fault(HELLO, Records(1, (record(1, bytes(32)),)), check=check) == "REC-5"
     heard = stranger(HELLO, check=check)
@@ -431,29 +436,44 @@ def test_a_record_to_be_ignored_is_nobodys_fault() -> None:
     raw = encode([header, AUTHOR.sign(digest("record", header)), body])
     with pytest.raises(Ignore):
         Record.parse(raw, NETWORK)
-    heard = stranger(HELLO, check=Verifier(NETWORK).check)
+    heard = stranger(HELLO, check=Verifier(NETWORK).check_all)
     assert list(heard.feed(encode_frame(Records(1, (raw,))), 0)) == [Received(PEER, 1, (raw,))]
 
 
 def test_a_known_record_with_another_signature_is_checked_again() -> None:
     """MSH-9"""
     verifier, raw = Verifier(NETWORK), record(3)
-    verifier.check(raw)
-    verifier.check(raw)
+    verifier.check_all([raw])
+    verifier.check_all([raw])
     at = raw.index(Record.parse(raw, NETWORK).header.signature)
     forged = raw[: at + 40] + bytes([raw[at + 40] ^ 1]) + raw[at + 41 :]
     with pytest.raises(Reject) as caught:
-        verifier.check(forged)
+        verifier.check_all([forged])
     assert caught.value.code == "REC-6"
 
 
 def test_what_is_remembered_of_records_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """MSH-9"""
-    monkeypatch.setattr(link, "SEEN_MAX", 5)
-    verifier = Verifier(NETWORK)
+    monkeypatch.setattr(verifier, "SEEN_MAX", 5)
+    remembering = Verifier(NETWORK)
     for number in range(9):
-        verifier.check(record(number))
-    assert len(verifier) == 5 < SEEN_MAX
+        remembering.check_all([record(number)])
+    assert len(remembering) == 5 < SEEN_MAX
+
+
+def test_one_bad_signature_among_many_is_found_wherever_it_stands() -> None:
+    """MSH-9: a frame is checked in two halves; nothing of a bad one is remembered."""
+    raws = [record(number) for number in range(20)]
+    verifier = Verifier(NETWORK)
+    at = raws[0].index(Record.parse(raws[0], NETWORK).header.signature)
+    for number in range(20):
+        bad = raws[number][: at + 9] + bytes([raws[number][at + 9] ^ 1]) + raws[number][at + 10 :]
+        with pytest.raises(Reject) as caught:
+            verifier.check_all([*raws[:number], bad, *raws[number + 1 :]])
+        assert caught.value.code == "REC-6"
+        assert not len(verifier)
+    verifier.check_all(raws)
+    assert len(verifier) == 20
 
 
 def test_pings_are_sent_answered_and_missed() -> None:

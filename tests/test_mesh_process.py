@@ -14,7 +14,18 @@ from typing import Any
 
 import pytest
 
-from node.mesh import Acknowledged, Connected, Disconnected, Limits, MeshError, MeshEvent, Message, Received, Restarted
+from node.mesh import (
+    Acknowledged,
+    Connected,
+    Disconnected,
+    Limits,
+    MeshError,
+    MeshEvent,
+    Message,
+    Received,
+    Restarted,
+    Traffic,
+)
 from node.mesh import client as mesh_client
 from tests.towns import LOOPBACK, PATIENCE_S, Villager, record, village
 
@@ -168,13 +179,46 @@ def test_who_is_forgotten_is_dialled_no_more_and_parted_from_gently() -> None:
     run(story())
 
 
+def test_how_a_connection_fares_can_be_measured() -> None:
+    """CLI-43: counts of both ends agree, and outlast the connection."""
+
+    async def story() -> None:
+        async with village(LOOPBACK, (), limits=Limits(ping_interval_ms=100)) as (relay, home):
+            await home.meet(relay)
+            await home.mesh.publish([relay.mesh.peer_id], [record(number) for number in range(50)])
+            await relay.count(50)
+            await home.wait(Acknowledged)
+            for _ in range(200):
+                theirs, ours = await relay.mesh.measure(), await home.mesh.measure()
+                assert theirs is not None
+                assert ours is not None
+                far, near = Traffic(*theirs.numbers), Traffic(*ours.numbers)
+                if near.ping_ms >= 0:
+                    break
+                await home.echo(relay)
+            assert (theirs.peers, ours.addresses) == ((home.mesh.peer_id,), (relay.address,))
+            assert (near.outbound, far.outbound) == (1, 0)
+            assert near.records_out == far.records_in == 50
+            assert far.refused == near.queued == 0
+            assert near.bytes_out >= far.bytes_in > 50 * 400
+            assert 0 <= near.ping_ms < 60_000
+            await home.mesh.forget(relay.mesh.peer_id)
+            await home.wait(Disconnected)
+            gone = await home.mesh.measure()
+            assert gone is not None
+            assert gone.peers == ()
+            assert gone.totals[1] >= near.bytes_out
+
+    run(story())
+
+
 def test_an_address_that_a_stranger_named_leads_only_where_ours_are() -> None:
     """GOS-60, MSH-17: a home with a relay on this machine may learn of another here; one without may not."""
 
     async def story() -> None:
         async with village(LOOPBACK, LOOPBACK, ()) as (relay, other, home):
             name = other.address.replace("/ip4/127.0.0.1/", "/dns4/localhost/")
-            with pytest.raises(MeshError, match="127.0.0.1 is loopback, and nothing of ours is there"):
+            with pytest.raises(MeshError, match=r"127\.0\.0\.1 is loopback, and nothing of ours is there"):
                 await home.mesh.dial(other.address, learned=True)
             await home.mesh.dial(name, learned=True)  # judged where it is resolved: refused, and tried again
             await home.meet(relay)

@@ -16,7 +16,7 @@ from protocol.errors import Reject
 
 BRIDGE_BYTES_MAX = FRAME_BYTES_MAX + (64 << 10)  # a peer's whole frame and its envelope
 EVENT_BYTES = 1024  # MSH-30 (g), what an event weighs beside its bytes, so that empty ones are bounded too
-_STRINGS_MAX = 4096
+_ITEMS_MAX = 1 << 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ def encode_item(item: Item) -> bytes:
 def parse_item(body: bytes) -> Item:
     """The command or event whose encoding, without its length, is `body`. Raises Reject MSH-16."""
     try:
-        number, *values = msgpack.unpackb(body, raw=False, max_array_len=_STRINGS_MAX, max_map_len=0)
+        number, *values = msgpack.unpackb(body, raw=False, max_array_len=_ITEMS_MAX, max_map_len=0)
         kind = _KINDS[number]
     except (ValueError, TypeError, LookupError, msgpack.UnpackException):
         raise Reject("MSH-16", "bridge: the bytes are no command and no event") from None

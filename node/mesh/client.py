@@ -161,7 +161,7 @@ class MeshClient:
         try:
             return await asyncio.wait_for(asyncio.shield(self._measured), _MEASURE_S_MAX)
         except TimeoutError:
-            self._measured.cancel()
+            self._measured = None
             return None
 
     async def drop(self, peer: str, code: str) -> None:
