@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -23,6 +24,7 @@ from node.mesh import Limits, MeshClient, MeshConfig, MeshError, MeshEvent
 from node.presets import GRAIN_MS, SYNC_MS, SYNC_MS_MIN, presets
 from node.store import HomeLock, Store
 from node.template import in_home
+from protocol.commands import NoticePeer
 from protocol.engine import Engine, Settings
 from protocol.errors import CommandError
 from protocol.identity import Persona
@@ -30,6 +32,8 @@ from protocol.template import scaled
 
 RUN_FILE = "node.json"
 HOST = "127.0.0.1"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
     lock = HomeLock(config.home)
     async with contextlib.AsyncExitStack() as parts:
         parts.callback(lock.release)
-        store = await Store.open(config.home / "node.db", config.network.id)
+        place, shared_as = config.store.url or config.home / "node.db", secrets.personas[0].key.hex()
+        store = await Store.open(place, config.network.id, shared_as if config.store.url else "")
         parts.push_async_callback(store.close)
         core = engine(config, secrets, await store.facts())
         daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell))
@@ -78,6 +83,8 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
             await daemon.start()
         except MeshError as error:
             raise CommandError("MSH-16", str(error)) from None
+        if config.mesh.lan:
+            await _join_lan(config, daemon, parts)
         api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop)
         parts.push_async_callback(api.stop)
         await api.start(HOST, config.api.port)
@@ -85,6 +92,23 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         parts.callback(run_file.unlink, missing_ok=True)
         _say_where(run_file, int(api.url.rpartition(":")[2]))
         yield daemon, api
+
+
+async def _join_lan(config: Config, daemon: Daemon, parts: contextlib.AsyncExitStack) -> None:
+    """Without a network to ask, the node runs all the same (LAN-1)."""
+    from node.lan import Lan  # 25 MB that most nodes never need
+
+    async def found(address: str) -> None:
+        with contextlib.suppress(CommandError):
+            await daemon.submit(NoticePeer(address))
+
+    lan = Lan(config.network.id, found)
+    try:
+        await lan.start(daemon.mesh.addresses)
+    except OSError as error:
+        log.warning("mesh.lan: the local network cannot be asked: %s", error.strerror or error)
+    else:
+        parts.push_async_callback(lan.stop)
 
 
 def _mesh(config: Config, secrets: Secrets, tell: Callable[[MeshEvent], Awaitable[None]]) -> MeshClient:

@@ -10,9 +10,10 @@ import difflib
 import os
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from platformdirs import user_data_dir
 
@@ -22,6 +23,8 @@ from protocol.identity import network_id
 
 FILE_NAME = "config.toml"
 FILE_BYTES_MAX = 64 * 1024
+SECTIONS = ("network", "api", "mesh", "store")
+URL_SCHEMES = ("postgresql://", "postgres://")
 ROLES = ("home", "relay", "supplier")
 OUTSIDE = frozenset({"WLTM_HOME", "WLTM_PASSPHRASE_FILE", "WLTM_PYTHON"})  # variables that are no settings
 
@@ -58,13 +61,26 @@ class Api:
 class Mesh:
     """Where peers find us ("" or nothing: nowhere), which relays we keep to, how much memory the mesh may take.
 
-    `announce`: where we tell peers that anybody may dial us, when that is not where we listen.
+    `announce`: where we tell peers that anybody may dial us, when that is not where we listen. `lan`: look for nodes of
+    the network on the local network, and be found there.
     """
 
     listen: tuple[str, ...]
     announce: tuple[str, ...]
+    lan: bool
     relays: tuple[str, ...]
     memory_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Where the log is: "" for the file in the home, else the URL of a PostgreSQL database; and how much it may hold.
+
+    `max_mib`: of records (0: no bound); with its indexes a database takes about half as much again on the disk.
+    """
+
+    url: str = field(repr=False)
+    max_mib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +92,17 @@ class Config:
     network: Network
     api: Api
     mesh: Mesh
+    store: Disk
     origins: Mapping[str, Origin]
 
     def shown(self) -> list[tuple[str, str, Origin]]:
         """(setting, value as TOML would write it, origin), for `config show --origin`."""
         found = [("home", str(self.home)), ("role", self.role)]
-        for section in ("network", "api", "mesh"):
+        for section in SECTIONS:
             part = getattr(self, section)
             found += [(f"{section}.{name}", getattr(part, name)) for name in part.__slots__]
-        return [(name, _toml(value), self.origins[name]) for name, value in found]
+        safe = {"store.url": without_password(self.store.url)}
+        return [(name, _toml(safe.get(name, value)), self.origins[name]) for name, value in found]
 
 
 Parse = Callable[[Any], Any]  # a TOML value or a text to what the dataclass holds; raises ValueError
@@ -98,6 +116,12 @@ def _integer(least: int, most: int) -> Parse:
         return number
 
     return parse
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is bool or value in ("true", "false"):
+        return value in (True, "true")
+    raise ValueError("true or false")
 
 
 def _text(most: int) -> Parse:
@@ -140,6 +164,21 @@ def _salt(value: Any) -> bytes:
     return data
 
 
+def _database(value: Any) -> str:
+    url = value if type(value) is str and len(value) <= 1000 and value.isprintable() else None
+    if url is None or (url and not url.startswith(URL_SCHEMES)):
+        raise ValueError("empty, or the URL of a PostgreSQL database: postgresql://user@host/database")
+    return url
+
+
+def without_password(url: str) -> str:
+    """The URL of a database as anybody may see it."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    query = "&".join(part for part in parts.query.split("&") if not part.startswith("password="))
+    return urlunsplit((parts.scheme, user.partition(":")[0] + at + host, parts.path, query, "")) if url else ""
+
+
 # Every setting: how it is read, and its value where nobody says otherwise.
 SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "role": (_one_of(*ROLES), "home"),
@@ -151,8 +190,11 @@ SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "api.allowed_hosts": (_texts(16), ()),
     "mesh.listen": (_texts(8), ()),
     "mesh.announce": (_texts(4), ()),
+    "mesh.lan": (_boolean, False),
     "mesh.relays": (_texts(16), ()),
     "mesh.memory_mib": (_integer(128, 65_536), 384),
+    "store.url": (_database, ""),
+    "store.max_mib": (_integer(0, 1 << 30), 0),
 }
 
 
@@ -183,13 +225,14 @@ def load(
             values[name] = parse(values[name])
         except ValueError as error:
             raise CommandError("CFG-3", f"{origins[name]}: {name} must be {error}") from None
-    parts = {section: _part(values, section) for section in ("network", "api", "mesh")}
+    parts = {section: _part(values, section) for section in SECTIONS}
     return Config(
         home=home,
         role=values["role"],
         network=Network(**parts["network"]),
         api=Api(**parts["api"]),
         mesh=Mesh(**parts["mesh"]),
+        store=Disk(**parts["store"]),
         origins={"home": place, **origins},
     )
 
@@ -244,5 +287,5 @@ def _toml(value: Any) -> str:
         case tuple():
             return "[" + ", ".join(_toml(one) for one in value) + "]"
         case int():
-            return str(value)
+            return str(value).lower()
     return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

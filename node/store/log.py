@@ -20,7 +20,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from node.store import amounts, pruning
 from node.store.errors import StoreAway, StoreError
-from node.store.postgres import Server, is_url
 from node.store.sqlite import File
 from node.store.tables import CHUNK, NETWORK, SHARED, facts, records, row, scopes
 from protocol.errors import ProtocolError
@@ -91,7 +90,7 @@ class Store:
 
         `node`: whose facts are read and written, where several nodes share a database.
         """
-        database: Database = Server(place, node) if isinstance(place, str) and is_url(place) else File(Path(place))
+        database = _database(place, node)
         store = cls(database, network, node)
         try:
             await database.prepare()
@@ -332,6 +331,14 @@ class Store:
         except ProtocolError as error:  # taken when its kind was unknown, or damaged on the disk
             log.warning("position %d of the log is no record: %s", position, error)
             return None
+
+
+def _database(place: Path | str, node: str) -> Database:
+    if not isinstance(place, str) or "://" not in place:
+        return File(Path(place))
+    from node.store.postgres import Server  # a home node does not pay for it
+
+    return Server(place, node)
 
 
 def _beyond(position: int) -> Any:

@@ -14,7 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 from sqlalchemy import inspect, select, text
@@ -22,11 +22,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from node.config import without_password
 from node.store.errors import StoreAway, StoreError, StoreFull
 from node.store.steps import LEAST, STEPS, create
 from node.store.tables import schema_version
 
-SCHEMES = ("postgresql://", "postgres://")
 CONNECTIONS = 4  # one writes, the others read beside it
 CONNECT_S = 10.0  # (g)
 STATEMENT_MS = 60_000  # (g) no statement of ours comes near it
@@ -44,18 +44,6 @@ _MIGRATING = text("SELECT pg_advisory_xact_lock(7788160001)")  # any number, as 
 _AWAY = ("08", "57P", "53300", "25P03", "25006", "55P03", "40P01")  # connection, shutdown, crowded, stuck, standby
 
 log = logging.getLogger(__name__)
-
-
-def is_url(place: str) -> bool:
-    """Whether a setting names a PostgreSQL database."""
-    return place.startswith(SCHEMES)
-
-
-def without_password(url: str) -> str:
-    """The URL as anybody may see it."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    return urlunsplit((parts.scheme, user.partition(":")[0] + at + host, parts.path, "", ""))
 
 
 class Server:
@@ -212,8 +200,10 @@ class Server:
     def _said(self, error: BaseException | None) -> str:
         """What the driver says, in one line and without the password."""
         line = (str(error) or type(error).__name__).splitlines()[0][:200]
-        password = urlsplit(self._url).password
-        return line.replace(password, "…") if password else line
+        parts = urlsplit(self._url)
+        for password in (parts.password, *parse_qs(parts.query).get("password", ())):
+            line = line.replace(unquote(password), "…").replace(password, "…") if password else line
+        return line
 
     async def close(self) -> None:
         """Ends every connection."""
