@@ -334,6 +334,13 @@ class AddPeer:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticePeer:
+    """A node of this network that was found on the local network, until this process ends. -> {}"""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetPeer:
     """No longer keep to this relay, which was added, invited or learned. -> {}"""
 
@@ -402,6 +409,7 @@ Command = (
     | SendMail
     | DropMail
     | AddPeer
+    | NoticePeer
     | ForgetPeer
     | AskPeers
     | AskStatus

@@ -12,6 +12,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.engine import (
     board,
+    carry,
     dealing,
     departure,
     desk,
@@ -23,6 +24,7 @@ from protocol.engine import (
     reconcile,
     relays,
     steward,
+    summary,
 )
 from protocol.engine.context import Settings
 from protocol.engine.core import Core
@@ -30,6 +32,7 @@ from protocol.engine.needs import needs
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.events import (
     Computed,
+    Delivered,
     Effect,
     Event,
     MessageReceived,
@@ -40,8 +43,9 @@ from protocol.events import (
     Submit,
     Tick,
 )
-from protocol.gossip import Answer, Subscribe, Sync, Unsubscribe, Want, parse_message
+from protocol.gossip import Answer, Compare, Compared, Fetch, Subscribe, Sync, Unsubscribe, Want, parse_message
 from protocol.identity import Entropy, Persona
+from protocol.outline import Outline
 from protocol.params import SETTLE_STEPS_MAX
 from protocol.record import Record
 
@@ -71,6 +75,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Report: floor.report,
     ask.Attest: floor.attest,
     ask.AddPeer: lambda core, command: relays.add(core, command.address, command.invited),
+    ask.NoticePeer: lambda core, command: relays.notice(core, command.address),
     ask.ForgetPeer: lambda core, command: relays.forget(core, command.address),
     ask.AskPeers: lambda core, _: queries.peers(core),
     ask.SetRule: steward.set_rule,
@@ -121,7 +126,7 @@ class Engine:
 
     def scopes(self) -> tuple[str, ...]:
         """The scopes this node follows for itself."""
-        return tuple(self._core.followed)
+        return tuple(scope for scope in self._core.followed if scope not in self._core.carried)
 
     def needs(self, event: Event) -> tuple[str, ...]:
         """Scopes to `load` before this event is handled."""
@@ -136,14 +141,30 @@ class Engine:
                 wanted = (scope,)
             case _:
                 pass
-        return tuple(scope for scope in wanted if scope not in self._core.contexts)
+        absent = (scope for scope in wanted if scope not in self._core.contexts and scope not in self._core.shelves)
+        return tuple(dict.fromkeys((*self._core.unread, *absent)))
 
-    def load(self, scope: str, records: Iterable[Record]) -> None:
-        """Fill a scope's context from the log."""
-        self._core.load(scope, records)
+    def carries(self, scope: str) -> bool:
+        """Whether outlines are enough to `load` this scope: others follow it through this node, it takes no part."""
+        relays_it = self._core.settings.role == "relay" and scope not in self._core.followed
+        return scope in self._core.carried or (relays_it and not scope.startswith("mail/"))
+
+    def load(self, scope: str, rows: Iterable[Record | Outline]) -> None:
+        """Fill a scope from the log: with whole records, unless it is only carried."""
+        core = self._core
+        if self.carries(scope):
+            carry.load(core, scope, rows)
+        else:
+            records = [one for one in rows if isinstance(one, Record)]
+            if core.settings.role == "relay" and scope.startswith(("coop/", "deal/")):
+                carry.judge(core, scope, records)
+            else:
+                core.load(scope, records)
+        core.unread.pop(scope, None)
 
     def forget(self, scope: str) -> None:
-        """Drop a context from memory; it is loaded again when an event needs it."""
+        """Drop a scope from memory; it is loaded again when an event needs it."""
+        carry.forget(self._core, scope)
         self._core.contexts.pop(scope, None)
         self._core.dirty.pop(scope, None)
 
@@ -156,11 +177,11 @@ class Engine:
 
     def resident(self) -> tuple[str, ...]:
         """The scopes in memory, those attended to longest ago first."""
-        return tuple(self._core.contexts)
+        return (*self._core.shelves, *self._core.contexts)
 
-    def idle(self, scope: str) -> bool:
-        """Whether nothing is lost by forgetting: the scope is only carried for others."""
-        return f"scope/{scope}" not in self._core.facts and scope not in self._core.dirty
+    def surplus(self) -> tuple[str, ...]:
+        """The scopes to `forget` now, so that what is only carried takes no more memory than it may."""
+        return carry.surplus(self._core)
 
     def digest(self, scope: str) -> bytes:
         """A hash that every node with the same records of a scope shares."""
@@ -170,12 +191,13 @@ class Engine:
     def deadline(self) -> int | None:
         """When a Tick is wanted (Unix ms): at once while something waits to be attended to."""
         core = self._core
-        if core.dirty:
+        if core.dirty or core.unread:
             return core.now
         times = [one.wake for one in core.contexts.values() if one.wake is not None]
         if core.neighbours:
             times.append(core.next_sync)
-        times += [one for one in (relays.deadline(core), departure.deadline(core)) if one is not None]
+        others = (relays.deadline(core), reconcile.deadline(core), departure.deadline(core))
+        times += [one for one in others if one is not None]
         return min(times, default=None)
 
     def handle(self, event: Event, now: int) -> list[Effect]:
@@ -192,6 +214,8 @@ class Engine:
                 links.connected(core, peer, outbound, addresses, host)
             case PeerDisconnected(peer):
                 links.disconnected(core, peer)
+            case Delivered(peer, count):
+                reconcile.delivered(core, peer, count)
             case Submit(request, command):
                 self._submit(request, command)
             case Tick():
@@ -207,11 +231,9 @@ class Engine:
         except Reject:
             return ()
         match parsed:
-            case Subscribe(scopes) if self._core.settings.role == "relay":
-                return scopes
             case Sync(scope, _) if self._core.settings.role == "relay":
                 return (scope,)
-            case Sync(scope, _) | Answer(scope, _) | Want(scope, _):
+            case Sync(scope, _) | Answer(scope, _) | Want(scope, _) | Fetch(scope, _):
                 return (scope,) if scope in self._core.followed else ()
             case _:
                 return ()
@@ -222,7 +244,7 @@ class Engine:
         if neighbour is None:
             raise Ignore("GOS-3", "message: from a peer that is not connected")
         match parse_message(data):
-            case Sync(scope, _) | Want(scope, _) if not steward.serves(core, neighbour, scope):
+            case Sync(scope, _) | Want(scope, _) | Fetch(scope, _) if not steward.serves(core, neighbour, scope):
                 pass  # REL-5, REL-6
             case Subscribe(scopes):
                 links.subscribed(core, neighbour, scopes)
@@ -239,6 +261,12 @@ class Engine:
                 reconcile.go_on(core, neighbour, scope, message)
             case Want(scope, ids):
                 reconcile.give(core, neighbour, scope, ids)
+            case Fetch() as fetch:
+                reconcile.serve(core, neighbour, fetch)
+            case Compare(message):
+                summary.answer(core, neighbour, message)
+            case Compared(message):
+                summary.go_on(core, neighbour, message)
 
     def _submit(self, request: int, command: Any) -> None:
         core = self._core
@@ -267,6 +295,7 @@ class Engine:
             post.chase(core)
             jitter = core.rng.randrange(max(1, core.settings.sync_ms // 4))
             core.next_sync = core.now + core.settings.sync_ms + jitter
+        reconcile.attend(core)
         for _ in range(SETTLE_STEPS_MAX):
             if not core.dirty:
                 return
@@ -278,6 +307,7 @@ class Engine:
             if resident is None or scope not in core.followed:
                 continue
             resident.expire(core.now)
+            core.states.pop(scope, None)
             attend = _ATTEND.get(resident.family)
             if attend is not None:
                 attend(core, resident)

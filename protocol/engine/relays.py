@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from protocol.errors import CommandError
 from protocol.events import Dial, Hangup
 from protocol.gossip import Neighbour
-from protocol.params import RELAYS_ADDED_MAX, RELAYS_ASKED, RELAYS_KEPT_MAX, RELAYS_LEARNED_MAX
+from protocol.params import RELAYS_ADDED_MAX, RELAYS_ASKED, RELAYS_KEPT_MAX, RELAYS_LEARNED_MAX, RELAYS_NEARBY_MAX
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
 
-ADDED, CONFIGURED, INVITED, LEARNED = "added", "configured", "invitation", "learned"
-_RANKS = (ADDED, CONFIGURED, INVITED, LEARNED)
+ADDED, CONFIGURED, INVITED, NEARBY, LEARNED = "added", "configured", "invitation", "nearby", "learned"
+_RANKS = (ADDED, CONFIGURED, INVITED, NEARBY, LEARNED)
 _FACT = "dial/"
 _SLEEP_ROUNDS = 3  # (g) reconciliations missed: then we were asleep
 _STALE_ROUNDS = 4  # (g) a state last confirmed so long ago is no longer called fresh
@@ -36,6 +36,7 @@ class Relays:
     dialled: dict[str, int] = field(default_factory=dict)  # address → since when it is waited for
     shunned: dict[str, int] = field(default_factory=dict)  # learned address → not before
     added: dict[str, str] = field(default_factory=dict)  # address → why; the facts of this name
+    nearby: dict[str, None] = field(default_factory=dict)  # found on the local network, as long as this process runs
     learned: dict[str, None] = field(default_factory=dict)  # named by relays that we are linked to, oldest first
     synced: dict[str, int] = field(default_factory=dict)  # peer → when all was last reconciled with it
     crowded: int = 0  # since when more are linked than needed
@@ -66,6 +67,8 @@ def known(core: Core) -> dict[str, str]:
     for address in core.settings.relays:
         if found.get(address) != ADDED:
             found[address] = CONFIGURED
+    for address in core.relays.nearby:
+        found.setdefault(address, NEARBY)
     own = {peer_of(address): None for address in found}
     found |= {one: LEARNED for one in core.relays.learned if peer_of(one) not in own}
     seen: dict[str, int] = {}
@@ -103,8 +106,17 @@ def forget(core: Core, address: str) -> dict[str, Any]:
     if core.relays.added.pop(address, None):
         core.keep(_FACT + address, b"")
     core.relays.learned.pop(address, None)
+    core.relays.nearby.pop(address, None)
     _let_go(core, address)
     core.relays.wake = core.now
+    return {"address": address}
+
+
+def notice(core: Core, address: str) -> dict[str, Any]:
+    """A node of this network shows itself on the local network: as good as invited, until this process ends (LAN-3)."""
+    if len(core.relays.nearby) < RELAYS_NEARBY_MAX:
+        core.relays.nearby[address] = None
+        core.relays.wake = core.now
     return {"address": address}
 
 
@@ -147,7 +159,7 @@ def reconciled(core: Core, neighbour: Neighbour) -> None:
 def deadline(core: Core) -> int | None:
     """When to `choose` again."""
     state = core.relays
-    return state.wake if core.settings.relays or state.added or state.learned else None
+    return state.wake if core.settings.relays or state.added or state.nearby or state.learned else None
 
 
 def choose(core: Core) -> None:
