@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from node.inbox import Inbox, Item
+from node.measures import Measures
 from node.mesh import MeshError, MeshEvent, Received
 from node.outbox import Ack, Mesh, Outbox, Spoken
 from node.store import Held, Store, StoreError
@@ -92,6 +93,7 @@ class Daemon:
     ) -> None:
         self.mesh = make_mesh(self._arrived)
         self.trouble: StoreError | None = None  # why nothing can be written at present
+        self.measures = Measures()
         self._outbox = Outbox(self.mesh, store, self._put)
         self._engine, self._store, self._network, self._clock = engine, store, network, clock
         self._now = 0
@@ -140,6 +142,11 @@ class Daemon:
             trouble = self.trouble.message if self.trouble else ""
             result = {**result, "peer_id": self.mesh.peer_id, "addresses": self.mesh.addresses, "trouble": trouble}
         return result
+
+    @property
+    def waiting(self) -> int:
+        """Commands that wait."""
+        return len(self._inbox.people)
 
     def subscribe(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
         """(sequence, {"topic", "detail"}) of every Notify from now on, see `Outbox.listen`."""
@@ -243,8 +250,9 @@ class Daemon:
             verdicts = [await self._record(raw, item.peer, batch) for raw in item.raws]
             unsure = [record_id for record_id, code in verdicts if not code and record_id not in batch.ids]
             held = await self._store.has(unsure)
-            codes = (code or ("" if one in batch.ids or one in held else WAITING) for one, code in verdicts)
-            batch.speak.append(Ack(item.peer, item.batch, tuple(codes)))
+            codes = tuple(code or ("" if one in batch.ids or one in held else WAITING) for one, code in verdicts)
+            self.measures.verdicts.update(codes)
+            batch.speak.append(Ack(item.peer, item.batch, codes))
 
     async def _record(self, raw: bytes, peer: str, batch: _Batch) -> tuple[bytes, str]:
         """Id of, and verdict's code on, one record of our own mesh process, which has verified its signature."""
@@ -288,11 +296,13 @@ class Daemon:
     async def _settle(self, batch: _Batch) -> None:
         """Commits, then speaks; or speaks nothing, reads everything again, and refuses (STO-5, STO-10)."""
         if batch.stores or batch.keep:
+            began = time.monotonic()
             try:
                 await self._store.append(batch.stores, batch.keep)
             except StoreError as error:
                 await self._fail(batch, error)
                 return
+            self.measures.committed(time.monotonic() - began, len(batch.stores))
             if self.trouble:
                 log.warning("the disk works again")
                 self.trouble, self._retry_at = None, 0
@@ -333,7 +343,7 @@ class Daemon:
     async def _prune(self) -> None:
         while True:
             try:
-                await self._store.prune(self._time())
+                self.measures.prune(await self._store.prune(self._time()))
             except StoreError as error:
                 log.warning("%s", error.message)
             await asyncio.sleep(PRUNE_S)

@@ -111,6 +111,12 @@ class Lanes:
         return min((lane.pause(now_us) for lane in self._lanes.values() if lane.items), default=None)
 
 
+def host_in(address: str) -> str:
+    """The host that a multiaddr names, "" when it names none."""
+    parts = address.split("/", 3)
+    return parts[2] if len(parts) > 2 else ""
+
+
 class Inbox:
     """Commands first, then peers."""
 
@@ -129,8 +135,8 @@ class Inbox:
                 item = event
             case Message(peer, data):
                 item = ev.MessageReceived(peer, data)
-            case Connected(peer, _, outbound, addresses):
-                item = ev.PeerConnected(peer, outbound, addresses)
+            case Connected(peer, address, outbound, addresses):
+                item = ev.PeerConnected(peer, outbound, addresses, host_in(address))
             case Disconnected(peer):
                 if any(isinstance(one, ev.PeerConnected) for one in self._peers.clear(peer)):
                     return ""  # came and went unseen

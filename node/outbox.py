@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Any, Protocol
 
 from node.mesh import MeshError
+from node.mesh import Measured
 from node.store import Store, StoreError
 from node.worker import Worker
 from protocol import events as ev
@@ -29,6 +30,8 @@ class Mesh(Protocol):
 
     peer_id: str
     addresses: list[str]
+    pid: int
+    restarts: int
 
     async def start(self) -> None: ...
     async def publish(self, peers: Sequence[str], raws: Sequence[bytes]) -> None: ...
@@ -38,6 +41,7 @@ class Mesh(Protocol):
     async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None: ...
     async def handled(self, peer: str, size: int) -> None: ...
     async def drop(self, peer: str, code: str) -> None: ...
+    async def measure(self) -> Measured | None: ...
     async def stop(self) -> None: ...
 
 

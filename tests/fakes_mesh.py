@@ -14,6 +14,7 @@ from node.mesh import (
     Acknowledged,
     Connected,
     Disconnected,
+    Measured,
     MeshConfig,
     MeshError,
     MeshEvent,
@@ -92,6 +93,10 @@ class FakeMesh:
         """Close the connection; the test sees it in `dropped`."""
         self.dropped.append((peer, code))
         self.disconnect(peer, f"{code} dropped by this node".strip())
+
+    async def measure(self) -> Measured | None:
+        """It does not say how its connections fare."""
+        return None
 
     async def stop(self) -> None:
         """Be gone."""
