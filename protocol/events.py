@@ -21,6 +21,13 @@ class RecordReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordShared:
+    """Another process that shares this node's store committed a record: it is on the disk already (STO-24)."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A gossip message (subscribe, sync, want) arrived; its bytes are hostile."""
 
@@ -49,6 +56,14 @@ class PeerDisconnected:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """`peer` acknowledged so many records, whatever it made of them."""
+
+    peer: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Submit:
     """The local user asks; `request` comes back in the Reply. `command` is one of protocol.commands."""
 
@@ -62,6 +77,14 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What this node's person wants spared at present: links until `quiet_until` (0: none), boards when `thrifty`."""
+
+    quiet_until: int
+    thrifty: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Computed:
     """A worker finished `job` of a Compute effect."""
 
@@ -69,7 +92,10 @@ class Computed:
     result: Any
 
 
-Event = RecordReceived | MessageReceived | PeerConnected | PeerDisconnected | Submit | Tick | Computed
+Event = (
+    RecordReceived | RecordShared | MessageReceived | PeerConnected
+    | PeerDisconnected | Delivered | Submit | Tick | Computed
+)
 
 
 @dataclass(frozen=True, slots=True)
