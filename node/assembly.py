@@ -17,10 +17,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from node.api import Api
+from node import keystore
+from node.api import Api, Organiser
 from node.config import Config
 from node.daemon import Daemon
 from node.mesh import Limits, MeshClient, MeshConfig, MeshError, MeshEvent
+from node.overview import overview
 from node.presets import GRAIN_MS, SYNC_MS, SYNC_MS_MIN, presets
 from node.store import HomeLock, Store
 from node.template import in_home
@@ -60,6 +62,9 @@ def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engi
         preset=config.network.preset,
         recovery=secrets.recovery,
         relays=config.mesh.relays,
+        admits_all=config.relay.open,
+        mail_records=config.relay.mail_records,
+        mail_bytes=config.relay.mail_kib << 10,
     )
     return Engine(settings, secrets.personas, random.Random(os.urandom(16)), os.urandom, facts)
 
@@ -85,13 +90,19 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
             raise CommandError("MSH-16", str(error)) from None
         if config.mesh.lan:
             await _join_lan(config, daemon, parts)
-        api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop)
+        organiser = _organiser(config, daemon, store) if config.role == "relay" else None
+        api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop, organiser)
         parts.push_async_callback(api.stop)
         await api.start(HOST, config.api.port)
         run_file = config.home / RUN_FILE
         parts.callback(run_file.unlink, missing_ok=True)
         _say_where(run_file, int(api.url.rpartition(":")[2]))
         yield daemon, api
+
+
+def _organiser(config: Config, daemon: Daemon, store: Store) -> Organiser:
+    """A relay is watched (REL-20 to REL-22)."""
+    return Organiser(lambda: overview(config, daemon, store), keystore.reading_key(config.home))
 
 
 async def _join_lan(config: Config, daemon: Daemon, parts: contextlib.AsyncExitStack) -> None:

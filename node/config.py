@@ -20,10 +20,11 @@ from platformdirs import user_data_dir
 from node.presets import presets
 from protocol.errors import CommandError
 from protocol.identity import network_id
+from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 
 FILE_NAME = "config.toml"
 FILE_BYTES_MAX = 64 * 1024
-SECTIONS = ("network", "api", "mesh", "store")
+SECTIONS = ("network", "api", "mesh", "store", "relay")
 URL_SCHEMES = ("postgresql://", "postgres://")
 ROLES = ("home", "relay", "supplier")
 OUTSIDE = frozenset({"WLTM_HOME", "WLTM_PASSPHRASE_FILE", "WLTM_PYTHON"})  # variables that are no settings
@@ -84,6 +85,15 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class Relay:
+    """Whether this node carries for all (`open`) or by its list alone (REL-6); how many letters of a prefix (REL-14)."""
+
+    open: bool
+    mail_records: int
+    mail_kib: int
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Every setting of one node, and for each "section.name" where its value came from."""
 
@@ -93,6 +103,7 @@ class Config:
     api: Api
     mesh: Mesh
     store: Disk
+    relay: Relay
     origins: Mapping[str, Origin]
 
     def shown(self) -> list[tuple[str, str, Origin]]:
@@ -195,6 +206,9 @@ SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "mesh.memory_mib": (_integer(128, 65_536), 384),
     "store.url": (_database, ""),
     "store.max_mib": (_integer(0, 1 << 30), 0),
+    "relay.open": (_boolean, True),
+    "relay.mail_records": (_integer(1, 100_000), MAIL_RECORDS_MAX),
+    "relay.mail_kib": (_integer(4, 1 << 20), MAIL_BYTES_MAX >> 10),
 }
 
 
@@ -233,6 +247,7 @@ def load(
         api=Api(**parts["api"]),
         mesh=Mesh(**parts["mesh"]),
         store=Disk(**parts["store"]),
+        relay=Relay(**parts["relay"]),
         origins={"home": place, **origins},
     )
 

@@ -29,6 +29,7 @@ from protocol.schema import array, data, fields
 FILE_NAME = "keys"
 MESH_FILE = "mesh-key"
 TOKEN_FILE = "api-token"
+READING_FILE = "metrics-token"
 LOCKED = b"wltm keys, version 1: encrypted with a passphrase\n"
 PLAIN = b"wltm keys, version 1: NOT ENCRYPTED, whoever reads this file has the keys\n"
 FILE_BYTES_MAX = 16_384
@@ -128,6 +129,11 @@ def checked(words: str) -> str:
     if not book.check(spelled):
         raise CommandError("IDN-1", "words: each is on the list, but one is wrong or two have changed places")
     return spelled
+
+
+def reading_key(home: Path) -> str:
+    """What a monitoring system shows to read a relay's numbers (REL-22); drawn when it is missing."""
+    return _beside(home / READING_FILE, secrets.token_urlsafe(KEY_BYTES))
 
 
 def _opened(home: Path, root: bytes, keys: tuple[bytes, ...]) -> Keystore:

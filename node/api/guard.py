@@ -21,6 +21,7 @@ LINKS_MAX = 16
 LINK_SECONDS = 600
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = ("GET", "HEAD")
+READABLE = (("GET", "/metrics"), ("GET", "/health"))  # all that the reading key of a relay opens (REL-22)
 # What a browser needs before it has a cookie: the page that trades the link's fragment for one, and its looks.
 OPEN = (("GET", "/enter"), ("GET", "/static/{name}"), ("POST", "/api/v1/session"))
 HEADERS: Mapping[str, str] = MappingProxyType(
@@ -49,8 +50,9 @@ class Refusal(Exception):
 class Keys:
     """The token of the home folder, browser sessions, and one-time links to begin one. Holds hashes, never secrets."""
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic, reading_key: str = "") -> None:
         self._token = _hash(token)
+        self._reading_key = _hash(reading_key) if reading_key else b""
         self._clock = clock
         self._links: dict[bytes, float] = {}  # hash of the secret -> when it ends
         self._sessions: dict[bytes, str] = {}  # hash of the cookie -> its CSRF token; the oldest leaves first
@@ -58,6 +60,10 @@ class Keys:
     def is_token(self, text: str) -> bool:
         """Is it the token of the home folder?"""
         return hmac.compare_digest(_hash(text), self._token)
+
+    def is_reading_key(self, text: str) -> bool:
+        """Is it the key of whoever watches the numbers?"""
+        return hmac.compare_digest(_hash(text), self._reading_key)
 
     def link(self) -> str:
         """A secret that begins one session within LINK_SECONDS (API-5)."""
@@ -112,8 +118,9 @@ class Guard:
         self._host(request)
         self._origin(request)
         resource = request.match_info.route.resource
-        if (request.method, resource.canonical if resource else "") not in OPEN:
-            self._key(request)
+        place = request.method, resource.canonical if resource else ""
+        if place not in OPEN:
+            self._key(request, place in READABLE)
 
     def _host(self, request: web.Request) -> None:
         if request.headers.getall("Host", []) not in [[host] for host in self.hosts]:
@@ -127,10 +134,10 @@ class Guard:
         if site not in ("same-origin", "none"):
             raise Refusal(403, "API-4", "the request comes from another site")
 
-    def _key(self, request: web.Request) -> None:
+    def _key(self, request: web.Request, readable: bool) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme == "Bearer":
-            if not self.keys.is_token(token):
+            if not self.keys.is_token(token) and not (readable and self.keys.is_reading_key(token)):
                 raise Refusal(401, "API-5", "the token is not this node's; it lies in the home folder as api-token")
             return
         csrf = self.keys.csrf(request.cookies.get(self.cookie, ""))

@@ -20,6 +20,7 @@ from aiohttp import web
 from node.api import convert
 from node.api.feed import Feed
 from node.api.guard import Guard, Keys, Refusal, seal
+from node.api.organiser import Organiser
 from node.api.table import PREFIX, ROUTES, Route, openapi
 from node.web import Pages, Reads
 from protocol.errors import CommandError, NotNow, ProtocolError
@@ -56,10 +57,17 @@ class Node(Protocol):
 class Api:
     """One server. `stop_node` is what `wltm down` asks for."""
 
-    def __init__(self, node: Node, token: str, hosts: tuple[str, ...], stop_node: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        token: str,
+        hosts: tuple[str, ...],
+        stop_node: Callable[[], None],
+        organiser: Organiser | None = None,
+    ) -> None:
         self._node = node
         self._stop_node = stop_node
-        self._keys = Keys(token)
+        self._keys = Keys(token, reading_key=organiser.reading_key if organiser else "")
         self._guard = Guard(self._keys, hosts)
         self._feed = Feed()
         self._listeners = 0
@@ -69,6 +77,8 @@ class Api:
         self.app = web.Application(middlewares=[self._middleware], client_max_size=BODY_BYTES_MAX)
         self.app.on_response_prepare.append(seal)
         self._add_routes(Pages())
+        if organiser:
+            self._add_numbers(organiser, Pages())
 
     def _add_routes(self, pages: Pages) -> None:
         for route in ROUTES:
@@ -88,6 +98,14 @@ class Api:
                 web.get("/static/{name}", pages.static),
             ]
         )
+
+    def _add_numbers(self, organiser: Organiser, pages: Pages) -> None:
+        async def relay(request: web.Request) -> web.Response:
+            return await organiser.page(pages, self._reads)
+
+        self.app.router.add_get("/metrics", organiser.metrics, allow_head=False)
+        self.app.router.add_get("/health", organiser.health, allow_head=False)
+        self.app.router.add_get("/relay", relay)
 
     async def start(self, host: str, port: int) -> None:
         """Listens at `host`, an address of this machine alone; port 0 takes any free one. Raises CommandError API-2."""
@@ -171,13 +189,13 @@ class Api:
         return handle
 
     def _page(self, view: Callable[[Reads, str], Awaitable[web.Response]]) -> Callable[..., Awaitable[web.Response]]:
-        async def reads(command: Any) -> Any:
-            return convert.plain(await self._node.submit(command))
-
         async def handle(request: web.Request) -> web.Response:
-            return await view(reads, self._keys.csrf(request.cookies.get(self._guard.cookie, "")) or "")
+            return await view(self._reads, self._keys.csrf(request.cookies.get(self._guard.cookie, "")) or "")
 
         return handle
+
+    async def _reads(self, command: Any) -> Any:
+        return convert.plain(await self._node.submit(command))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Server-sent events: `change` with the notification, or `resync` when some were lost (API-11)."""

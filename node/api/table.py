@@ -66,6 +66,19 @@ ROUTES = (
     Route("POST", "/deals/{deal}/attest", c.Attest),
     Route("GET", "/standing/{subject}", c.AskStanding),
     Route("GET", "/digest/{scope:.+}", c.AskDigest),
+    Route("GET", "/rules", c.AskRules),
+    Route("POST", "/rules", c.SetRule),
+    Route("POST", "/rules/lift", c.LiftRule),
+    Route("GET", "/policy", c.AskPolicy),
+    Route("PUT", "/policy", c.PublishPolicy),
+    Route("PUT", "/notices/{persona}", c.FollowNotices),
+    Route("DELETE", "/notices/{persona}", c.UnfollowNotices),
+    Route("GET", "/numbers", c.AskNumbers),
+    Route("GET", "/mail", c.AskMail),
+    Route("POST", "/mail", c.SendMail),
+    Route("DELETE", "/mail/{letter}", c.DropMail),
+    Route("POST", "/mail/tokens", c.MakeToken),
+    Route("DELETE", "/mail/tokens/{secret}", c.RevokeToken),
 )
 
 

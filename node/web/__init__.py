@@ -28,6 +28,7 @@ STATIC = {
 }
 COOPS_MAX = 20
 BOARDS_MAX = 12
+RULES_MAX = 50
 _REFRESH_SECONDS = 15  # without JavaScript
 
 _jinja = Environment(
@@ -42,6 +43,8 @@ _jinja.filters |= {
     "money": present.money,
     "words": present.words,
     "until": present.until,
+    "span": present.span,
+    "size": present.size,
     "did": lambda key: did(bytes.fromhex(key)),
 }
 
@@ -56,6 +59,13 @@ class Pages:
     async def now(self, reads: Reads, csrf: str) -> web.Response:
         """The part of the page that moves, fetched again when an event says so."""
         return _html("now.html", **await view(reads))
+
+    async def relay(self, reads: Reads, overview: dict[str, Any]) -> web.Response:
+        """What whoever runs a relay wants to know: what is wrong, how full it is, its policy and its rules."""
+        said, rules = await reads(c.AskPolicy()), await reads(c.AskRules())
+        now = present.moment(present.now_ms())
+        shown = {"said": said, "rules": rules, "rows_max": RULES_MAX, "as_of": now, "refresh": _REFRESH_SECONDS}
+        return _html("relay.html", **overview, **shown)
 
     async def enter(self, request: web.Request) -> web.Response:
         """Trades the one-time link's fragment for a cookie, in the browser."""
