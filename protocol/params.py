@@ -132,6 +132,7 @@ BUNDLE_TERMS_MAX = 8  # BUN-2 (g), mandates before one negotiator asked; bounds 
 ONCE_HELD_MAX = 4  # REC-14 (g), ids held of one `once` slot; two are the proof
 AUTHORS_MAX = 20_000  # GOS-8 (g), per scope
 AUTHOR_RECORDS_MAX = 4_000  # GOS-8 (g), per author and scope
+NEWCOMERS_MAX = 64  # GOS-50 (g), authors that one link which came in may bring into crowded scopes
 CARRIED_AUTHOR_BYTES_MAX = 4 << 20  # GOS-42 (g), per author and scope, where a relay only carries it
 CARRIED_SCOPE_BYTES_MAX = 256 << 20  # GOS-42 (g)
 CARRIED_ASKED_MAX = 1200  # GOS-42 (g), ids per scope that neighbours wanted and a carrier did not hold

@@ -19,9 +19,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A file of protocol/ imports only files to its left.
 ORDER = (
-    "params errors encoding identity schema kinds record outline template commands events rows index log shelf sync"
-    " gossip rules mail preference formation decision box charter election allocation negotiation offer mandate award"
-    " coop deal retention reputation accountability proof bundle engine"
+    "params errors encoding identity schema kinds record outline template commands events rows index bounds log shelf"
+    " sync gossip broadcast overlay rules mail preference formation decision box charter election allocation negotiation"
+    " offer mandate award coop deal retention reputation accountability proof bundle engine"
 ).split()
 PURE = set(
     "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac ipaddress"
@@ -32,7 +32,7 @@ IMPURE_NAMES = {"open", "print", "input", "exec", "eval", "hash", "id", "__impor
 SYSTEM_ENTROPY = {"randombytes", "crypto_sign_keypair", "crypto_box_keypair", "crypto_box_seal"}
 HEAVY = {"numpy", "scipy"}  # imported where needed: a member's daemon never loads them
 LIBP2P = {"libp2p", "multiaddr", "trio"}
-LIBP2P_FILES = {"node/mesh/process.py", "node/mesh/connection.py", "node/mesh/hardening.py", "node/mesh/websocket.py"}
+LIBP2P_FILES = {f"node/mesh/{name}.py" for name in ("process", "connection", "hardening", "muxer", "websocket")}
 STRANGERS = ("store", "mesh", "api")
 TOP = {"node", "protocol", "spec", "scripts", "tests", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
 # In parts, so that this file does not hold what it forbids.
