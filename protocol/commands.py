@@ -349,7 +349,12 @@ class ForgetPeer:
 
 @dataclass(frozen=True, slots=True)
 class AskPeers:
-    """-> {"peers": who is linked, "relays": whom this node keeps to, "fresh", "as_of"}: how this node is connected."""
+    """-> {"peers": who is linked, why, how much passed, how far behind; "relays": whom this node keeps to}"""
+
+
+@dataclass(frozen=True, slots=True)
+class AskMesh:
+    """-> {"state", "says", "consequence", "fix", "fresh", "as_of", "bytes_in", ...}: how others reach this node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,6 +417,7 @@ Command = (
     | NoticePeer
     | ForgetPeer
     | AskPeers
+    | AskMesh
     | AskStatus
     | AskNeeds
     | AskBoard

@@ -94,7 +94,7 @@ class Computed:
 
 Event = (
     RecordReceived | RecordShared | MessageReceived | PeerConnected
-    | PeerDisconnected | Delivered | Submit | Tick | Computed
+    | PeerDisconnected | Delivered | Submit | Tick | Circumstances | Computed
 )
 
 

@@ -39,6 +39,7 @@ ROUTES = (
     Route("GET", "/status", c.AskStatus),
     Route("GET", "/needs", c.AskNeeds),
     Route("GET", "/peers", c.AskPeers),
+    Route("GET", "/mesh", c.AskMesh),
     Route("POST", "/peers", c.AddPeer),
     Route("POST", "/peers/forget", c.ForgetPeer),
     Route("GET", "/board/{category}/{region}", c.AskBoard),

@@ -28,8 +28,8 @@ def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] 
         return
     neighbour = core.neighbours[peer] = Neighbour(peer, outbound, addresses, host)
     if outbound:
-        _subscribe(core, neighbour, tuple(core.followed))
-        reconcile.begin_all(core, neighbour)
+        subscribe(core, neighbour, tuple(core.followed))
+        reconcile.connected(core, neighbour)
         post.connected(core, neighbour)
     relays.changed(core, peer)
     core.notify("peer", peer=peer, connected=True)
@@ -40,6 +40,7 @@ def disconnected(core: Core, peer: str) -> None:
     neighbour = core.neighbours.pop(peer, None)
     if neighbour is not None:
         release(core, tuple(neighbour.scopes))
+        reconcile.abandon(core, neighbour, [scope for scope, _ in neighbour.asked.values()])
         relays.changed(core, peer)
         core.notify("peer", peer=peer, connected=False)
 
@@ -48,7 +49,7 @@ def announce(core: Core, scope: str, lasting: bool) -> None:
     """This node begins to follow a scope: say so where we dialled and to those who asked for it."""
     for neighbour in core.neighbours.values():
         if neighbour.outbound or (lasting and scope in neighbour.scopes):
-            _subscribe(core, neighbour, (scope,))
+            subscribe(core, neighbour, (scope,))
         if neighbour.outbound:
             reconcile.begin(core, neighbour, scope)
 
@@ -61,7 +62,7 @@ def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> Non
             if len(core.followed) < SCOPES_CARRIED_MAX:
                 core.follow(scope, lasting=False)
     if not neighbour.outbound:
-        _subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
+        subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
 
 
 def release(core: Core, scopes: Iterable[str]) -> None:
@@ -69,9 +70,12 @@ def release(core: Core, scopes: Iterable[str]) -> None:
     for scope in scopes:
         asked = any(scope in one.scopes for one in core.neighbours.values())
         if not asked and f"scope/{scope}" not in core.facts:
-            core.followed.pop(scope, None)
+            for of in (core.followed, core.carried, core.shelves, core.states, core.unread):
+                of.pop(scope, None)
 
 
-def _subscribe(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+def subscribe(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+    """Name scopes to a neighbour, but those that have to wait for a better day (GOS-67)."""
+    scopes = tuple(scope for scope in scopes if not core.spared(scope))
     for at in range(0, len(scopes), SCOPES_PER_MESSAGE_MAX):
         core.send(neighbour.name, Subscribe(scopes[at : at + SCOPES_PER_MESSAGE_MAX]))

@@ -14,7 +14,7 @@ from protocol.bundle import make
 from protocol.coop import Coop, lapsed
 from protocol.deal import DEAL_TERMINAL, Deal, as_awarded
 from protocol.encoding import decode
-from protocol.engine import relays
+from protocol.engine import relays, rest
 from protocol.engine.board import own_intents
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.dealing import coop_of, ranking_of_deal
@@ -40,9 +40,9 @@ def status(core: Core) -> dict[str, Any]:
             {"peer": one.name, "outbound": one.outbound, "scopes": len(one.scopes)} for one in core.neighbours.values()
         ],
         "scopes": [
-            {"scope": scope, "records": len(core.contexts[scope].log.records)}
+            {"scope": scope, "records": len(items)}
             for scope in sorted(core.followed)
-            if scope in core.contexts
+            if (items := core.items(scope)) is not None
         ],
         "boundaries": boundaries(core),
     }
@@ -62,7 +62,7 @@ def peers(core: Core) -> dict[str, Any]:
         }
         for one in core.neighbours.values()
     ]
-    return {"peers": linked, **relays.report(core)}
+    return {"peers": linked, **relays.report(core), "wakes": rest.appointments(core) if core.quiet_until else []}
 
 
 def numbers(core: Core) -> dict[str, int]:
@@ -87,7 +87,10 @@ def numbers(core: Core) -> dict[str, int]:
 
 
 def digest(core: Core, command: ask.AskDigest) -> dict[str, Any]:
-    """A scope's state in one hash."""
+    """A scope's state in one hash; of what is only carried, of the ids held."""
+    if core.shelves.get(command.scope) is not None:
+        items = core.shelves[command.scope].items
+        return {"scope": command.scope, "digest": items.fingerprint(0, len(items)), "records": len(items)}
     log = core.context(command.scope).log
     return {"scope": command.scope, "digest": log.digest(), "records": len(log.records)}
 

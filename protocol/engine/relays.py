@@ -39,6 +39,7 @@ class Relays:
     nearby: dict[str, None] = field(default_factory=dict)  # found on the local network, as long as this process runs
     learned: dict[str, None] = field(default_factory=dict)  # named by relays that we are linked to, oldest first
     synced: dict[str, int] = field(default_factory=dict)  # peer → when all was last reconciled with it
+    resting: int = 0  # no links are kept until then (GOS-66)
     crowded: int = 0  # since when more are linked than needed
 
 
@@ -167,6 +168,11 @@ def choose(core: Core) -> None:
     state, patience_ms = core.relays, core.settings.sync_ms
     state.wake = core.now + patience_ms
     found = known(core)
+    if state.resting:
+        state.wake = state.resting
+        for address in list(state.dialled):
+            _let_go(core, address)
+        return
     if core.settings.role == "relay":
         for address, why in found.items():
             if why != LEARNED and address not in state.dialled:
@@ -251,7 +257,7 @@ def report(core: Core) -> dict[str, Any]:
         "as_of": sure,
         "fresh": bool(sure) and sure >= state.woken and core.now - sure <= stale_ms,
         "woken": state.woken,
-        "asked": len(state.synced),
+        "resting": state.resting,
         "relays": [
             {
                 "address": address,
