@@ -95,6 +95,12 @@ def _items(value: Any, field: str) -> list[Any]:
     return value
 
 
+def _boolean(value: Any, field: str) -> bool:
+    if not isinstance(value, bool):
+        raise CommandError(CODE, f"{field}: must be true or false")
+    return value
+
+
 def _integer(value: Any, field: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > INTEGER_MAX:
         raise CommandError(CODE, f"{field}: must be an integer within ±(2^53 - 1)")
@@ -132,7 +138,7 @@ def _hex(value: str) -> str:
     return value
 
 
-_SCALARS: Mapping[Any, Any] = {int: _integer, float: _number, str: _text, bytes: _bytes}
+_SCALARS: Mapping[Any, Any] = {bool: _boolean, int: _integer, float: _number, str: _text, bytes: _bytes}
 
 
 def plain(value: Any) -> Any:
@@ -167,6 +173,7 @@ def schema(kind: Any) -> dict[str, Any]:
 
 
 _SCHEMAS: Mapping[Any, Mapping[str, Any]] = {
+    bool: {"type": "boolean"},
     int: {"type": "integer", "minimum": -INTEGER_MAX, "maximum": INTEGER_MAX},
     float: {"type": "number"},
     str: {"type": "string"},
