@@ -417,6 +417,8 @@ def _from_schema(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.binary(max_size=40).map(bytes.hex)
         case {"type": "null"}:
             return st.none()
+        case {"type": "boolean"}:
+            return st.booleans()
     assert schema == {"type": "string"}
     return st.text(st.characters(codec="utf-8"), max_size=9)
 

@@ -1,4 +1,4 @@
-"""Letters and tokens: what a relay sees of a letter, whom it opens for, what is no letter (15-relay). Writes vectors."""
+"""Letters and tokens: what a relay sees of a letter, whom it opens for, what is none (15-relay). Writes vectors."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_what_seals_without_the_secret_is_no_letter() -> None:
     for value in (encode(content), encode([1]), b"", b"\xff" * 40):
         padded = (len(value).to_bytes(2, "big") + value).ljust(MAIL_SIZES[0], b"\0")
         sealed = seal(padded, TOKEN.box, entropy("eve"))
-        times = {"created": START_MS, "expires": START_MS + MAIL_LIFE_MS}
+        times: dict[str, Any] = {"created": START_MS, "expires": START_MS + MAIL_LIFE_MS}
         record = Record.sign(EVE, NETWORK, "mail.1", TOKEN.scope, {"sealed": sealed}, **times)
         check_letter(record)
         assert read(record, ANN, [SECRET]) is None
@@ -128,7 +128,7 @@ def test_what_seals_without_the_secret_is_no_letter() -> None:
 def odd_letters() -> dict[str, Record]:
     """Records of a mail scope that stand out."""
     one = letter()
-    times = {"created": START_MS, "expires": START_MS + MAIL_LIFE_MS}
+    times: dict[str, Any] = {"created": START_MS, "expires": START_MS + MAIL_LIFE_MS}
     size = {"sealed": bytes(600)}
     return {
         "lives longer": copied(one, EVE, expires=one.header.expires + 1),
@@ -195,7 +195,8 @@ def vectors() -> dict[str, Any]:
         },
     ]
     for name, text in BAD_TOKENS.items():
-        cases.append({"name": f"token: {name}", "clause": "REL-11", "input": {**base, "token": text}, "reject": "REL-11"})
+        case = {"name": f"token: {name}", "clause": "REL-11", "input": {**base, "token": text}, "reject": "REL-11"}
+        cases.append(case)
     for name, record in odd_letters().items():
         about = {**base, "record": record.raw.hex()}
         cases.append({"name": f"letter: {name}", "clause": "REL-10", "input": about, "ignore": "REL-10"})

@@ -9,8 +9,19 @@ import pytest
 from protocol import commands as ask
 from protocol.encoding import encode
 from protocol.errors import CommandError, Ignore
-from protocol.events import Effect, MessageReceived, Notify, PeerConnected, PeerDisconnected, Publish, RecordReceived
-from protocol.events import Send, SendRecords, Submit
+from protocol.events import (
+    Effect,
+    MessageReceived,
+    Notify,
+    PeerConnected,
+    PeerDisconnected,
+    Publish,
+    RecordReceived,
+    Reply,
+    Send,
+    SendRecords,
+    Submit,
+)
 from protocol.gossip import Subscribe, Want, encode_message, parse_message
 from protocol.identity import Persona
 from protocol.mail import Token, mail_scope, write
@@ -100,7 +111,7 @@ def test_a_home_keeps_nobody_elses_mail() -> None:
 def test_a_relay_follows_no_scope_that_is_none_of_mail() -> None:
     """REL-10: or strangers would choose how many scopes there are."""
     desk = relay()
-    times = {"created": START_MS, "expires": START_MS + MAIL_LIFE_MS}
+    times: dict[str, Any] = {"created": START_MS, "expires": START_MS + MAIL_LIFE_MS}
     for scope in ("mail/abcd", "mail/xyz", "mail/abc/d"):
         odd = Record.sign(EVE, NETWORK, "mail.1", scope, {"sealed": bytes(560)}, **times)
         assert verdict(desk, odd) == "GOS-3"
@@ -223,7 +234,8 @@ def test_tokens_are_bounded_and_ended_ones_make_room() -> None:
 
 def test_a_mailbox_is_bounded_and_a_dropped_letter_makes_room() -> None:
     """REL-13"""
-    filled = {f"mail/in/{number:064x}": encode(["x", "y", 1, "", 1, START_MS + DAY_MS]) for number in range(MAILBOX_MAX)}
+    kept = encode(["x", "y", 1, "", 1, START_MS + DAY_MS])
+    filled = {f"mail/in/{number:064x}": kept for number in range(MAILBOX_MAX)}
     desk = Desk(ANN, facts=filled)
     token = Token.parse(desk.ask(ask.MakeToken("Ben", START_MS + DAY_MS))["token"], NETWORK)
     record = write(token, "Hello", "", START_MS, entropy("ben"))
@@ -341,6 +353,7 @@ def test_what_cannot_be_done_is_one_sentence(command: Any, code: str) -> None:
     desk = Desk(BEN)
     facts = dict(desk.facts)
     (reply,) = desk.do(Submit(1, command))
+    assert isinstance(reply, Reply)
     assert isinstance(reply.result, CommandError)
     assert reply.result.code == code
     assert "\n" not in reply.result.message

@@ -1,4 +1,4 @@
-"""Rules of one node: how a subject is spelt, whom a rule is about, until when, and what a notice comes to (15-relay)."""
+"""Rules of one node: how a subject is spelt, whom a rule is about, until when, what a notice comes to (15-relay)."""
 
 from __future__ import annotations
 

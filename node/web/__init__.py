@@ -64,7 +64,7 @@ class Pages:
         """What whoever runs a relay wants to know: what is wrong, how full it is, its policy and its rules."""
         said, rules = await reads(c.AskPolicy()), await reads(c.AskRules())
         now = present.moment(present.now_ms())
-        shown = {"said": said, "rules": rules, "rows_max": RULES_MAX, "as_of": now, "refresh": _REFRESH_SECONDS}
+        shown = {"said": said, "rules": rules, "rows_max": RULES_MAX, "as_of": now}
         return _html("relay.html", **overview, **shown)
 
     async def enter(self, request: web.Request) -> web.Response:

@@ -1,6 +1,8 @@
-"""Mail in the simulator: sender and recipient never awake together, relays that die in between, strangers (15-relay)."""
+"""Mail in the simulator: sender and recipient never awake together, relays that die, strangers (15-relay)."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -98,8 +100,9 @@ def test_strangers_and_replays_leave_no_trace_in_a_mailbox() -> None:
     mine = letters(world, "ann")[0]
     guess = Token.parse(line, NETWORK)
     eve = Persona.from_seed(bytes(32))
-    spam = write(Token(NETWORK, guess.scope, guess.box, bytes(16), guess.expires), "spam", "", world.now, entropy("eve"))
-    times = {"created": mine.header.created, "expires": mine.header.expires}
+    guess = Token(NETWORK, guess.scope, guess.box, bytes(16), guess.expires)
+    spam = write(guess, "spam", "", world.now, entropy("eve"))
+    times: dict[str, Any] = {"created": mine.header.created, "expires": mine.header.expires}
     copy = Record.sign(eve, NETWORK, "mail.1", mine.scope, mine.body, **times)
     for record in (spam, copy, mine):
         world.handle("two", RecordReceived(record, "ben"))
