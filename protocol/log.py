@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from protocol.bounds import SMALL_BYTES, bound_of, check_room, crowded
 from protocol.encoding import digest_of
 from protocol.errors import Ignore
 from protocol.index import Index
@@ -38,11 +39,15 @@ class Log:
         self._slots: dict[SlotKey, list[Record]] = {}  # `once`: by id; `latest`: the winner alone
         self._kinds: dict[str, dict[bytes, Record]] = {}
         self._authors: dict[bytes, dict[bytes, Record]] = {}
+        self._bound = bound_of(scope)
+        self._weights: dict[bytes, int] = {}  # author -> bytes
+        self._weight = 0
 
-    def add(self, record: Record, wanted: bool = False) -> Added:
-        """Take an admitted record. `wanted` ids (listed by a certified manifest) pass the cap of a slot.
+    def add(self, record: Record, wanted: bool = False, standing: bool = False) -> Added:
+        """Take an admitted record. `wanted` ids (listed by a certified manifest) pass the cap of a slot; an author with
+        `standing` needs no share of what strangers may fill (GOS-49).
 
-        Raises Ignore REC-14 when the slot holds better ones, GOS-8 when the author or the scope is at its bound.
+        Raises Ignore REC-14 when the slot holds better ones, GOS-8, GOS-48 or GOS-49 when there is no room.
         """
         if record.id in self.records:
             return Added(False)
@@ -52,11 +57,14 @@ class Log:
         if held and record.header.slot is not None and record.header.slot.mode == "latest":
             if _rank(held[0]) >= _rank(record):
                 raise Ignore("REC-14", "slot: a later version of this record is known")
-            self.discard(held[0].id)  # what replaces needs no room of its own
+            more = len(record.raw) - len(held[0].raw)  # what replaces needs no place of its own, and hardly any room
+            if more > 0 and len(record.raw) > SMALL_BYTES:
+                self._check_bounds(record, standing, more)
+            self.discard(held[0].id)
         else:
             if len(held) >= ONCE_HELD_MAX and not wanted:
                 raise Ignore("REC-14", "slot: its author's equivocation is known already")
-            self._check_bounds(record)
+            self._check_bounds(record, standing, 0)
             proof = FaultProof.of(held[0].header, record.header) if held else None
         self.records[record.id] = record
         self.items.insert(record.header.created, record.id)
@@ -64,6 +72,7 @@ class Log:
             self._slots[key] = sorted([*self._slots.get(key, []), record], key=lambda one: one.id)
         self._kinds.setdefault(record.kind, {})[record.id] = record
         self._authors.setdefault(record.author, {})[record.id] = record
+        self._weigh(record.author, len(record.raw))
         self.version += 1
         return Added(True, proof)
 
@@ -83,6 +92,7 @@ class Log:
             del self._kinds[record.kind]
         if not self._authors[record.author]:
             del self._authors[record.author]
+        self._weigh(record.author, -len(record.raw))
         self.version += 1
 
     def of_kind(self, kind: str) -> Iterator[Record]:
@@ -127,12 +137,32 @@ class Log:
         parts += [digest_of("loose", loose[at : at + 2000]) for at in range(0, len(loose), 2000)]
         return digest_of("state", [self.scope, _rolled(parts)])
 
-    def _check_bounds(self, record: Record) -> None:
+    @property
+    def crowded(self) -> bool:
+        """Whether more than half of the room for strangers is used."""
+        return crowded(self._bound, len(self._authors), self._weight)
+
+    def knows(self, author: bytes) -> bool:
+        """Whether an author has said anything here."""
+        return author in self._authors
+
+    def _weigh(self, author: bytes, more: int) -> None:
+        self._weight += more
+        weight = self._weights.pop(author, 0) + more
+        if weight:
+            self._weights[author] = weight
+
+    def _check_bounds(self, record: Record, standing: bool, growth: int) -> None:
+        """`growth`: of a new version over the one that it replaces."""
         said = self._authors.get(record.author)
-        if said is None and len(self._authors) >= AUTHORS_MAX:
+        if said is None and not standing and len(self._authors) >= AUTHORS_MAX:
             raise Ignore("GOS-8", f"scope: {self.scope} holds {AUTHORS_MAX} authors already")
-        if said is not None and len(said) >= AUTHOR_RECORDS_MAX:
+        if said is not None and not growth and len(said) >= AUTHOR_RECORDS_MAX:
             raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
+        if not standing:
+            authors, weight = len(self._authors) + (said is None), self._weights.get(record.author, 0)
+            records = len(said or ()) - bool(growth)
+            check_room(self._bound, authors, records, weight, self._weight, growth or len(record.raw))
 
 
 def _rank(record: Record) -> tuple[int, bytes]:

@@ -31,7 +31,7 @@ def shared(core: Core, record: Record) -> None:
         return
     spread.offer(core, record, False, "")
     if scope in core.shelves or scope in core.contexts:
-        core.admit_waiting(scope)
+        core.admit_waiting(scope, (record.id,))
 
 
 def _is_news(core: Core, record: Record) -> bool:
