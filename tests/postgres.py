@@ -53,6 +53,8 @@ class Postgres:
         self._run("initdb", "-D", data, "-U", "wltm", "-E", "UTF8", "--locale=C", "--no-sync", "-A", "trust")
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.write(_CONFIG.format(folder=self.folder))
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text("local all guarded scram-sha-256\n" + rules.read_text())
 
     def start(self) -> None:
         """Returns when it answers."""

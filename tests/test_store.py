@@ -8,20 +8,23 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from node.store import HomeLock, Report, Store, StoreError, StoreFull, migrate, sqlite, steps
 from node.store import log as log_module
 from protocol.encoding import digest_of
+from protocol.outline import outline, slot_hash
+from protocol.record import Record, Slot
 from tests.fakes_disk import no_file_grows_beyond
 from tests.postgres import Postgres
-from tests.writer import NETWORK, SCOPE, numbered
+from tests.writer import AUTHOR, NETWORK, SCOPE, numbered
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[1]
@@ -188,6 +191,63 @@ def test_every_index_is_rebuilt_from_the_bytes(path: Path) -> None:
     raw.close()
     assert using(path, check) == (Report(5, 2, (1, 5)), Report(5, 0, (1, 5)))
     assert len(using(path, lambda store: store.by_scope(SCOPE))) in (3, 4)  # unreadable ones are left out, not fatal
+
+
+def test_outlines_say_what_is_needed_of_a_record_without_its_body(place: Path | str) -> None:
+    """STO-20: in the order of arrival, of one scope, in more than one page."""
+    slot = Slot("latest", "entry", 7)
+    filled = Record.sign(AUTHOR, NETWORK, "entry.1", SCOPE, {}, created=1, expires=2, slot=slot)
+    records = [filled, *(numbered(n) for n in (3, 1, 2)), numbered(9, "board/power/u10h")]
+
+    async def body(store: Store) -> None:
+        await store.append([(record, False) for record in records])
+        assert await store.outlines(SCOPE) == [outline(record) for record in records[:4]]
+        assert await store.outlines("coop/none") == []
+        first = (await store.outlines(SCOPE))[0]
+        assert (first.slot, first.seq) == (slot_hash(AUTHOR.key, "entry.1", "entry"), 7)
+        assert (first.size, first.expires) == (len(filled.raw), 2)
+
+    using(place, body)
+
+
+def test_nothing_reads_the_whole_log(place: Path | str) -> None:
+    """STO-28: every statement of a running node finds its records by an index, whatever their number."""
+    seen: dict[str, Any] = {}
+
+    async def body(store: Store) -> list[str]:
+        engine = store._database.engine
+
+        def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool) -> None:
+            seen[statement] = parameters[0] if many else parameters
+
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+        await store.append([(numbered(n), False) for n in range(30)], {"a": b"1"})
+        await store.append([(numbered(1), False), (numbered(50, "mail/0a1"), False)], {"a": b""})
+        await asyncio.gather(store.by_scope(SCOPE), store.outlines(SCOPE), store.ids(SCOPE), store.page(3))
+        await asyncio.gather(store.has([bytes(32)]), store.get_raw(SCOPE, [bytes(32)]), store.facts(), store.facts("a"))
+        await store.touch([SCOPE], 5)
+        await store.prune(10**12)
+        await store.append([(numbered(n), False) for n in range(30)])
+        await store.shrink(0, 10**12)
+        event.remove(engine.sync_engine, "before_cursor_execute", note)
+        seen["SELECT position FROM records WHERE created = 5"] = ()  # the control: no index helps
+        return await explained(engine, place)
+
+    async def explained(engine: AsyncEngine, place: Path | str) -> list[str]:
+        found = []
+        async with engine.connect() as connection:
+            if isinstance(place, str):
+                await connection.exec_driver_sql("SET enable_seqscan = off")  # a scan is what remains without an index
+            for statement, parameters in seen.items():
+                if statement.startswith(("SELECT", "UPDATE", "DELETE")) and "records" in statement:
+                    how = "EXPLAIN " if isinstance(place, str) else "EXPLAIN QUERY PLAN "
+                    plan = await connection.exec_driver_sql(how + statement, parameters)
+                    found.append("\n".join(str(line) for line in plan))
+        return found
+
+    plans = using(place, body)
+    assert len(plans) > 8
+    assert len([plan for plan in plans if "Seq Scan on records" in plan or "SCAN records'" in plan]) == 1
 
 
 # --- failures -------------------------------------------------------------------------------------------------------
