@@ -21,6 +21,8 @@ from node import keystore
 from node.api import Api, Organiser
 from node.config import Config
 from node.daemon import Daemon
+from node.economy import FACT as USAGE
+from node.economy import Economy
 from node.mesh import Limits, MeshClient, MeshConfig, MeshError, MeshEvent
 from node.overview import overview
 from node.presets import GRAIN_MS, SYNC_MS, SYNC_MS_MIN, presets
@@ -62,6 +64,7 @@ def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engi
         preset=config.network.preset,
         recovery=secrets.recovery,
         relays=config.mesh.relays,
+        delay_ms=config.mesh.delay_ms // speed if config.role == "home" else 0,
         admits_all=config.relay.open,
         mail_records=config.relay.mail_records,
         mail_bytes=config.relay.mail_kib << 10,
@@ -81,8 +84,10 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         place, shared_as = config.store.url or config.home / "node.db", secrets.personas[0].key.hex()
         store = await Store.open(place, config.network.id, shared_as if config.store.url else "")
         parts.push_async_callback(store.close)
-        core = engine(config, secrets, await store.facts())
-        daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell))
+        facts = await store.facts()
+        core = engine(config, secrets, facts)
+        economy = Economy(config.mesh.quiet_hours, config.mesh.day_mib, facts.get(USAGE, b""))
+        daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell), economy=economy)
         parts.push_async_callback(daemon.stop)
         try:
             await daemon.start()

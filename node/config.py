@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 from platformdirs import user_data_dir
 
 from node.presets import presets
+from node.quiet import quiet_range
 from protocol.errors import CommandError
 from protocol.identity import network_id
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
@@ -62,6 +63,9 @@ class Api:
 class Mesh:
     """Where peers find us ("" or nothing: nowhere), which relays we keep to, how much memory the mesh may take.
 
+    `delay_ms`: what its person signs leaves a home within so long; `quiet_hours`: "23:00-07:00", local time, without
+    links; `day_mib`: what a day may cost before boards have to wait, 0 for no bound.
+
     `announce`: where we tell peers that anybody may dial us, when that is not where we listen. `lan`: look for nodes of
     the network on the local network, and be found there.
     """
@@ -71,6 +75,9 @@ class Mesh:
     lan: bool
     relays: tuple[str, ...]
     memory_mib: int
+    delay_ms: int
+    quiet_hours: tuple[str, ...]
+    day_mib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,13 @@ def _texts(most: int) -> Parse:
     return parse
 
 
+def _ranges(value: Any) -> tuple[str, ...]:
+    found: tuple[str, ...] = _texts(8)(value.replace(" ", "") if type(value) is str else value)
+    for one in found:
+        quiet_range(one)
+    return found
+
+
 def _one_of(*names: str) -> Parse:
     def parse(value: Any) -> str:
         if value not in names:
@@ -204,6 +218,9 @@ SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "mesh.lan": (_boolean, False),
     "mesh.relays": (_texts(16), ()),
     "mesh.memory_mib": (_integer(128, 65_536), 384),
+    "mesh.delay_ms": (_integer(0, 600_000), 3_000),
+    "mesh.quiet_hours": (_ranges, ()),
+    "mesh.day_mib": (_integer(0, 1_000_000), 0),
     "store.url": (_database, ""),
     "store.max_mib": (_integer(0, 1 << 30), 0),
     "relay.open": (_boolean, True),

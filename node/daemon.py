@@ -15,13 +15,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from node.economy import Economy
 from node.inbox import Inbox, Item
 from node.measures import Measures
 from node.mesh import MeshError, MeshEvent, Received
 from node.outbox import Ack, Mesh, Outbox, Spoken
+from node.reachability import complete
 from node.store import Held, Store, StoreError
 from protocol import events as ev
-from protocol.commands import AddPeer, AskStatus
+from protocol.commands import AddPeer, AskMesh, AskPeers, AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.record import Record
 
@@ -90,17 +92,19 @@ class Daemon:
         network: bytes,
         make_mesh: Callable[[Callable[[MeshEvent], Awaitable[None]]], Mesh],
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        economy: Economy | None = None,
     ) -> None:
         self.mesh = make_mesh(self._arrived)
         self.trouble: StoreError | None = None  # why nothing can be written at present
         self.measures = Measures()
+        self._economy = economy or Economy()
         self._outbox = Outbox(self.mesh, store, self._put)
         self._engine, self._store, self._network, self._clock = engine, store, network, clock
         self._now = 0
         self._retry_at = self._tick_at = 0  # no attempt to write, no Tick before
         self._inbox = Inbox()
         self._work = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []  # the loop, and pruning
+        self._tasks: list[asyncio.Task[None]] = []  # the loop first
         self._stopping = False
 
     async def start(self) -> None:
@@ -108,7 +112,7 @@ class Daemon:
         for scope in self._engine.scopes():
             self._engine.load(scope, await self._store.by_scope(scope))
         await self.mesh.start()
-        self._tasks = [asyncio.create_task(self._run()), asyncio.create_task(self._prune())]
+        self._tasks = [asyncio.create_task(one) for one in (self._run(), self._prune(), self._watch())]
 
     async def ended(self) -> None:
         """Waits until the node was stopped; raises StoreError when its log can no longer be read."""
@@ -138,9 +142,9 @@ class Daemon:
         request, answer = self._outbox.expect()
         self._put(ev.Submit(request, command))
         result = await answer
-        if isinstance(command, AskStatus) and isinstance(result, dict):
+        if isinstance(command, AskStatus | AskPeers | AskMesh) and isinstance(result, dict):
             trouble = self.trouble.message if self.trouble else ""
-            result = {**result, "peer_id": self.mesh.peer_id, "addresses": self.mesh.addresses, "trouble": trouble}
+            return await complete(command, result, self.mesh, trouble, self._economy.told(), self._time())
         return result
 
     @property
@@ -339,6 +343,9 @@ class Daemon:
         for scope in resident[: max(0, len(resident) - RESIDENT_MAX)]:
             if self._engine.idle(scope):
                 self._engine.forget(scope)
+
+    async def _watch(self) -> None:
+        await self._economy.watch(self.mesh, self._store, self._time, self._put)
 
     async def _prune(self) -> None:
         while True:

@@ -30,6 +30,7 @@ class Mesh(Protocol):
 
     peer_id: str
     addresses: list[str]
+    announced: Sequence[str]
     pid: int
     restarts: int
 

@@ -46,6 +46,23 @@ def span(length_ms: int) -> str:
     raise AssertionError
 
 
+def brief(length_ms: int) -> str:
+    """A duration for a table: "3d", "90s"."""
+    count, name = span(max(0, length_ms)).split()
+    return count + name[0]
+
+
+def size(count: int) -> str:
+    """Bytes for a table: "512 B", "1.4 MB"."""
+    if count < 1000:
+        return f"{count} B"
+    for name in ("kB", "MB", "GB"):
+        count, rest = divmod(count, 1000)
+        if count < 1000:
+            return f"{count}.{rest // 100} {name}" if count < 10 else f"{count} {name}"
+    return f"{count} GB"
+
+
 def until(instant_ms: int, now: int) -> str:
     """How long is left: "in 3 hours (2026-11-21 14:05)"."""
     if instant_ms <= now:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from node.cli import coop, files, home, member, trade
+from node.cli import coop, files, home, member, mesh, trade
 from node.cli.shell import Group, run
 
 wltm = Group(
@@ -18,7 +18,7 @@ wltm = Group(
     example="wltm demo",
 )
 for command in (
-    *(home.init, home.up, home.down, home.status, home.identity, member.needs, member.join, member.invite),
+    *(home.init, home.up, home.down, home.status, home.identity, mesh.peers, mesh.mesh, member.needs, member.join, member.invite),
     *(member.intent, member.board, coop.coop, trade.rfq, trade.award, trade.supplier, home.log, home.config),
     *(files.demo, files.verify, files.tally, files.groups, files.record),
 ):

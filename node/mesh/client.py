@@ -81,6 +81,7 @@ class MeshClient:
         self.addresses: list[str] = []
         self.pid = 0
         self.restarts = 0
+        self.announced: Sequence[str] = config.announce
         self._config, self._on_event = config, on_event
         self._listen = config.listen
         self._dialled: dict[str, bool] = {}  # address → whether a stranger named it

@@ -23,6 +23,7 @@ _FACT = "dial/"
 _SLEEP_ROUNDS = 3  # (g) reconciliations missed: then we were asleep
 _STALE_ROUNDS = 4  # (g) a state last confirmed so long ago is no longer called fresh
 _SHUNNED_ROUNDS = 60  # (g) before a learned relay that could not be reached is tried again
+_STAGGER_ROUNDS = 5  # (g)
 _SYNCED_MAX = 16
 
 
@@ -169,7 +170,7 @@ def choose(core: Core) -> None:
     state.wake = core.now + patience_ms
     found = known(core)
     if state.resting:
-        state.wake = state.resting
+        state.wake = state.resting + core.rng.randrange(_STAGGER_ROUNDS * patience_ms)  # not all of a town at seven
         for address in list(state.dialled):
             _let_go(core, address)
         return
