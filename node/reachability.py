@@ -130,16 +130,18 @@ def _words(told: Mapping[str, Any], around: Surroundings) -> dict[str, str]:
 
 
 def _second(told: Mapping[str, Any], dialled: int) -> str:
-    if len(told["relays"]) < 2 and dialled < 2:
+    own = [one for one in told["relays"] if one["why"] != "learned"]
+    if len(own) < 2 and (own or dialled < 2):
         return "One relay alone can hide things from you: add one of somebody else's: wltm peers add ADDRESS"
-    if told["operators"] < 2 and told["relays"]:
+    if told["operators"] < 2 and own:
         return "All your relays seem to be one operator's, who could hide things from you: add another's."
     return ""
 
 
 def _freshness(told: Mapping[str, Any], linked: int) -> str:
     if not told["as_of"]:
-        wants = "a relay has" if len(told["relays"]) < 2 and linked < 2 else "two relays have"
+        own = [one for one in told["relays"] if one["why"] != "learned"]
+        wants = "a relay has" if len(own) < 2 and linked < 2 else "two relays have"
         return f"Not fresh: not before {wants} been asked for everything."
     at = moment(told["as_of"])
     if not told["fresh"]:

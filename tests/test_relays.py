@@ -229,6 +229,24 @@ def test_relays_are_added_kept_and_forgotten() -> None:
         home.ask(ask.AddPeer(at(99)))
 
 
+def test_a_stranger_hears_of_public_scopes_alone_until_it_is_added() -> None:
+    """GOS-64"""
+    home = Home(at(0)).up("relay0").learn([at(5)])
+    core = home.engine._core
+    for scope in ("board/tea/any", "coop/" + "ab" * 16):
+        core.follow(scope)
+    home.linked["relay5"] = None
+    home._do(home.engine.handle(PeerConnected("relay5", True, (at(5),)), home.now))
+    stranger = core.neighbours["relay5"]
+    assert stranger.may_hear("board/tea/any")
+    assert not stranger.may_hear("coop/" + "ab" * 16)
+    told = home.ask(ask.AskPeers())
+    assert told["operators"] == 1, "and is no second opinion on co-ops"
+    home.ask(ask.AddPeer(at(5)))
+    home.up("relay5")
+    assert core.neighbours["relay5"].may_hear("coop/" + "ab" * 16)
+
+
 def test_a_relay_dials_all_it_was_told_and_lets_none_go() -> None:
     """GOS-61"""
     relay = Home(*(at(one) for one in range(6)), role="relay").tick(5)

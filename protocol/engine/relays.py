@@ -92,6 +92,9 @@ def add(core: Core, address: str, invited: bool) -> dict[str, Any]:
     added = core.relays.added
     if len(added) >= RELAYS_ADDED_MAX and address not in added:
         raise CommandError("CLI-42", f"{RELAYS_ADDED_MAX} relays were added already; forget one first")
+    if strange(core, peer_of(address)):
+        for dialled in [one for one in core.relays.dialled if peer_of(one) == peer_of(address)]:
+            _let_go(core, dialled)  # to be dialled anew, as one that is trusted
     if added.get(address) != ADDED:
         added[address] = INVITED if invited else ADDED
         core.keep(_FACT + address, b"invitation" if invited else b"1")
@@ -233,6 +236,12 @@ def _let_go(core: Core, address: str) -> None:
         core.out.append(Hangup(peer_of(address)))
 
 
+def strange(core: Core, peer: str) -> bool:
+    """Whether a peer was dialled only because others named it: it hears of public scopes alone (GOS-64)."""
+    found = known(core) if any(peer_of(one) == peer for one in core.relays.dialled) else {}
+    return any(why == LEARNED and peer_of(address) == peer for address, why in found.items())
+
+
 def _linked(core: Core, address: str) -> bool:
     return peer_of(address) in core.neighbours
 
@@ -242,9 +251,11 @@ def as_of(core: Core) -> int:
 
     With one relay known, that one's word is all there is.
     """
-    peers = {peer_of(address): None for address in known(core)}
-    peers |= {one.name: None for one in core.neighbours.values() if one.outbound}
-    times = sorted(core.relays.synced.values(), reverse=True)
+    found = known(core)
+    strangers = [peer_of(address) for address, why in found.items() if why == LEARNED]  # asked for public scopes alone
+    peers = [peer_of(address) for address, why in found.items() if why != LEARNED]
+    peers += [one.name for one in core.neighbours.values() if one.outbound and one.name not in [*peers, *strangers]]
+    times = sorted((when for peer, when in core.relays.synced.items() if peer not in strangers), reverse=True)
     enough = min(RELAYS_ASKED, max(1, len(peers)))
     return times[enough - 1] if len(times) >= enough else 0
 
@@ -270,7 +281,7 @@ def report(core: Core) -> dict[str, Any]:
             }
             for address, why in found.items()
         ],
-        "operators": len({operator(one): None for one in found}),
+        "operators": len({operator(one): None for one, why in found.items() if why != LEARNED}),
     }
 
 
