@@ -55,14 +55,27 @@ class Client:
         """The answer to a command."""
         return self.call("POST", path, values or {})
 
-    def call(self, method: str, path: str, values: Mapping[str, Any] | None = None) -> Any:
-        """The decoded JSON answer; `path` is below /api/v1, its parts already quoted."""
+    def health(self) -> Any:
+        """How a relay is, also when it fails (REL-21)."""
+        if self.get("/status")["role"] != "relay":
+            raise Stop(USAGE, "this node is no relay; `wltm status` says how it is", "CLI-30")
+        return self.call("GET", "/health", prefix="", fine=(200, 503))
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        values: Mapping[str, Any] | None = None,
+        prefix: str = PREFIX,
+        fine: tuple[int, ...] = (200,),
+    ) -> Any:
+        """The decoded JSON answer; `path` is below `prefix`, its parts already quoted; `fine`: its statuses."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
         try:
             body = None if values is None else json.dumps(values)
-            connection.request(method, PREFIX + path, body, self._headers())
+            connection.request(method, prefix + path, body, self._headers())
             response = connection.getresponse()
-            return self._answer(response.status, response.read(ANSWER_BYTES_MAX))
+            return self._answer(response.status, response.read(ANSWER_BYTES_MAX), fine)
         except TimeoutError:
             raise Stop(NOT_NOW, "the node does not answer; look at its log, or ask again", "CLI-8") from None
         except (OSError, http.client.HTTPException):
@@ -114,12 +127,12 @@ class Client:
     def _absent(self) -> Stop:
         return Stop(NOT_NOW, f"no node runs in {self.home}; start it with `wltm up`", "CLI-8")
 
-    def _answer(self, status: int, body: bytes) -> Any:
+    def _answer(self, status: int, body: bytes, fine: tuple[int, ...] = (200,)) -> Any:
         try:
             value = json.loads(body)
         except ValueError:
             raise Stop(NOT_NOW, f"port {self.port} answers, but not like a node of this program", "CLI-8") from None
-        if status == 200:
+        if status in fine:
             return value
         error = value.get("error", {}) if isinstance(value, dict) else {}
         exit_code = NOT_NOW if status in (409, 500, 503) else USAGE

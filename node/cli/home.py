@@ -56,13 +56,15 @@ def reachable(options: Options, **flags: Any) -> Config:
     from node.mesh.wire import parse_address
 
     config = configuration(options, **flags)
-    for name, addresses in (("mesh.listen", config.mesh.listen), ("mesh.relays", config.mesh.relays)):
+    mesh = config.mesh
+    for name, addresses in (("listen", mesh.listen), ("announce", mesh.announce), ("relays", mesh.relays)):
         for address in addresses:
             try:
-                if not parse_address(address).peer and name == "mesh.relays":
+                if not parse_address(address).peer and name == "relays":
                     raise Reject("MSH-17", f"address {address!r} lacks /p2p/ and the relay's peer id")
             except Reject as error:
-                raise Stop(USAGE, f"{config.origins[name]}: {name}: {error.message}", error.code) from None
+                origin = config.origins[f"mesh.{name}"]
+                raise Stop(USAGE, f"{origin}: mesh.{name}: {error.message}", error.code) from None
     return config
 
 
@@ -105,7 +107,6 @@ def init(
 ) -> None:
     """Nothing is written before everything that was given has been understood."""
     from node import keystore
-    from node.config import FILE_NAME
 
     if network is not None and invitation is not None:
         raise Stop(USAGE, "--network starts a network, --invitation follows one: give only one of them", "CLI-11")
@@ -113,12 +114,21 @@ def init(
         raise Stop(USAGE, "--speed belongs to a network of your own: give --network too", "CLI-11")
     if no_passphrase and passphrase_file:
         raise Stop(USAGE, "--no-passphrase and --passphrase-file exclude one another", "CLI-11")
-    settings = _settings(invitation, network, speed, flags)
+    settings = settings_for(invitation, network, speed, flags)
     config = reachable(options, **settings)
     if (config.home / keystore.FILE_NAME).exists():
         raise Stop(USAGE, f"{config.home} is a node's home already; choose another --home", "CLI-11")
+    make(options, config, settings, words_file, None if no_passphrase else new_passphrase(options, passphrase_file))
+
+
+def make(
+    options: Options, config: Config, settings: dict[str, Any], words_file: Path | None, passphrase: str | None
+) -> None:
+    """Writes a home with these settings, and says who lives there."""
+    from node import keystore
+    from node.config import FILE_NAME
+
     words = " ".join(_text_of(words_file, WORDS_BYTES_MAX).split()) if words_file else None
-    passphrase = None if no_passphrase else _new_passphrase(options, passphrase_file)
     with _written(config.home / FILE_NAME, _toml(config, settings)):
         keys, shown = keystore.create(config.home, words, passphrase)
     persona = keys.persona(config.network.id, 0).key
@@ -128,7 +138,9 @@ def init(
     options.out(value, lambda: _welcome(config, did(persona), None if words else shown))
 
 
-def _settings(invitation: str | None, network: str | None, speed: int | None, flags: dict[str, Any]) -> dict[str, Any]:
+def settings_for(
+    invitation: str | None, network: str | None, speed: int | None, flags: dict[str, Any]
+) -> dict[str, Any]:
     """What the flags of `init` fix for ever, as settings."""
     settings: dict[str, Any] = {
         "role": flags["role"],
@@ -201,7 +213,7 @@ def _text_of(path: Path, bytes_max: int) -> str:
         raise Stop(USAGE, f"{path}: is not a text in UTF-8", "CLI-11") from None
 
 
-def _new_passphrase(options: Options, path: Path | None) -> str:
+def new_passphrase(options: Options, path: Path | None) -> str:
     if path:
         return _text_of(path, PASSPHRASE_BYTES_MAX)
     if options.json or not sys.stdin.isatty():
@@ -247,11 +259,11 @@ def up(options: Options, /, detach: bool, passphrase_file: Path | None, ready_fd
     passphrase = passphrase_for(config.home, passphrase_file)
     if detach:
         options.say("Starting …")
-        arguments = [f"--{name}={value}" for name in ("role", "port") if (value := flags[name]) is not None]
+        arguments = ["up", *(f"--{name}={value}" for name in ("role", "port") if (value := flags[name]) is not None)]
         arguments += [f"--listen={value}" for value in flags["listen"]]
         arguments += [f"--relay={value}" for value in flags["relays"]]
         answer = serve.detached(config.home, arguments, passphrase, options.verbose)
-        options.out(answer, f"The node runs (process {answer['pid']}). Its page opens once at {answer['url']}")
+        options.out(answer, f"The node runs (process {answer['pid']}).\n{serve.ready_text(answer)}")
     else:
         serve.foreground(options, config, passphrase, ready_fd)
 

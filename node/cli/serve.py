@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,9 @@ def foreground(options: Options, config: Config, passphrase: str | None, ready_f
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         async with assembly.running(config, secrets, stop.set) as (daemon, api):
-            ready = {"pid": os.getpid(), "url": api.link(), "addresses": list(daemon.mesh.addresses)}
+            ready: dict[str, Any] = {"pid": os.getpid(), "url": api.link(), "addresses": list(daemon.mesh.addresses)}
+            if config.role == "relay":
+                ready |= _found_at(ready["addresses"], config)
             _say_ready(options, ready, ready_fd)
             await assembly.until_ended(daemon, stop)
 
@@ -68,8 +71,25 @@ def _say_ready(options: Options, ready: dict[str, Any], ready_fd: int | None) ->
     if ready_fd is not None:
         _tell_parent(ready_fd, ready)
         return
-    lines = [f"The node runs (process {ready['pid']}); Ctrl-C stops it.", f"Its page opens once at {ready['url']}"]
-    options.out(ready, "\n".join([*lines, *(f"Others reach it at {address}" for address in ready["addresses"])]))
+    options.out(ready, f"The node runs (process {ready['pid']}); Ctrl-C stops it.\n{ready_text(ready)}")
+
+
+def ready_text(ready: dict[str, Any]) -> str:
+    """Where its page is, how others reach it, and what is in their way."""
+    lines = [f"Its page opens once at {ready['url']}"]
+    if "hand_out" not in ready:
+        return "\n".join([*lines, *(f"Others reach it at {address}" for address in ready["addresses"])])
+    lines += [f"Address to hand out: {address}" for address in ready["hand_out"]]
+    lines += [f"{one['says']}\n  To do: {one['fix']}." for one in ready["troubles"]]
+    return "\n".join(lines)
+
+
+def _found_at(listens: Sequence[str], config: Config) -> dict[str, Any]:
+    """How others reach a relay, or why they may not."""
+    from node.measures import hand_out, unreachable
+
+    announces = config.mesh.announce
+    return {"hand_out": hand_out(listens, announces), "troubles": unreachable(listens, announces)}
 
 
 def _told(stop: Stop, ready_fd: int | None) -> Stop:
@@ -88,9 +108,12 @@ def _tell_parent(ready_fd: int, value: dict[str, Any]) -> None:
 
 
 def detached(home: Path, arguments: list[str], passphrase: str | None, verbose: bool) -> dict[str, Any]:
-    """Starts the node as a process of its own and returns what it says once it answers. Raises Stop 3 otherwise."""
+    """Starts the node as a process of its own and returns what it says once it answers. Raises Stop 3 otherwise.
+
+    `arguments`: the command and its flags.
+    """
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", "node.cli", "up", "--home", str(home), f"--ready-fd={writer}", *arguments]
+    command = [sys.executable, "-m", "node.cli", *arguments, "--home", str(home), f"--ready-fd={writer}"]
     command += ["-v"] if verbose else []
     command += ["--passphrase-file=-"] if passphrase is not None else []
     root = Path(__file__).resolve().parents[2]
