@@ -14,7 +14,10 @@ from tests.fuzz.targets import CORPUS, TARGETS, knock, seeds
 
 ROOT = Path(__file__).resolve().parents[1]
 TAKEN = {name: [data for data in seeds(name) if knock(name, data)] for name in TARGETS}
-SEARCHED = ("value", "record", "header", "name")
+SEARCHED = (  # what a peer can reach: a minute for all of them together
+    *("record", "header", "body", "gossip", "neighbours", "sync", "sync_answer"),
+    *("frame", "link", "negotiation", "address"),
+)
 
 
 def test_every_folder_of_seeds_has_its_door() -> None:
@@ -68,10 +71,10 @@ def test_a_finding_is_reported() -> None:
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_a_short_search(name: str) -> None:
-    """REC-1, IDN-7: atheris, guided by coverage, for 100,000 inputs or ten seconds."""
+    """REC-1, GOS-1, SYN-5, MSH-2, MSH-4: atheris, guided by coverage, for three seconds."""
     if find_spec("atheris") is None:
         pytest.skip("atheris has no wheel for this machine")
-    command = [sys.executable, "-m", "tests.fuzz", name, "-runs=100000", "-max_total_time=10", "-seed=1"]
+    command = [sys.executable, "-m", "tests.fuzz", name, "-max_total_time=3", "-seed=1"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Done " in done.stderr

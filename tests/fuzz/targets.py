@@ -122,9 +122,13 @@ def sync(data: bytes) -> None:
 @target
 def frame(data: bytes) -> None:
     """03-mesh"""
-    from node.mesh.wire import parse_frame
+    from node.mesh.wire import Hello, encode_frame, parse_frame
 
-    parse_frame(data)
+    found = parse_frame(data)
+    if isinstance(found, Hello):
+        assert len(found.addresses("12D3KooW" + "1" * 44)) <= 4
+        assert 0 <= found.credit <= 1 << 16
+        assert parse_frame(encode_frame(found)[4:]) == found
 
 
 @target
@@ -209,3 +213,6 @@ def deal_bundle(data: bytes) -> None:
     except Reject:
         pass
     read(data)
+
+
+from tests.fuzz import stories as stories  # noqa: E402  # doors register themselves
