@@ -20,6 +20,7 @@ from protocol.schema import array, data, fields, integer, text
 
 SCHEME = "wltm:"
 LINK_BYTES_MAX = 4096
+RELAYS_MAX = 3  # (g) written into a link; up to eight are read
 _FORM = fields(
     {
         "name": text(64, 1),

@@ -414,7 +414,6 @@ Command = (
     | SendMail
     | DropMail
     | AddPeer
-    | NoticePeer
     | ForgetPeer
     | AskPeers
     | AskMesh

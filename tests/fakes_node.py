@@ -9,6 +9,8 @@ from protocol.errors import CommandError
 from protocol.identity import did
 
 ME = bytes(range(32))
+NOW = 2 * 10**12
+RELAY = "/dns4/relay.example/tcp/4001/p2p/12D3KooWpeer"
 COOP = "ab" * 16
 DEAL = "cd" * 16
 
@@ -23,6 +25,65 @@ def status() -> dict[str, Any]:
         "scopes": [{"scope": "board/electricity/u10", "records": 3}],
         "addresses": [],
         "trouble": "",
+    }
+
+
+def peer(**others: Any) -> dict[str, Any]:
+    """A link to a relay, with every number."""
+    return {
+        "peer": "12D3KooWpeer",
+        "outbound": True,
+        "addresses": [],
+        "address": RELAY,
+        "why": "configured",
+        "since": NOW - 90_000,
+        "age_ms": 90_000,
+        "scopes": 2,
+        "waiting": 0,
+        "asking": [],
+        "reconciled": NOW - 30_000,
+        "bytes_in": 1_234_567,
+        "bytes_out": 999,
+        "records_in": 4321,
+        "records_out": 7,
+        "refused": 0,
+        "queued": 0,
+        "messages": 0,
+        "credit": 1024,
+        "ping_ms": 12,
+    } | others
+
+
+def relays() -> list[dict[str, Any]]:
+    """One that is linked and one that is not."""
+    one = {"address": RELAY, "peer": "12D3KooWpeer", "why": "configured", "state": "linked", "since": NOW - 90_000}
+    lost = {"address": RELAY.replace("relay", "other"), "peer": "12D3KooWlost", "why": "invitation", "state": "lost"}
+    return [one | {"reconciled": NOW}, lost | {"since": NOW - 600_000, "reconciled": 0}]
+
+
+def mesh() -> dict[str, Any]:
+    """A home behind its router."""
+    return {
+        "peer_id": "12D3KooWme",
+        "listens": [],
+        "announced": [],
+        "state": "through relay",
+        "says": "Through relay relay.example:4001.",
+        "consequence": "Others get your words from there.",
+        "fix": "One relay alone can hide things from you.",
+        "fresh": True,
+        "as_of": NOW,
+        "fresh_says": "Fresh as of 2033-05-18 03:33.",
+        "linked": 1,
+        "dialled": 1,
+        "bytes_in": 1_234_567,
+        "bytes_out": 999,
+        "half_open": 0,
+        "banned": 0,
+        "restarts": 0,
+        "economy": {"today": 9_000_000, "cap": 10_000_000, "says": "Beyond it …", "quiet": [], "until": 0, "wakes": []},
+        "trouble": "",
+        "now": NOW,
     }
 
 
@@ -74,6 +135,8 @@ def answers() -> dict[type, Any]:
     return {
         c.AskStatus: status(),
         c.AskNeeds: [],
+        c.AskPeers: {"peers": [peer()], "relays": relays(), "now": NOW},
+        c.AskMesh: mesh(),
         c.AskIntents: [
             {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": ""}
         ],

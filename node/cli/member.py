@@ -6,6 +6,7 @@ Decides nothing; asks the running node. Spec: 13-node, CLI-4, CLI-10.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -216,11 +217,21 @@ def invite(options: Options, /, coop: str, expires: str, qr: bool, yes: bool) ->
         speed=network.network.speed,
         coop=bytes.fromhex(chosen),
         founder=bytes.fromhex(status["persona"]),
-        relays=tuple(status.get("addresses", ())) or network.mesh.relays,
+        relays=_beginnings(client),
         token=bytes.fromhex(answer["token"]),
         expires=ends,
     ).link()
     options.out({"link": link, "expires": ends}, lambda: link + ("\n" + invitation.qr(link) if qr else ""))
+
+
+def _beginnings(client: Client) -> tuple[str, ...]:
+    """Where a newcomer can begin: here, if others can dial this node, and at its relays, those that answer first."""
+    mesh, relays = client.get("/mesh"), client.get("/peers")["relays"]
+    here = [f"{one}/p2p/{mesh['peer_id']}" for one in mesh["announced"]]
+    here = here or [one for one in mesh["listens"] if not one.startswith(("/ip4/0.0.0.0/", "/ip6/::/"))]
+    own = [one for one in relays if one["why"] != "learned"]
+    known = [one["address"] for one in sorted(own, key=lambda one: one["state"] != "linked")]
+    return tuple(dict.fromkeys([*here[:1], *known, *here[1:]]))[: invitation.RELAYS_MAX]
 
 
 @click.command(
@@ -250,6 +261,9 @@ def join(
             "CLI-10",
         )
     client = Client.of(options)
+    for address in invited.relays:
+        with suppress(Stop):  # to be reached through others matters less than to ask
+            client.post("/peers", {"address": address, "invited": True})
     coop = invited.coop.hex()
     options.confirm(
         f"This asks to be on the roster of {short(coop)} and shows its members your intent {intent_name}. It buys"

@@ -14,7 +14,7 @@ from node.cli.client import Client
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.present import brief, line, moment, size, span
 
-_COLUMNS = {"name": "peer", "why": "why", "up": "up", "in": "in", "out": "out", "ping": "ping", "asked": "reconciled"}
+_COLUMNS = {"name": "peer", "why": "why", "up": "up", "in": "in (records)", "out": "out (records)", "ping": "ping", "asked": "reconciled"}
 
 
 @click.group(
@@ -71,14 +71,14 @@ def peers_text(found: dict[str, Any]) -> str:
     now = found["now"]
     rows = [_row(one, now) for one in found["peers"]]
     lines = [table(rows, _COLUMNS, "Nobody is connected; `wltm mesh` says what would help.")]
-    behind = [one for one in found["peers"] if one["asking"] or one["waiting"] or one["queued"]]
-    for one in behind:
-        parts = [f"{len(one['asking'])} scopes being compared"] if one["asking"] else []
-        parts += [f"{one['waiting']} records wait for what they refer to"] if one["waiting"] else []
-        parts += [f"{one['queued']} records wait to be sent, {one['credit']} may go now"] if one["queued"] else []
-        lines.append(f"{name_of(one)}: " + "; ".join(parts))
-    refused = [one for one in found["peers"] if one["refused"]]
-    lines += [f"{name_of(one)}: {one['refused']} of its records were not taken" for one in refused]
+    for one in found["peers"]:
+        for count, what in (
+            (len(one["asking"]), "scopes are being compared"),
+            (one["waiting"], "of its records wait for what they refer to"),
+            (one["queued"], f"records wait to be sent to it; it takes {one['credit']} now"),
+            (one["refused"], "of its records were not taken"),
+        ):
+            lines += [f"{name_of(one)}: {count} {what}"] if count else []
     linked = [one["peer"] for one in found["peers"]]
     return "\n".join([*lines, *_others([one for one in found["relays"] if one["peer"] not in linked], now)])
 
@@ -99,8 +99,8 @@ def _row(one: dict[str, Any], now: int) -> dict[str, str]:
         "name": name_of(one),
         "why": one["why"],
         "up": brief(one["age_ms"]),
-        "in": f"{size(one['bytes_in'])}/{one['records_in']}",
-        "out": f"{size(one['bytes_out'])}/{one['records_out']}",
+        "in": f"{size(one['bytes_in'])} ({one['records_in']})",
+        "out": f"{size(one['bytes_out'])} ({one['records_out']})",
         "ping": f"{one['ping_ms']} ms" if one["ping_ms"] >= 0 else "",
         "asked": f"{brief(now - one['reconciled'])} ago" if one["reconciled"] else asked,
     }
