@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import trio
 
 from node.mesh import hardening
 from node.mesh.bridge import Connected, Report
 from node.mesh.link import Link
+from node.mesh.muxer import Muxer, Stream
 from protocol.errors import Reject
 
 PROTOCOL = "/wltm/mesh/1"  # MSH-3
 READ_BYTES = 1 << 18
-PARTING_S = 0.5  # (g) to get a GOODBYE out
+_WRITE_BYTES = 1 << 18
+_PARTING_S = 0.5  # (g) to get a GOODBYE out
 _LOG = logging.getLogger("wltm.mesh")
 
 
@@ -37,19 +39,23 @@ class House(Protocol):
 class Connection:
     """One secured connection and, once its stream is open, the link on it; ends with `scope`."""
 
-    def __init__(self, house: House, muxer: Any, link: Link, scope: trio.CancelScope, ticket: int) -> None:
+    def __init__(self, house: House, muxer: Muxer, link: Link, scope: trio.CancelScope, ticket: int) -> None:
         self.link, self.scope, self.ticket = link, scope, ticket
-        self.wake = trio.Event()
         self.room = trio.Event()  # for more of this peer's in the daemon
         self.gone = trio.Event()
         self.announced = False  # the daemon knows of this connection
         self.reason = ""
         self._house, self._muxer = house, muxer
-        self._stream: Any = None
+        self._stream: Stream | None = None
         self._opened = trio.Event()
         self._parted = trio.Event()
         self._parting = False
         self._waiting = False  # for the daemon, not for the peer
+
+    @property
+    def wake(self) -> trio.Event:
+        """Set it when there is something to write."""
+        return self._muxer.wake
 
     def close(self, reason: str, code: str = "") -> None:
         """Begin to close, with a GOODBYE; the first reason given stays."""
@@ -58,20 +64,24 @@ class Connection:
             self._parting = True
             self.link.part(code)
             self.wake.set()
-            self.scope.deadline = min(self.scope.deadline, trio.current_time() + PARTING_S)
+            self.scope.deadline = min(self.scope.deadline, trio.current_time() + _PARTING_S)
 
     async def converse(self) -> None:
         """Serve the connection until it ends."""
         async with trio.open_nursery() as nursery:
-            tasks = (self._mux, self._answer_streams, self._open, self._read, self._write, self._watch)
-            for task in tasks:
+
+            async def mux() -> None:
+                await self._muxer.run(lambda stream: nursery.start_soon(self._answer, stream))
+                self._parted.set()  # nothing more can be said
+
+            for task in (mux, self._open, self._read, self._write, self._watch):
                 nursery.start_soon(self._minded, nursery.cancel_scope, task)
 
     async def _minded(self, scope: trio.CancelScope, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task of a connection; when it ends, for whatever cause, so does the connection."""
         try:
             await task()
-            if task in (self._open, self._answer_streams):
+            if task == self._open:
                 return
         except MemoryError:
             hardening.end_for_memory()
@@ -86,48 +96,38 @@ class Connection:
             await self._parted.wait()
         scope.cancel()
 
-    async def _mux(self) -> None:
-        await self._muxer.start()
-        self._parted.set()  # nothing more can be said
-
-    async def _answer_streams(self) -> None:
-        async with trio.open_nursery() as nursery:
-            while True:
-                try:
-                    stream = await self._muxer.accept_stream()
-                except Exception:  # MuxedConnUnavailable: `_mux` ends as well, and tells why
-                    return
-                nursery.start_soon(self._answer_stream, stream)
-
-    async def _answer_stream(self, stream: Any) -> None:
+    async def _answer(self, stream: Stream) -> None:
         """Agree on the protocol of a stream that the peer opened; all but the one we wait for are refused (MSH-3)."""
         with trio.move_on_after(self._house.upgrade_s):
             try:
                 wanted = not self.link.outbound and self._stream is None
                 await hardening.answer(stream, *([PROTOCOL] if wanted else []))
                 if self._stream is None:
-                    self._stream = stream
-                    self._opened.set()
+                    self._begin(stream)
                     return
             except MemoryError:
                 hardening.end_for_memory()
             except Exception as error:
                 _LOG.debug("%s: stream refused: %s", self.link.peer, error)
-        with trio.move_on_after(PARTING_S):
-            await stream.reset()
+        stream.reset()
 
     async def _open(self) -> None:
         if self.link.outbound:
-            stream = await self._muxer.open_stream()
+            stream = self._muxer.open()
             await hardening.ask(stream, PROTOCOL)
-            self._stream = stream
-            self._opened.set()
+            self._begin(stream)
+
+    def _begin(self, stream: Stream) -> None:
+        self._stream = stream
+        self._opened.set()
+        self.wake.set()
 
     async def _read(self) -> None:
         await self._opened.wait()
-        link = self.link
+        link, stream = self.link, self._stream
+        assert stream is not None
         while link.farewell is None:
-            data = await self._stream.read(READ_BYTES)
+            data = await stream.read(READ_BYTES)
             if not data:
                 break
             for event in link.feed(data, now_ms()):
@@ -144,16 +144,18 @@ class Connection:
         self.reason = self.reason or f"{link.farewell or ''} closed by the peer".strip()
 
     async def _write(self) -> None:
-        await self._opened.wait()
+        muxer = self._muxer
         while True:
-            parting = self._parting
-            self.wake = trio.Event()
-            data = self.link.pull()
-            await hardening.write(self._stream, data)
-            if parting:
+            muxer.wake = trio.Event()
+            parting, stream = self._parting, self._stream
+            if stream is not None and stream.clear:
+                stream.put(self.link.pull(_WRITE_BYTES))
+            if data := muxer.pull():
+                await muxer.line.write(data)
+            elif parting and (stream is None or stream.clear):
                 break
-            if not data:
-                await self.wake.wait()
+            else:
+                await muxer.wake.wait()
         self._parted.set()
 
     async def _watch(self) -> None:
@@ -164,11 +166,6 @@ class Connection:
             due_ms = self.link.tick(now_ms())
             self.wake.set()
             await trio.sleep(max(due_ms - now_ms(), 10) / 1000)
-
-    async def release(self) -> None:
-        """Close what is left of the connection, without waiting for the peer."""
-        with trio.move_on_after(PARTING_S):
-            await self._muxer.close()
 
 
 def now_ms() -> int:

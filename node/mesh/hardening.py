@@ -1,8 +1,8 @@
 """py-libp2p as we let a stranger meet it: what of it is loaded, and which bytes reach it.
 
-The host is put together from the library's own layers (TCP, multistream-select, Noise, yamux) without its Swarm and
-BasicHost, whose tasks a peer can end, and which dial, prune and blacklist by themselves. What remains is bounded here
-from outside: the negotiation by a reader of our own, yamux by a guard that sees each frame header before yamux does.
+The host is put together from the library's own layers (multistream-select, the Noise handshake) without its Swarm and
+BasicHost, whose tasks a peer can end, and which dial, prune and blacklist by themselves, and with a muxer of our own
+(`muxer`, `yamux`) that holds no more than the windows allow. The negotiation is bounded here by a reader of our own.
 Nothing is read from a file of the library whose source has changed since it was reviewed: see `check_sources`.
 Spec: 03-mesh, MSH-1 and MSH-2.
 """
@@ -15,14 +15,10 @@ import importlib.util
 import logging
 import os
 import signal
-import struct
 import sys
-import time
 import types
 from pathlib import Path
 from typing import Any
-
-import trio
 
 _REVIEWED = {  # sha256, first 16 digits, of libp2p 0.8.1
     "crypto/serialization.py": "f37fe58367ad9e75",
@@ -36,7 +32,6 @@ _REVIEWED = {  # sha256, first 16 digits, of libp2p 0.8.1
     "security/noise/patterns.py": "07410f643eb4a988",
     "security/noise/transport.py": "427f35210f962109",
     "security/secure_session.py": "3c56b3b06f2ec6df",
-    "stream_muxer/yamux/yamux.py": "1003b907c401ba5b",
 }
 # Packages whose __init__ imports the whole library, loaded without it: 54 MB instead of 91, a third of the start time.
 _WITHOUT_INIT = ("libp2p", "libp2p.network", "libp2p.transport", "libp2p.transport.quic")
@@ -96,30 +91,20 @@ from libp2p.protocol_muxer.multiselect import Multiselect  # noqa: E402
 from libp2p.protocol_muxer.multiselect_client import MultiselectClient  # noqa: E402
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE  # noqa: E402
 from libp2p.security.noise.transport import Transport as Noise  # noqa: E402
-from libp2p.stream_muxer.yamux import yamux  # noqa: E402
+
+from node.mesh import yamux  # noqa: E402
+from node.mesh.budget import Budget  # noqa: E402
+from node.mesh.muxer import Line, Muxer  # noqa: E402
 
 NEGOTIATION_BYTES_MAX = 1024  # MSH-2
-STREAMS_MAX = 8  # MSH-2
-BUFFERED_BYTES_MAX = 512 * 1024  # MSH-2, unread on all streams of one connection
-WINDOW_BYTES = 256 * 1024  # MSH-2, yamux's initial window, never grown
-WRITE_BYTES = 60 * 1024  # one write, one yamux frame, one Noise message
 _EXIT_OUT_OF_MEMORY = 70
-_WINDOW_POLL_S = 0.02  # while a peer reads more slowly than we write
 _LOG_LINES_PER_S, _LOG_LINES_BURST = 5.0, 100.0  # (g)
 _PR_SET_PDEATHSIG = 1
-_DATA, _WINDOW_UPDATE, _PING, _GO_AWAY = range(4)
-_SYN = 1
 
-# The guard below counts with windows that do not grow, and yamux refuses a longer frame before reading it.
-yamux.MAX_WINDOW_SIZE = WINDOW_BYTES
 # Only Ed25519 keys exist (MSH-1): a 60 kB RSA key would hold the process for minutes.
 for _key_type in [*serialization.key_type_to_public_key_deserializer]:
     if _key_type != KeyType.Ed25519.value:
         del serialization.key_type_to_public_key_deserializer[_key_type]
-
-
-class Misbehaviour(Exception):
-    """A peer broke a rule below our own protocol."""
 
 
 def end_for_memory() -> None:
@@ -190,22 +175,6 @@ class Communicator(IMultiselectCommunicator):
             raise MultiselectCommunicatorError(str(error)) from error
 
 
-class Budget:
-    """A token bucket."""
-
-    def __init__(self, per_second: float, burst: float) -> None:
-        self._per_second, self._burst = per_second, burst
-        self._left, self._at = burst, time.monotonic()
-
-    def spend(self) -> bool:
-        """Take one token; False when there is none."""
-        now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
-        self._at = now
-        self._left -= 1
-        return self._left >= 0
-
-
 class Sparing(logging.Filter):
     """Lets a bounded number of lines through, so that nobody outside can fill the disk."""
 
@@ -218,66 +187,6 @@ class Sparing(logging.Filter):
         return self._budget.spend()
 
 
-class FrameGuard:
-    """Stands between Noise and yamux: reads what yamux reads, and ends the connection at the first frame that would
-    make yamux hold more than it granted (stock yamux only logs it), open too many streams, or answer without end."""
-
-    def __init__(self, session: Any) -> None:
-        self._session = session
-        self._muxer: Any = None
-        self._body = 0
-        self._plain = Budget(2000, 4000)
-        self._costly = Budget(50, 256)
-        self.is_initiator = session.is_initiator
-
-    def watch(self, muxer: Any) -> None:
-        """The muxer that reads through this guard."""
-        self._muxer = muxer
-
-    async def read(self, n: int | None = None) -> bytes:
-        """As yamux calls it: twelve bytes of header, then as many as the header said."""
-        try:
-            data: bytes = await self._session.read(n)
-        except MemoryError:
-            end_for_memory()
-        if self._body:
-            self._body -= len(data)
-        elif len(data) == yamux.HEADER_SIZE:
-            self._inspect(data)
-        return data
-
-    async def write(self, data: bytes) -> None:
-        """Pass on."""
-        await self._session.write(data)
-
-    async def close(self) -> None:
-        """Pass on."""
-        await self._session.close()
-
-    def get_remote_address(self) -> Any:
-        """Pass on."""
-        return self._session.get_remote_address()
-
-    def _inspect(self, header: bytes) -> None:
-        version, kind, flags, stream_id, length = struct.unpack(yamux.YAMUX_HEADER_FORMAT, header)
-        if version != 0 or kind > _GO_AWAY:
-            raise Misbehaviour("yamux: an unknown version or frame type")
-        opens = kind in (_DATA, _WINDOW_UPDATE) and flags & _SYN
-        if opens and len(self._muxer.streams) >= STREAMS_MAX:
-            raise Misbehaviour(f"yamux: more than {STREAMS_MAX} streams")
-        if kind != _DATA or not length:
-            budget = self._costly if opens or kind == _PING else self._plain
-            if not budget.spend():
-                raise Misbehaviour("yamux: too many frames that carry nothing")
-            return
-        stream = self._muxer.streams.get(stream_id)
-        if length > (WINDOW_BYTES if stream is None else stream.recv_window):
-            raise Misbehaviour("yamux: more data than the window allows")
-        if sum(map(len, self._muxer.stream_buffers.values())) + length > BUFFERED_BYTES_MAX:
-            raise Misbehaviour("yamux: too much unread data")
-        self._body = length
-
-
 class Identity:
     """Our PeerId and the keys that prove it."""
 
@@ -286,21 +195,24 @@ class Identity:
         self.peer = str(ID.from_pubkey(pair.public_key).to_base58())
         self._noise = Noise(pair, create_noise_key_pair().private_key)
 
-    async def accept(self, tcp: trio.SocketStream) -> tuple[str, Any]:
-        """(peer id, muxer not started yet) of a socket that somebody opened to us. Raises many kinds of Exception."""
+    async def accept(self, tcp: Any) -> tuple[str, Muxer]:
+        """(peer id, muxer that does not run yet) of a socket that somebody opened to us. Raises many kinds of
+        Exception."""
         raw = RawConnection(TrioTCPStream(tcp), False)
         await answer(raw, NOISE)
         session = await self._noise.secure_inbound(raw)
-        await answer(session, yamux.PROTOCOL_ID)
-        return _muxed(session)
+        line = Line(tcp, session.conn.noise_state)
+        await answer(line, yamux.PROTOCOL_ID)
+        return str(session.get_remote_peer().to_base58()), Muxer(line, dialler=False)
 
-    async def connect(self, tcp: trio.SocketStream, peer: str) -> tuple[str, Any]:
+    async def connect(self, tcp: Any, peer: str) -> tuple[str, Muxer]:
         """As `accept`, for a socket that we opened; raises too when another peer answers than `peer`."""
         raw = RawConnection(TrioTCPStream(tcp), True)
         await ask(raw, NOISE)
         session = await self._noise.secure_outbound(raw, ID.from_base58(peer))
-        await ask(session, yamux.PROTOCOL_ID)
-        return _muxed(session)
+        line = Line(tcp, session.conn.noise_state)
+        await ask(line, yamux.PROTOCOL_ID)
+        return str(session.get_remote_peer().to_base58()), Muxer(line, dialler=True)
 
 
 async def answer(connection: Any, *protocols: str) -> None:
@@ -311,23 +223,3 @@ async def answer(connection: Any, *protocols: str) -> None:
 async def ask(connection: Any, protocol: str) -> None:
     """Negotiate as the side that calls; raises unless the other side speaks `protocol`."""
     await MultiselectClient().select_one_of([protocol], Communicator(connection))
-
-
-async def write(stream: Any, data: bytes) -> None:
-    """All of `data`, as the peer's window allows. yamux's own wait gives up after 5 s, in the middle of a frame."""
-    at = 0
-    while at < len(data):
-        room = min(WRITE_BYTES, stream.send_window)
-        if room > 0 or stream.closed or stream.send_closed:
-            await stream.write(data[at : at + max(room, 1)])
-            at += room
-        else:
-            await trio.sleep(_WINDOW_POLL_S)
-
-
-def _muxed(session: Any) -> tuple[str, Any]:
-    guard = FrameGuard(session)
-    peer = session.get_remote_peer()
-    muxer = yamux.Yamux(guard, peer, is_initiator=session.is_initiator)
-    guard.watch(muxer)
-    return str(peer.to_base58()), muxer

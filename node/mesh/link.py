@@ -140,8 +140,8 @@ class Link:
         return self._unhandled > UNHANDLED_BYTES_MAX
 
     def part(self, code: str) -> None:
-        """Queue a GOODBYE in front of everything else (MSH-13)."""
-        self._control.appendleft(Goodbye(code))
+        """Queue a GOODBYE in front of everything else but our HELLO (MSH-5, MSH-13)."""
+        self._control.insert(1 if self._control and type(self._control[0]) is Hello else 0, Goodbye(code))
 
     def tick(self, now_ms: int) -> int:
         """Queue a PING when due; returns when to call again. Raises TimeoutError after too long a silence (MSH-11)."""

@@ -282,7 +282,6 @@ class Mesh:
     async def _forget(self, connection: Connection) -> None:
         with trio.CancelScope(shield=True):
             await self._farewell(connection)
-            await connection.release()
 
 
 async def _judged(address: Address, kinds: tuple[str, ...]) -> str:

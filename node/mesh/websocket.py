@@ -23,7 +23,7 @@ from wsproto.events import (
 )
 from wsproto.utilities import ProtocolError, RemoteProtocolError
 
-from node.mesh.hardening import Budget
+from node.mesh.budget import Budget
 
 _READ_BYTES = 1 << 16
 _OPENING_BYTES_MAX = 16 * 1024  # MSH-41
