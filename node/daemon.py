@@ -11,19 +11,20 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
+from node.batch import Batch, named, plain, touched
 from node.economy import Economy
 from node.inbox import Inbox, Item
 from node.measures import Measures
 from node.mesh import MeshError, MeshEvent, Received
-from node.outbox import Ack, Mesh, Outbox, Spoken
+from node.outbox import Ack, Mesh, Outbox
 from node.reachability import complete
-from node.store import Held, Store, StoreError
+from node.store import Store, StoreAway, StoreError
+from node.upkeep import Upkeep
 from protocol import events as ev
-from protocol.commands import AddPeer, AskMesh, AskPeers, AskStatus
+from protocol.commands import AddPeer, AskMesh, AskNumbers, AskPeers, AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.record import Record
 
@@ -35,9 +36,9 @@ RESIDENT_MAX = 512  # (g) contexts in memory, beyond those that are not idle
 NEEDS_ROUNDS_MAX = 16  # (g) contexts that lead to contexts
 RETRY_MS = 5_000  # (g) between attempts to write on a disk that failed
 WAKE_MS_MAX = 30_000  # (g) clocks jump, machines sleep
-PRUNE_S = 3_600
 TICK_MS_MIN = 5  # (g) between two Ticks, whatever the engine wants
-INTERNAL, WAITING = "INTERNAL", "GOS-6"  # STO-11; refs unknown yet: on no disk, so not acknowledged as taken
+INTERNAL, FULL = "INTERNAL", "STO-23"  # STO-11; nothing more is carried
+WAITING = "GOS-6"  # refs unknown yet: on no disk, so not acknowledged as taken
 OUR_FAULT = "an error of this program, not of yours; its log has the details"
 STOPPING = "the node is stopping; ask again when it runs"
 
@@ -56,30 +57,10 @@ class Engine(Protocol):
     def recall(self, facts: Mapping[str, bytes]) -> None: ...
     def resident(self) -> tuple[str, ...]: ...
     def idle(self, scope: str) -> bool: ...
+    def carries(self, scope: str) -> bool: ...
+    def asked(self) -> tuple[str, ...]: ...
+    def ended(self, now: int) -> tuple[str, ...]: ...
     def handle(self, event: ev.Event, now: int) -> list[ev.Effect]: ...
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What is committed together, and then spoken in order."""
-
-    items: list[Item] = field(default_factory=list)
-    speak: list[Spoken] = field(default_factory=list)
-    stores: list[tuple[Record, bool]] = field(default_factory=list)
-    ids: set[bytes] = field(default_factory=set)  # of `stores`
-    keep: dict[str, bytes] = field(default_factory=dict)
-    broken: dict[str, None] = field(default_factory=dict)  # scopes to read again: their handling failed unexpectedly
-
-    def add(self, effects: list[ev.Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case ev.Store(record, own):
-                    self.stores.append((record, own))
-                    self.ids.add(record.id)
-                case ev.Keep(name, value):
-                    self.keep[name] = value
-                case _:
-                    self.speak.append(effect)
 
 
 class Daemon:
@@ -93,6 +74,7 @@ class Daemon:
         make_mesh: Callable[[Callable[[MeshEvent], Awaitable[None]]], Mesh],
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         economy: Economy | None = None,
+        bytes_max: int = 0,
     ) -> None:
         self.mesh = make_mesh(self._arrived)
         self.trouble: StoreError | None = None  # why nothing can be written at present
@@ -103,6 +85,9 @@ class Daemon:
         self._now = 0
         self._retry_at = self._tick_at = 0  # no attempt to write, no Tick before
         self._inbox = Inbox()
+        self._upkeep = Upkeep(store, engine, self.measures, self._time, self._put, bytes_max)
+        self._again: list[Item] | None = None  # to be handled when the log can be read again; None: it can (STO-25)
+        self._room = asyncio.Event()  # in the inbox, perhaps
         self._work = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []  # the loop first
         self._stopping = False
@@ -112,7 +97,7 @@ class Daemon:
         for scope in self._engine.scopes():
             self._engine.load(scope, await self._store.by_scope(scope))
         await self.mesh.start()
-        self._tasks = [asyncio.create_task(one) for one in (self._run(), self._prune(), self._watch())]
+        self._tasks = [asyncio.create_task(one) for one in self._jobs()]
 
     async def ended(self) -> None:
         """Waits until the node was stopped; raises StoreError when its log can no longer be read."""
@@ -143,7 +128,7 @@ class Daemon:
         self._put(ev.Submit(request, command))
         result = await answer
         if isinstance(command, AskStatus | AskPeers | AskMesh) and isinstance(result, dict):
-            trouble = self.trouble.message if self.trouble else ""
+            trouble = self.trouble.message if self.trouble else self._upkeep.full
             return await complete(command, result, self.mesh, trouble, self._economy.told(), self._time())
         return result
 
@@ -163,7 +148,7 @@ class Daemon:
 
     async def log(self, after: int, limit: int) -> list[Mapping[str, Any]]:
         """At most `limit` records of the log beyond position `after`, as plain maps."""
-        return [_plain(held) for held in await self._store.page(after, limit)]
+        return [plain(held) for held in await self._store.page(after, limit)]
 
     @property
     def last_position(self) -> int:
@@ -188,7 +173,7 @@ class Daemon:
 
     async def _rest(self) -> None:
         """Until there is something to do, or somebody's pause is over."""
-        pause_us = self._inbox.wait_us(_now_us())
+        pause_us = self._inbox.wait_us(_now_us()) if self._again is None else None
         wait_ms: float = self._wait_ms()
         wait_ms = wait_ms if pause_us is None else min(wait_ms, pause_us / 1000)
         if wait_ms > 0:
@@ -223,7 +208,15 @@ class Daemon:
 
     async def _turn(self) -> None:
         """Handles what waits, up to a batch; commits; speaks."""
-        batch = _Batch()
+        batch = Batch()
+        try:
+            if self._again is None or await self._sees(batch):
+                await self._work_off(batch)
+        except StoreAway as error:
+            await self._go_blind(batch, error)
+        self._room.set()
+
+    async def _work_off(self, batch: Batch) -> None:
         if not self._wait_ms():
             self._tick_at = self._time() + TICK_MS_MIN
             batch.items.append(ev.Tick())
@@ -245,7 +238,7 @@ class Daemon:
         for peer, size in self._inbox.let_go():
             await self.mesh.handled(peer, size)
 
-    async def _take(self, item: Item, batch: _Batch) -> None:
+    async def _take(self, item: Item, batch: Batch) -> None:
         if not isinstance(item, Received):
             await self._handle(item, batch)
         elif self.trouble and self._time() < self._retry_at:
@@ -258,7 +251,7 @@ class Daemon:
             self.measures.verdicts.update(codes)
             batch.speak.append(Ack(item.peer, item.batch, codes))
 
-    async def _record(self, raw: bytes, peer: str, batch: _Batch) -> tuple[bytes, str]:
+    async def _record(self, raw: bytes, peer: str, batch: Batch) -> tuple[bytes, str]:
         """Id of, and verdict's code on, one record of our own mesh process, which has verified its signature."""
         try:
             record = Record.parse(raw, self._network, verified=True)
@@ -268,9 +261,11 @@ class Daemon:
             return b"", error.code
         if record.scope in batch.broken:
             return record.id, INTERNAL
+        if self._upkeep.full and self._engine.carries(record.scope):
+            return record.id, FULL
         return record.id, await self._handle(ev.RecordReceived(record, peer), batch)
 
-    async def _handle(self, event: ev.Event, batch: _Batch) -> str:
+    async def _handle(self, event: ev.Event, batch: Batch) -> str:
         """Adds the effects of one event to the batch; returns the verdict's code, "" for accepted."""
         try:
             for _ in range(NEEDS_ROUNDS_MAX):
@@ -287,8 +282,8 @@ class Daemon:
         except (Reject, Ignore) as error:
             verdict = error
         except Exception:
-            log.exception("INTERNAL: handling failed: %s", _named(event))
-            batch.broken.update(dict.fromkeys(_touched(event, self._engine)))
+            log.exception("INTERNAL: handling failed: %s", named(event))
+            batch.broken.update(dict.fromkeys(touched(event, self._engine.resident())))
             verdict = CommandError(INTERNAL, OUR_FAULT)
         match event:
             case ev.Submit(request):
@@ -297,7 +292,7 @@ class Daemon:
                 batch.speak.append(ev.Drop(peer, verdict.code))
         return verdict.code
 
-    async def _settle(self, batch: _Batch) -> None:
+    async def _settle(self, batch: Batch) -> None:
         """Commits, then speaks; or speaks nothing, reads everything again, and refuses (STO-5, STO-10)."""
         if batch.stores or batch.keep:
             began = time.monotonic()
@@ -314,13 +309,11 @@ class Daemon:
             await self._reload(scope)
         await self._outbox.speak(batch.speak)
 
-    async def _fail(self, batch: _Batch, error: StoreError) -> None:
+    async def _fail(self, batch: Batch, error: StoreError) -> None:
         log.error("%s", error.message)
         self.trouble = error
         self._retry_at = self._time() + RETRY_MS
-        self._engine.recall(await self._store.facts())
-        for scope in self._engine.resident():
-            await self._reload(scope)
+        await self._read_anew()
         for item in batch.items:
             match item:
                 case Received(peer, number, raws):
@@ -330,9 +323,56 @@ class Daemon:
                 case ev.Submit(request) if len(batch.items) == 1:
                     await self._outbox.speak([ev.Reply(request, error)])
                 case _ if len(batch.items) > 1:  # may need no writing: alone it can be told
-                    alone = _Batch([item])
+                    alone = Batch([item])
                     await self._handle(item, alone)
                     await self._settle(alone)
+
+    async def _go_blind(self, batch: Batch, error: StoreError) -> None:
+        """The log can be neither written nor read: refuse, keep what is no request, and try again (STO-25)."""
+        log.error("%s", error.message)
+        self.trouble, self._again = error, self._again or []
+        self._retry_at = self._time() + RETRY_MS
+        for item in batch.items:
+            match item:
+                case Received(peer, number, raws):
+                    await self._outbox.speak([Ack(peer, number, (error.code,) * len(raws))])
+                case ev.Submit():
+                    await self._refuse(item, error)
+                case ev.Tick():
+                    pass
+                case _:
+                    self._again.append(item)
+
+    async def _refuse(self, asked: ev.Submit, error: StoreError) -> None:
+        """What is wrong can be asked for all the same."""
+        alone = Batch()
+        if isinstance(asked.command, AskStatus | AskNumbers):
+            alone.add(self._engine.handle(asked, self._time()))
+        await self._outbox.speak(alone.speak or [ev.Reply(asked.request, error)])
+
+    async def _sees(self, batch: Batch) -> bool:
+        """Whether the log can be read again; then everything is read anew, and what was put off is done first."""
+        again, trouble = self._again or [], self.trouble
+        if self._time() < self._retry_at and trouble is not None:
+            while self._inbox.people:
+                item = self._inbox.people.popleft()
+                if isinstance(item, ev.Submit):
+                    await self._refuse(item, trouble)
+                else:
+                    again.append(item)
+            return False
+        await self._read_anew()
+        log.warning("the log can be read again")
+        self._again, self.trouble, self._retry_at = None, None, 0
+        for one in again:
+            batch.items.append(one)
+            await self._take(one, batch)
+        return True
+
+    async def _read_anew(self) -> None:
+        self._engine.recall(await self._store.facts())
+        for scope in self._engine.resident():
+            await self._reload(scope)
 
     async def _reload(self, scope: str) -> None:
         self._engine.forget(scope)
@@ -347,43 +387,15 @@ class Daemon:
     async def _watch(self) -> None:
         await self._economy.watch(self.mesh, self._store, self._time, self._put)
 
-    async def _prune(self) -> None:
-        while True:
-            try:
-                self.measures.prune(await self._store.prune(self._time()))
-            except StoreError as error:
-                log.warning("%s", error.message)
-            await asyncio.sleep(PRUNE_S)
+    def _jobs(self) -> tuple[Coroutine[Any, Any, None], ...]:
+        return self._run(), self._upkeep.prune(), self._upkeep.follow(self._share), self._watch()
+
+    async def _share(self, record: Record) -> None:
+        while not self._inbox.share(record):
+            self._room.clear()
+            await self._room.wait()
+        self._work.set()
 
 
 def _now_us() -> int:
     return time.monotonic_ns() // 1000
-
-
-def _plain(held: Held) -> Mapping[str, Any]:
-    record, header = held.record, held.record.header
-    return {
-        "position": held.position,
-        "id": record.id,
-        "kind": record.kind,
-        "author": record.author,
-        "scope": record.scope,
-        "slot": f"{header.slot.mode} {header.slot.name} {header.slot.seq}" if header.slot else "",
-        "created": header.created,
-        "expires": header.expires,
-        "body": record.body,
-    }
-
-
-def _touched(event: ev.Event, engine: Engine) -> tuple[str, ...]:
-    """Scopes whose memory may be half changed after `event` failed."""
-    return (event.record.scope,) if isinstance(event, ev.RecordReceived) else engine.resident()
-
-
-def _named(event: ev.Event) -> str:
-    match event:
-        case ev.RecordReceived(record, peer):
-            return f"record {record.id.hex()} of kind {record.kind} from {peer or 'a file'}"
-        case ev.Submit(_, command):
-            return f"command {type(command).__name__}"
-    return type(event).__name__

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 
 from node.mesh import Acknowledged, Connected, Disconnected, MeshEvent, Message, Overflow, Received, Restarted, weight
 from protocol import events as ev
+from protocol.record import Record
 
 LANE_BYTES_MAX = 4 << 20  # GOS-45; the mesh pauses a peer long before (MSH-30)
 RECORD_US = 30  # (g) of the commit to come, for each record; handling is measured
 TALK_SHARE = 0.5  # GOS-47 (g), of the loop's time that one peer's messages may take in the long run
 TALK_BURST_US = 2_000_000  # GOS-47 (g), saved up
 FORMER_MAX = 1024  # GOS-47 (g), peers that left whose account is remembered
+OTHERS = "others"  # the lane of what other processes of the same store took; no peer is called so
 
 Item = Received | ev.Event  # what waits
 
@@ -145,6 +147,10 @@ class Inbox:
                 return ""  # what did not arrive is found by reconciliation
         return "" if self._peers.put(event.peer, item, weight(event)) else event.peer
 
+    def share(self, record: Record) -> bool:
+        """Queue what another process took; False when so much waits already that it must come later (STO-24)."""
+        return self._peers.put(OTHERS, ev.RecordShared(record), len(record.raw))
+
     def begin(self) -> None:
         """A batch begins."""
         self._calm = None
@@ -170,6 +176,8 @@ class Inbox:
         match item:
             case Received(_, _, raws):
                 self._peers.charge(peer, now_us - began_us + RECORD_US * len(raws), now_us, False)
+            case ev.RecordShared():
+                self._peers.charge(peer, now_us - began_us, now_us, False)
             case ev.MessageReceived(_, message):
                 self._handled[peer] += weight(Message(peer, message))
                 self._peers.charge(peer, now_us - began_us, now_us, True)

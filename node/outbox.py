@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol
 
-from node.mesh import MeshError
-from node.mesh import Measured
-from node.store import Store, StoreError
+from node.mesh import Measured, MeshError
+from node.store import Store, StoreAway, StoreError
 from node.worker import Worker
 from protocol import events as ev
 from protocol.errors import CommandError, ProtocolError
@@ -84,6 +83,8 @@ class Outbox:
         """One effect that fails takes no other with it; a disk that cannot be read ends the node."""
         try:
             await speaking
+        except StoreAway as error:
+            log.warning("%s", error.message)  # what was asked for will be asked for again
         except StoreError:
             raise
         except Exception:

@@ -28,6 +28,13 @@ class RecordShared:
 
 
 @dataclass(frozen=True, slots=True)
+class ScopesPruned:
+    """The disk let go of these scopes as a whole: they ended, or nobody asked for them (STO-21, STO-23)."""
+
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageReceived:
     """A gossip message (subscribe, sync, want) arrived; its bytes are hostile."""
 
@@ -93,8 +100,8 @@ class Computed:
 
 
 Event = (
-    RecordReceived | RecordShared | MessageReceived | PeerConnected
-    | PeerDisconnected | Delivered | Submit | Tick | Circumstances | Computed
+    RecordReceived | RecordShared | ScopesPruned | MessageReceived | PeerConnected | PeerDisconnected
+    | Delivered | Submit | Tick | Circumstances | Computed
 )
 
 

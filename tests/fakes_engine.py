@@ -64,6 +64,15 @@ class FakeEngine:
     def scopes(self) -> tuple[str, ...]:
         return (SCOPE,)
 
+    def carries(self, scope: str) -> bool:
+        return False
+
+    def asked(self) -> tuple[str, ...]:
+        return tuple(self.contexts)
+
+    def ended(self, now: int) -> tuple[str, ...]:
+        return ()
+
     def recall(self, facts: Mapping[str, bytes]) -> None:
         self.facts = dict(facts)
 

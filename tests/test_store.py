@@ -17,7 +17,7 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from node.store import HomeLock, Report, Store, StoreError, StoreFull, migrate, sqlite, steps
+from node.store import HomeLock, Pruned, Report, Store, StoreError, StoreFull, amounts, migrate, sqlite, steps
 from node.store import log as log_module
 from protocol.encoding import digest_of
 from protocol.outline import outline, slot_hash
@@ -154,11 +154,11 @@ def test_pruning_takes_board_and_mail_records_one_by_one_and_co_ops_and_deals_wh
             numbered(n, scope, created=1_000, life=life) for n, scope in enumerate(scopes) for life in (50, 5_000)
         ]
         last = (await store.append([(record, False) for record in records]))[-1]
-        assert await store.prune(1_049) == 0
-        assert await store.prune(2_000) == 2
+        assert await store.prune(1_049) == Pruned(0, ())
+        assert await store.prune(2_000) == Pruned(2, ())
         assert await store.has([record.id for record in records[:4]]) == {records[1].id, records[3].id}
         assert list(await store.scopes()) == ["trust/ab", "deal/1", SCOPE, "mail/0a1", "board/power/u10h"]
-        assert await store.prune(10**9) == 6
+        assert await store.prune(10**9) == Pruned(6, (SCOPE, "deal/1"))
         assert await store.has([record.id for record in records]) == {record.id for record in records[-2:]}
         assert await store.scopes() == {"trust/ab": last}
         assert await store.size() == sum(len(one.raw) for one in records[-2:])
@@ -450,12 +450,12 @@ def test_killed_at_any_moment_what_was_acknowledged_is_there(path: Path, seed: i
 def test_a_write_that_breaks_half_way_is_rolled_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """STO-2: all or nothing, whatever the exception."""
 
-    async def broken(*_: object) -> dict[bytes, int]:
+    def broken(*_: object) -> list[dict[str, object]]:
         raise OperationalError("", {}, sqlite3.OperationalError("disk I/O error"))
 
     async def body(store: Store) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(log_module, "_positions", broken)
+            patch.setattr(amounts, "taken", broken)
             with pytest.raises(StoreError):
                 await store.append([(numbered(1), True)], {"a": b"1"})
         assert await store.by_scope(SCOPE) == []
@@ -482,6 +482,6 @@ def test_a_million_rows(path: Path) -> None:
         assert len(await store.ids("board/x/7")) == 1000
         assert await store.append([(numbered(2), True)]) == (1_000_002,)
         assert await store.by_scope(SCOPE) == [numbered(1), numbered(2)]
-        assert await store.prune(10**6) == 10**6
+        assert (await store.prune(10**6)).records == 10**6
 
     using(path, body)

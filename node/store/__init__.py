@@ -2,6 +2,6 @@
 
 from node.store.errors import StoreAway, StoreError, StoreFull
 from node.store.lock import HomeLock
-from node.store.log import Held, Report, Store
+from node.store.log import Held, Pruned, Report, Store
 
-__all__ = ["Held", "HomeLock", "Report", "Store", "StoreAway", "StoreError", "StoreFull"]
+__all__ = ["Held", "HomeLock", "Pruned", "Report", "Store", "StoreAway", "StoreError", "StoreFull"]

@@ -13,9 +13,9 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, asyn
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
-from sqlalchemy import Table, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from node.store import amounts, pruning
@@ -32,6 +32,8 @@ _OUTLINE = (
     *(records.c[name] for name in ("id", "author", "kind", "created", "expires", "slot", "seq")),
     func.length(records.c.raw).label("size"),
 )
+
+_Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,14 @@ class Report:
     unreadable: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What `prune` deleted: how many records, and which scopes as a whole."""
+
+    records: int
+    scopes: tuple[str, ...]
+
+
 class Database(Protocol):
     """What SQLite and PostgreSQL do each in its own way. `shared`: other processes may write too."""
 
@@ -65,8 +75,10 @@ class Database(Protocol):
     async def prepare(self) -> None: ...
     def plainly(self) -> AbstractContextManager[None]: ...
     def writing(self, durable: bool) -> AbstractAsyncContextManager[AsyncConnection]: ...
-    async def last_position(self, connection: AsyncConnection) -> int: ...
-    async def moved(self, connection: AsyncConnection, last: int) -> None: ...
+    async def run(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result: ...
+    def last_position(self, connection: Connection) -> int: ...
+    def add(self, connection: Connection, found: Iterable[tuple[int, Record]]) -> None: ...
+    def moved(self, connection: Connection, last: int) -> None: ...
     async def integrity(self) -> str: ...
     def changes(self) -> AsyncIterator[None]: ...
     async def close(self) -> None: ...
@@ -101,15 +113,17 @@ class Store:
         return store
 
     async def _begin(self) -> None:
-        async with self._write(durable=True) as connection:
+        def begin(connection: Connection) -> int:
             query = select(facts.c.value).where(facts.c.node == SHARED, facts.c.name == NETWORK)
-            known = (await connection.execute(query)).scalar()
+            known = connection.execute(query).scalar()
             if known is None:
-                await self._put(connection, SHARED, {NETWORK: self._network})
+                self._put(connection, SHARED, {NETWORK: self._network})
             elif known != self._network:
                 message = f"{self.name}: belongs to another network; choose another --home or store for this one"
                 raise StoreError("STO-9", message)
-            self._passed = self.last_position = await self._database.last_position(connection)
+            return self._database.last_position(connection)
+
+        self._passed = self.last_position = await self._run(True, begin)
 
     async def close(self) -> None:
         """Waits for the write under way, then lets go of the database."""
@@ -133,19 +147,26 @@ class Store:
         """
         durable = bool(keep) or any(own for _, own in batch)
         wanted = {record.id: record for record, _ in batch}
-        async with self._write(durable) as connection:
-            before = await self._database.last_position(connection) if self._database.shared else self.last_position
-            places = await _positions(connection, list(wanted))
-            new = [record for record in wanted.values() if record.id not in places]
+
+        def take(connection: Connection) -> tuple[int, dict[bytes, int]]:
+            before = self._database.last_position(connection) if self._database.shared else self.last_position
+            places = _positions(connection, list(wanted))
+            new = list(enumerate((record for record in wanted.values() if record.id not in places), before + 1))
             if new:
-                rows = [{"position": before + place, **row(record)} for place, record in enumerate(new, 1)]
-                await connection.execute(records.insert(), rows)
-                await connection.execute(self._count, amounts.taken(enumerate(new, before + 1), self._network))
-                await self._database.moved(connection, before + len(new))
-            await self._put(connection, self._node, keep)
-        places |= {record.id: place for place, record in enumerate(new, before + 1)}
-        self._took(before, len(new))
+                self._database.add(connection, new)
+                connection.execute(self._count, amounts.taken(new, self._network))
+                self._database.moved(connection, before + len(new))
+            self._put(connection, self._node, keep)
+            return before, places | {record.id: place for place, record in new}
+
+        before, places = await self._run(durable, take)
+        self._took(before, sum(place > before for place in places.values()))
         return tuple(places[record.id] for record, _ in batch)
+
+    async def _run(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result:
+        async with self._writing:
+            with self._database.plainly():
+                return await self._database.run(durable, work)
 
     def _took(self, before: int, taken: int) -> None:
         self.last_position = max(self.last_position, before + taken)
@@ -225,15 +246,16 @@ class Store:
         async with self._writing:  # so that what is being written here is known as our own
             return await self._all(_beyond(self._passed).limit(CHUNK))
 
-    async def prune(self, now: int) -> int:
+    async def prune(self, now: int) -> Pruned:
         """Deletes what ended before `now` (Unix ms), in small steps: records of boards and mail one by one, co-ops and
-        deals whole. Returns how many records (STO-4, STO-21)."""
-        count = 0
+        deals whole (STO-4, STO-21)."""
+        count, names = 0, list[str]()
         while deleted := await self._delete(pruning.expired(now)):
             count += deleted
-        while ended := await self._all(pruning.ended(now)):
-            count += await self._delete_scopes([line.scope for line in ended])
-        return count
+        while ended := [line.scope for line in await self._all(pruning.ended(now))]:
+            count += await self._delete_scopes(ended)
+            names += ended
+        return Pruned(count, tuple(names))
 
     async def touch(self, asked: Iterable[str], now: int) -> None:
         """Notes that these scopes are asked for at `now`, by this node's neighbours or by itself (STO-23)."""
@@ -241,15 +263,18 @@ class Store:
             async with self._write(durable=False) as connection:
                 await connection.execute(pruning.touch(part, now))
 
-    async def shrink(self, bytes_max: int, unasked_since: int) -> int:
+    async def shrink(self, bytes_max: int, unasked_since: int) -> tuple[int, tuple[str, ...]]:
         """Deletes carried scopes, those unasked for longest first, until at most `bytes_max` bytes of records are left;
-        none that any node takes part in, nor any asked for after `unasked_since`. Returns the bytes left (STO-23)."""
+        none that any node takes part in, nor any asked for since. Returns the bytes left and the scopes gone (STO-23).
+        """
+        gone = list[str]()
         while (left := await self.size()) > bytes_max:
-            found = await self._all(pruning.unasked(unasked_since))
+            found = pruning.enough(await self._all(pruning.unasked(unasked_since)), left - bytes_max)
             if not found:
                 break
-            await self._delete_scopes(pruning.enough(found, left - bytes_max))
-        return left
+            await self._delete_scopes(found)
+            gone += found
+        return left, tuple(gone)
 
     async def size(self) -> int:
         """How many bytes of records are held, without what the database adds."""
@@ -301,14 +326,14 @@ class Store:
                     await connection.execute(update(records).where(records.c.position == bindparam("at")), wrong)
         return Report(rows, rebuilt, tuple(unreadable))
 
-    async def _put(self, connection: AsyncConnection, node: str, keep: Mapping[str, bytes]) -> None:
+    def _put(self, connection: Connection, node: str, keep: Mapping[str, bytes]) -> None:
         if gone := [name for name, value in keep.items() if not value]:
-            await connection.execute(delete(facts).where(facts.c.node == node, facts.c.name.in_(gone)))
+            connection.execute(delete(facts).where(facts.c.node == node, facts.c.name.in_(gone)))
         if kept := [{"node": node, "name": name, "value": value} for name, value in keep.items() if value]:
             statement = self._database.insert(facts)
             renewed = {"value": statement.excluded.value}
             statement = statement.on_conflict_do_update(index_elements=["node", "name"], set_=renewed)
-            await connection.execute(statement, kept)
+            connection.execute(statement, kept)
 
     async def _all(self, query: Any) -> Sequence[Any]:
         with self._database.plainly():
@@ -346,11 +371,11 @@ def _beyond(position: int) -> Any:
     return query.order_by(records.c.position)
 
 
-async def _positions(connection: AsyncConnection, ids: list[bytes]) -> dict[bytes, int]:
+def _positions(connection: Connection, ids: list[bytes]) -> dict[bytes, int]:
     places: dict[bytes, int] = {}
     for part in _chunks(ids):
         query = select(records.c.id, records.c.position).where(records.c.id.in_(part))
-        places.update({line.id: line.position for line in await connection.execute(query)})
+        places.update({line.id: line.position for line in connection.execute(query)})
     return places
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
-from sqlalchemy import inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
@@ -25,7 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from node.config import without_password
 from node.store.errors import StoreAway, StoreError, StoreFull
 from node.store.steps import LEAST, STEPS, create
-from node.store.tables import schema_version
+from node.store.tables import records, row, schema_version
+from protocol.record import Record
 
 CONNECTIONS = 4  # one writes, the others read beside it
 CONNECT_S = 10.0  # (g)
@@ -42,6 +43,8 @@ _TURN = text("SELECT last FROM log FOR UPDATE")
 _MOVED = text("WITH moved AS (UPDATE log SET last = :last) SELECT pg_notify(:channel, :node)")
 _MIGRATING = text("SELECT pg_advisory_xact_lock(7788160001)")  # any number, as long as all programs agree
 _AWAY = ("08", "57P", "53300", "25P03", "25006", "55P03", "40P01")  # connection, shutdown, crowded, stuck, standby
+
+_Result = TypeVar("_Result")
 
 log = logging.getLogger(__name__)
 
@@ -114,13 +117,22 @@ class Server:
         async with self.engine.connect() as connection, connection.begin():
             yield connection
 
-    async def last_position(self, connection: AsyncConnection) -> int:
-        """The last position given; until the transaction ends nobody else gives one."""
-        return int((await connection.execute(_TURN)).scalar_one())
+    async def run(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result:
+        """What `work` returns, after the commit of what it wrote."""
+        async with self.writing(durable) as connection:
+            return await connection.run_sync(work)
 
-    async def moved(self, connection: AsyncConnection, last: int) -> None:
+    def last_position(self, connection: Connection) -> int:
+        """The last position given; until the transaction ends nobody else gives one."""
+        return int(connection.execute(_TURN).scalar_one())
+
+    def add(self, connection: Connection, found: Iterable[tuple[int, Record]]) -> None:
+        """Writes new (position, record)s."""
+        connection.execute(records.insert(), [{"position": place, **row(record)} for place, record in found])
+
+    def moved(self, connection: Connection, last: int) -> None:
         """Remembers the last position, and tells the other processes with the commit."""
-        await connection.execute(_MOVED, {"last": last, "channel": CHANNEL, "node": self._node})
+        connection.execute(_MOVED, {"last": last, "channel": CHANNEL, "node": self._node})
 
     async def integrity(self) -> str:
         """The server looks after its files itself."""

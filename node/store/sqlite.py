@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.dialects.sqlite import insert
@@ -19,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from node.store.errors import StoreError, StoreFull
+from node.store.tables import records, row
+from protocol.record import Record
 
 BUSY_MS = 5000  # (g) how long another program's transaction is waited for
 WAL_BYTES_KEPT = 16 << 20  # (g) the write-ahead log shrinks to this after a burst
@@ -26,7 +30,11 @@ CACHE_KIB = 8192  # (g) per connection; at a million records the default of 2 Mi
 CONNECTIONS = 4  # (g) one writes, the others read beside it
 
 INTEGRITY = text("PRAGMA integrity_check")  # "ok", or the first thing found wrong
+_ADD = f"INSERT INTO records ({', '.join(records.c.keys())}) VALUES ({', '.join('?' * len(records.c))})"
 _LAST_POSITION = text("SELECT seq FROM sqlite_sequence WHERE name='records'")  # nothing before the first record
+
+
+_Result = TypeVar("_Result")
 
 
 class File:
@@ -40,6 +48,9 @@ class File:
         self._path = path
         self.engine = create_async_engine(f"sqlite+aiosqlite:///{path}", pool_size=CONNECTIONS, max_overflow=0)
         _listen(self.engine.sync_engine)
+        self._writer = create_engine(f"sqlite:///{path}", pool_size=1, max_overflow=0, pool_reset_on_return=None)
+        _listen(self._writer)
+        self._thread = ThreadPoolExecutor(1, "log")  # appends, one after another
 
     async def prepare(self) -> None:
         """Makes or migrates the file (STO-8)."""
@@ -57,11 +68,23 @@ class File:
             async with connection.begin():
                 yield connection
 
-    async def last_position(self, connection: AsyncConnection) -> int:
-        """The last position given, pruned or not."""
-        return (await connection.execute(_LAST_POSITION)).scalar() or 0
+    async def run(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result:
+        """What `work` returns, after the commit of what it wrote: one visit to another thread, however much it is."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, durable, work)
 
-    async def moved(self, connection: AsyncConnection, last: int) -> None:
+    def _transact(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result:
+        with self._writer.connect().execution_options(durable=durable) as connection, connection.begin():
+            return work(connection)
+
+    def last_position(self, connection: Connection) -> int:
+        """The last position given, pruned or not."""
+        return connection.execute(_LAST_POSITION).scalar() or 0
+
+    def add(self, connection: Connection, found: Iterable[tuple[int, Record]]) -> None:
+        """Writes new (position, record)s, past SQLAlchemy's conversions: SQLite takes our types as they are."""
+        connection.exec_driver_sql(_ADD, [(place, *row(record).values()) for place, record in found])
+
+    def moved(self, connection: Connection, last: int) -> None:
         """SQLite remembers the last position by itself, and nobody else waits for it."""
 
     async def integrity(self) -> str:
@@ -80,6 +103,8 @@ class File:
 
     async def close(self) -> None:
         """Lets go of the file."""
+        await asyncio.to_thread(self._thread.shutdown)
+        self._writer.dispose()
         await self.engine.dispose()
 
 
@@ -107,7 +132,9 @@ def _listen(engine: Engine) -> None:
         if durable is None:
             connection.exec_driver_sql("BEGIN")
         else:
-            connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            if connection.info.get("durable") != durable:
+                connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+                connection.info["durable"] = durable
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TEXT
 
-from protocol.outline import outline
+from protocol.outline import slot_hash
 from protocol.record import EXPIRING, Record
 
 CHUNK = 1000  # rows per statement: what one turn of the event loop may wait for
@@ -83,17 +83,17 @@ schema_version = Table(
 
 
 def row(record: Record) -> dict[str, Any]:
-    """A record's columns, except its position."""
-    line = outline(record)
+    """A record's columns in their order, except its position."""
+    header, slot = record.header, record.header.slot
     return {
         "id": record.id,
         "author": record.author,
         "kind": record.kind,
         "scope": record.scope,
-        "created": line.created,
-        "expires": line.expires,
+        "created": header.created,
+        "expires": header.expires,
         "raw": record.raw,
-        "slot": line.slot,
-        "seq": line.seq,
-        "due": line.expires if record.scope.startswith(EXPIRING) else None,
+        "slot": slot_hash(record.author, record.kind, slot.name) if slot is not None else None,
+        "seq": slot.seq if slot is not None and slot.mode == "latest" else None,
+        "due": header.expires if record.scope.startswith(EXPIRING) else None,
     }
