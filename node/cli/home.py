@@ -122,7 +122,12 @@ def init(
 
 
 def make(
-    options: Options, config: Config, settings: dict[str, Any], words_file: Path | None, passphrase: str | None
+    options: Options,
+    config: Config,
+    settings: dict[str, Any],
+    words_file: Path | None,
+    passphrase: str | None,
+    starts_later: bool = True,
 ) -> None:
     """Writes a home with these settings, and says who lives there."""
     from node import keystore
@@ -135,7 +140,7 @@ def make(
     value = {"home": str(config.home), "network": config.network.name, "did": did(persona)}
     if words is None:
         value["words"] = shown
-    options.out(value, lambda: _welcome(config, did(persona), None if words else shown))
+    options.out(value, lambda: _welcome(config, did(persona), None if words else shown, starts_later))
 
 
 def settings_for(
@@ -198,12 +203,12 @@ def _written(path: Path, text: str) -> Iterator[None]:
         raise
 
 
-def _welcome(config: Config, name: str, words: str | None) -> str:
+def _welcome(config: Config, name: str, words: str | None, starts_later: bool) -> str:
     lines = [f"Home: {config.home} (network {config.network.name})", f"You are {name}"]
     if words:
         lines += ["", "Write these twelve words down; they restore your keys and are not shown again:"]
         lines += ["", f"  {words}", ""]
-    return "\n".join([*lines, "Start with `wltm up`."])
+    return "\n".join([*lines, "Start with `wltm up`."] if starts_later else lines)
 
 
 def _text_of(path: Path, bytes_max: int) -> str:

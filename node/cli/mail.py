@@ -1,6 +1,6 @@
 """Mail on the command line: tokens to hand out, letters to send and read.
 
-Decides names, help and words. Spec: 15-relay, REL-10 to REL-17; 13-node, CLI-35.
+Decides names, help and words. Spec: 15-relay, REL-10 to REL-17; 13-node, CLI-32.
 """
 
 from __future__ import annotations

@@ -14,7 +14,15 @@ from node.cli.client import Client
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.present import brief, line, moment, size, span
 
-_COLUMNS = {"name": "peer", "why": "why", "up": "up", "in": "in (records)", "out": "out (records)", "ping": "ping", "asked": "reconciled"}
+_COLUMNS = {
+    "name": "peer",
+    "why": "why",
+    "up": "up",
+    "in": "in (records)",
+    "out": "out (records)",
+    "ping": "ping",
+    "asked": "reconciled",
+}
 
 
 @click.group(

@@ -1,7 +1,7 @@
 """A relay's commands: start it, say whom it serves, tell others, and see how it is.
 
-Decides names, help and words; what a rule does is decided by the running node. Spec: 15-relay; 13-node, CLI-30 to
-CLI-34.
+Decides names, help and words; what a rule does is decided by the running node. Spec: 15-relay; 13-node, CLI-30 and
+CLI-31.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import click
 
 from node.cli import home
 from node.cli.client import Client
+from node.cli.member import YES
 from node.cli.shell import USAGE, WRONG, Group, Options, Stop, table
 from node.present import instant, line, moment, now_ms, short, size, span, words
 from protocol.identity import did
@@ -68,7 +69,7 @@ def up(
         settings = home.settings_for(invitation, network, None, {"role": "relay", **flags}) | settings
         config = home.reachable(options, **settings)
         secret = None if no_passphrase else home.new_passphrase(options, passphrase_file)
-        home.make(options, config, settings, None, secret)
+        home.make(options, config, settings, None, secret, starts_later=False)
     passphrase = home.passphrase_for(config.home, passphrase_file)
     if not detach:
         serve.foreground(options, config, passphrase, ready_fd)
@@ -101,12 +102,13 @@ def _settings(options: Options, flags: dict[str, Any]) -> dict[str, Any]:
 def status(options: Options) -> None:
     """Exit code 1 when something is wrong."""
     found = Client.of(options).health()
-    options.out(found, lambda: _status_text(found))
+    options.out(found, lambda: status_text(found))
     if found["state"] != "ok":
         options.failed = WRONG
 
 
-def _status_text(found: dict[str, Any]) -> str:
+def status_text(found: dict[str, Any]) -> str:
+    """How a relay is, one line a thing."""
     core, store, counts, mesh = found["core"], found["store"], found["counts"], found["mesh"]
     lines = [f"{found['state']}, up {span(counts['uptime_ms'])}"]
     lines += [f"! {one['says']}\n  To do: {one['fix']}." for one in found["troubles"]]
@@ -135,6 +137,7 @@ def _status_text(found: dict[str, Any]) -> str:
 @click.option("--words", "said", metavar="TEXT", default="", help="What you want to say, at most 2 KiB.")
 @click.option("--language", default="en", show_default=True, help="Of these words.")
 @click.option("--keep", metavar="SPAN", help="How long co-ops and deals are kept, such as +365d; else as charters say.")
+@YES
 @click.pass_obj
 def policy(
     options: Options,
@@ -145,6 +148,7 @@ def policy(
     said: str,
     language: str,
     keep: str | None,
+    yes: bool,
 ) -> None:
     """Its limits are read off the running node."""
     client = Client.of(options)
@@ -155,6 +159,8 @@ def policy(
     else:
         values = {"contact": contact, "languages": list(speaks) or ["en"], "words": said, "language": language}
         kept = instant(keep, 0) if keep else 0
+        sentence = f"This tells everybody, for a year, how to reach you ({line(contact)}) and what this relay takes."
+        options.confirm(sentence + " A later policy replaces it.", yes)
         found = client.call("PUT", "/policy", values | {"retention_ms": kept})
     options.out(found, lambda: policy_text(found, bool(name)))
 
@@ -184,17 +190,19 @@ def _rule(verb: str, text: str, example: str) -> None:
     @click.option("--until", metavar="TIME", help="When it ends, such as +30d; else never.")
     @click.option("--lift", is_flag=True, help=f"No longer {verb} it.")
     @click.option("--publish", is_flag=True, help="Say so in a signed notice that others may follow.")
+    @YES
     @click.pass_obj
-    def command(
-        options: Options, /, subject: str, about: str | None, reason: str, until: str | None, lift: bool, publish: bool
-    ) -> None:
+    def command(options: Options, /, subject: str, about: str | None, lift: bool, yes: bool, **more: Any) -> None:
         client, named = Client.of(options), {"subject": subject, "about": about or ""}
         if lift:
             found = client.post("/rules/lift", named)
             options.out(found, f"No rule is about {line(found['subject'])} any more.")
             return
-        end = instant(until, now_ms()) if until else 0
-        found = client.post("/rules", {**named, "verb": verb, "reason": reason, "until": end, "publish": publish})
+        end = instant(more["until"], now_ms()) if more["until"] else 0
+        if more["publish"]:
+            sentence = f"This tells everybody that you {verb} {line(subject)}, and why: {more['reason']}."
+            options.confirm(sentence + " It can be withdrawn, not unsaid.", yes)
+        found = client.post("/rules", {**named, **more, "verb": verb, "until": end})
         last = f" until {moment(end)}" if end else ""
         options.out(found, f"{found['about']} {line(found['subject'])}: {verb}ed{last}, at once.")
 
