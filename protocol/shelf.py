@@ -1,23 +1,20 @@
 """The records of a scope that a node only carries for others: what it needs to serve them and to bound them.
 
 Decides which records of a slot are kept, and when an author or a scope has had its share; never what a record says:
-bodies stay on the disk, and who may speak is judged by those who take part. Spec: 03-gossip, GOS-40 to GOS-42.
+bodies stay on the disk, and who may speak is judged by those who take part. Spec: 03-gossip, GOS-40 and GOS-42.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from protocol.bounds import SMALL_BYTES, bound_of, check_room
 from protocol.errors import Ignore
 from protocol.index import CREATED_BYTES, Index, item_key
 from protocol.kinds import KINDS
 from protocol.outline import Outline
 from protocol.params import (
-    AUTHOR_RECORDS_MAX,
-    AUTHORS_MAX,
     CARRIED_ASKED_MAX,
-    CARRIED_AUTHOR_BYTES_MAX,
-    CARRIED_SCOPE_BYTES_MAX,
     ONCE_HELD_MAX,
 )
 from protocol.record import EXPIRING
@@ -37,7 +34,7 @@ _NOTHING = bytes(_TOTAL)
 class Shelf:
     """About 130 bytes a record. `expires`: when the next one does, on a board or in mail (Unix ms)."""
 
-    __slots__ = ("_asked", "_bytes", "_ids", "_said", "_wanes", "expires", "items", "scope")
+    __slots__ = ("_asked", "_bound", "_bytes", "_ids", "_said", "_wanes", "expires", "items", "scope")
 
     def __init__(self, scope: str, outlines: Iterable[Outline] = ()) -> None:
         """`outlines`: what the disk holds of the scope. What a later version replaced is passed over."""
@@ -46,6 +43,7 @@ class Shelf:
         self._wanes = scope.startswith(EXPIRING)
         self._said: dict[bytes, bytes] = {}  # author -> total, then a row a record: slot, id, times, seq, size
         self._bytes = 0
+        self._bound = bound_of(scope)
         self._ids: Rows | None = None  # made when somebody asks for a record by its id alone
         self._asked: dict[bytes, None] = {}
         kept: dict[bytes, tuple[int, bytes]] = {}
@@ -64,7 +62,9 @@ class Shelf:
     def __len__(self) -> int:
         return len(self.items)
 
-    def __contains__(self, record_id: bytes) -> bool:
+    def __contains__(self, record_id: object) -> bool:
+        if not isinstance(record_id, bytes):
+            return False
         if self._ids is None:
             self._ids = Rows(_SHORT, len, (row[_ID] for said in self._said.values() for row in _rows(said)))
         return self._ids.first(record_id[:_SHORT]) == record_id[:_SHORT]
@@ -82,7 +82,7 @@ class Shelf:
     def add(self, one: Outline, awaited: bool = False) -> bool:
         """Take a record; False when it is held. `awaited`: others build on it, so it passes the cap of its slot.
 
-        Raises Ignore REC-14 when the slot holds better ones, GOS-8 or GOS-42 when author or scope is at its bound.
+        Raises Ignore REC-14 when the slot holds better ones, GOS-8, GOS-48 or GOS-49 when there is no room.
         """
         if self.holds(one):
             return False
@@ -117,16 +117,16 @@ class Shelf:
                     self.expires = expires
 
     def _check_bounds(self, said: bytes, row: bytes, replaced: bytes) -> None:
-        """What replaces needs no place of its own, but room for what it weighs more."""
-        more = _number(row, _SIZE) - (_number(replaced, _SIZE) if replaced else 0)
-        if said is _NOTHING and len(self._said) >= AUTHORS_MAX:
-            raise Ignore("GOS-8", f"scope: {self.scope} holds {AUTHORS_MAX} authors already")
-        if not replaced and len(said) // _WIDTH >= AUTHOR_RECORDS_MAX:
-            raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
-        if int.from_bytes(said[:_TOTAL], "big") + more > CARRIED_AUTHOR_BYTES_MAX:
-            raise Ignore("GOS-42", f"author: has {CARRIED_AUTHOR_BYTES_MAX} bytes in {self.scope} already")
-        if self._bytes + more > CARRIED_SCOPE_BYTES_MAX:
-            raise Ignore("GOS-42", f"scope: {self.scope} holds {CARRIED_SCOPE_BYTES_MAX} bytes already")
+        """What replaces needs no place of its own, and hardly any room."""
+        more, known = _number(row, _SIZE), said is not _NOTHING
+        if replaced:
+            if more <= SMALL_BYTES:
+                return
+            more = max(0, more - _number(replaced, _SIZE))
+        if not known and len(self._said) >= self._bound.authors:
+            raise Ignore("GOS-8", f"scope: {self.scope} holds {self._bound.authors} authors already")
+        count, weight = len(said) // _WIDTH - bool(replaced), int.from_bytes(said[:_TOTAL], "big")
+        check_room(self._bound, len(self._said) + (not known), count, weight, self._bytes, more)
 
     def _keep(self, author: bytes, row: bytes) -> None:
         said, size = self._said.get(author, _NOTHING), _number(row, _SIZE)

@@ -29,6 +29,11 @@ class Bound:
     def key(self) -> bytes:
         return item_key(self.created, self.prefix.ljust(ID_BYTES, b"\0"))
 
+    @property
+    def point(self) -> bytes:
+        """The same in as few bytes as tell it (GOS-43)."""
+        return item_key(self.created, self.prefix)
+
 
 @dataclass(frozen=True, slots=True)
 class Skip:
@@ -53,6 +58,16 @@ _START = Bound(0)
 _INFINITY = Bound(INFINITE_MS)
 
 
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What the peer listed of one range and we lack; `listed` is the length of its list."""
+
+    lower: Bound
+    upper: Bound
+    ids: tuple[bytes, ...]
+    listed: int
+
+
 class Session:
     """The initiator's side of one reconciliation. The index may change between two rounds."""
 
@@ -63,8 +78,8 @@ class Session:
         self._frame_bytes_max = frame_bytes_max
         self._rounds_left = SYNC_ROUNDS_MAX
 
-    def receive(self, message: bytes) -> tuple[bytes | None, list[bytes], list[bytes]]:
-        """The next message (None: finished), ids that the peer lacks, ids that it has and we lack in the range it gave.
+    def receive(self, message: bytes) -> tuple[bytes | None, list[bytes], list[Lack]]:
+        """The next message (None: finished), ids that the peer lacks, and by range those that it has and we lack.
 
         The second list holds at most SYNC_HAVE_IDS_MAX ids, the third at most those in the message; over the rounds an
         id may come twice. Raises Reject for bad bytes, Ignore for another protocol version or after SYNC_ROUNDS_MAX
@@ -112,7 +127,7 @@ def parse(message: bytes) -> list[Range]:
 @dataclass(frozen=True, slots=True)
 class _Found:
     have: list[bytes]
-    need: list[bytes]
+    need: list[Lack]
 
 
 class _Reader:
@@ -216,9 +231,8 @@ class _Writer:
             self._close(index, done)
 
     def _full(self) -> bool:
-        return (
-            len(self.out) > self._limit or self._ranges > SYNC_RANGES_MAX - 3
-        )  # a skip, a list and the rest still fit
+        # A skip, a list and the rest still fit.
+        return len(self.out) > self._limit or self._ranges > SYNC_RANGES_MAX - 3
 
     def _close(self, index: Index, lower: int) -> None:
         self.closed = True
@@ -262,8 +276,9 @@ def _answer(index: Index, ranges: list[Range], frame_bytes_max: int, found: _Fou
                 pass
             case IdList(bound, _) if found is None:
                 writer.list(index, lower, upper, lower_bound, bound)
-            case IdList(_, ids) if found is not None and len(found.have) + upper - lower <= SYNC_HAVE_IDS_MAX:
-                _compare(index, lower, upper, ids, found)
+            case IdList(bound, ids) if found is not None and len(found.have) + upper - lower <= SYNC_HAVE_IDS_MAX:
+                if missing := _compare(index, lower, upper, ids, found.have):
+                    found.need.append(Lack(lower_bound, bound, missing, len(ids)))
             case Fingerprint(bound, _) | IdList(bound, _):  # it differs, or is too much to compare at once (SYN-14)
                 writer.skip_to(lower_bound)
                 writer.split(index, lower, upper, bound)
@@ -273,16 +288,16 @@ def _answer(index: Index, ranges: list[Range], frame_bytes_max: int, found: _Fou
     return bytes(writer.out)
 
 
-def _compare(index: Index, lower: int, upper: int, ids: tuple[bytes, ...], found: _Found) -> None:
-    """Take apart who has what in a range that the peer listed in full (SYN-13)."""
+def _compare(index: Index, lower: int, upper: int, ids: tuple[bytes, ...], have: list[bytes]) -> tuple[bytes, ...]:
+    """Take apart who has what in a range that the peer listed in full: ours go to `have`, theirs come back (SYN-13)."""
     theirs = dict.fromkeys(ids)
     for key in index.keys(lower, upper):
         item_id = key[CREATED_BYTES:]
         if item_id in theirs:
             del theirs[item_id]
         else:
-            found.have.append(item_id)
-    found.need.extend(theirs)
+            have.append(item_id)
+    return tuple(theirs)
 
 
 def _between(last: bytes, first: bytes) -> Bound:

@@ -16,7 +16,7 @@ from protocol.errors import Ignore, ProtocolError, Reject
 from protocol.index import Index, item_key, varint
 from protocol.params import SYNC_MESSAGE_BYTES_MAX, SYNC_RANGES_MAX, SYNC_ROUNDS_MAX
 from protocol.rows import BLOCK_ROWS
-from protocol.sync import IdList, initiate, parse, respond
+from protocol.sync import Bound, IdList, Lack, initiate, parse, respond
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "sync.json"
 BASE_MS = 1_700_000_000_000
@@ -49,7 +49,8 @@ def converse(
         reply = respond(theirs, sent, frame)
         assert len(reply) <= frame
         rounds.append({"message": sent.hex(), "reply": reply.hex()})
-        sent, more_have, more_need = session.receive(reply)
+        sent, more_have, lacks = session.receive(reply)
+        more_need = [one for lack in lacks for one in lack.ids]
         have += more_have
         need += more_need
         rounds[-1] |= {"have": [i.hex() for i in more_have], "need": [i.hex() for i in more_need]}
@@ -257,7 +258,7 @@ def test_sets_may_change_between_rounds(sets: tuple[int, int, tuple[float, float
                 indexes[1 - side].discard(*passing.pop())
         sent, more_have, more_need = session.receive(respond(indexes[1], sent, 4096))
         have |= set(more_have)
-        need |= set(more_need)
+        need |= {one for lack in more_need for one in lack.ids}
     stable = (ours | theirs) - set(passing)
     gone = ids(ours | theirs) - {key[8:] for index in indexes for key in index.keys(0, len(index))}
     assert ids(ours - theirs) - gone <= have
@@ -274,7 +275,7 @@ def test_only_listed_ranges_are_reported() -> None:
     listed = varint(end - start + 1) + b"\0\2" + varint(2) + item(101)[1] + item(900)[1]
     reply, have, need = session.receive(b"\x61" + skip + listed)
     assert reply is None
-    assert need == [item(900)[1]]
+    assert need == [Lack(Bound(start), Bound(end), (item(900)[1],), 2)]
     assert set(have) == {item(n)[1] for n in range(100, 120)} - {item(101)[1]}
 
 

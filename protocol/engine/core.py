@@ -7,28 +7,33 @@ Spec: 03-gossip, GOS-3 to GOS-9; 01-record, REC-13.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from protocol.accountability import came_late
+from protocol.broadcast import Broadcast
 from protocol.deal import find_request, read_mandate
 from protocol.encoding import encode
-from protocol.engine import departure, links, post, spread, steward
+from protocol.engine import carry, departure, links, post, reconcile, room, spread, steward
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
 from protocol.engine.relays import Relays
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import Drop, Effect, Keep, Notify, Send, Store
 from protocol.gossip import Message, Neighbour, Want, encode_message
 from protocol.identity import Entropy, Persona
+from protocol.index import Index
 from protocol.log import Log
+from protocol.overlay import Overlay
 from protocol.params import (
     CLOCK_AHEAD_MS_MAX,
     LIVE_INTENTS_MAX,
     PERSONA_LIFE_MS,
     TRUST_PREFIX_DIGITS,
 )
-from protocol.record import Record, Slot
+from protocol.record import EXPIRING, Record, Slot
+from protocol.retention import is_over
 from protocol.rules import Rules
+from protocol.shelf import Shelf
 
 
 class Core:
@@ -41,12 +46,21 @@ class Core:
         self.now = 0
         self.out: list[Effect] = []
         self.contexts: dict[str, Context] = {}
+        self.shelves: dict[str, Shelf] = {}  # of carried scopes, those used longest ago first
         self.followed: dict[str, None] = {}
+        self.carried: dict[str, None] = {}  # of those followed: for others only (GOS-40)
+        self.unread: dict[str, None] = {}  # to be loaded before the next event
+        self.states: dict[str, bytes] = {}  # fingerprints of whole scopes, also of those not in memory
+        self.crowded = False  # shelves have grown since somebody looked
+        self.declined: dict[bytes, int] = {}  # ids that were ignored -> until when they are not fetched
         self.neighbours: dict[str, Neighbour] = {}
+        self.broadcast = Broadcast()
+        self.overlay = Overlay(rng, settings.role == "relay")
         self.facts: dict[str, bytes] = {}
         self.dirty: dict[str, None] = {}
         self.next_sync = 0
         self.relays = Relays()
+        self.quiet_until, self.thrifty = 0, False  # what this node's person wants spared (GOS-66, GOS-67)
         self.held: dict[str, tuple[int, list[Record]]] = {}  # scope → when what was signed in it leaves
         self.rules = Rules()
         self.post = post.Post()
@@ -70,6 +84,19 @@ class Core:
         found = self.contexts.get(scope)
         return found.log if found is not None else Log(scope)
 
+    def items(self, scope: str) -> Index | None:
+        """What is held of a scope, to be compared; None when it is not in memory."""
+        if scope in self.shelves:
+            return carry.shelf_of(self, scope).items
+        found = self.contexts.get(scope)
+        return found.log.items if found is not None else None
+
+    def ids(self, scope: str) -> Container[bytes]:
+        """The ids held of a scope."""
+        if scope in self.carried or scope in self.shelves:
+            return carry.shelf_of(self, scope)
+        return self.context(scope).log.records
+
     def load(self, scope: str, records: Iterable[Record]) -> None:
         """Fill a context from the log on disk; nothing is stored or published again."""
         self.contexts.pop(scope, None)
@@ -82,20 +109,45 @@ class Core:
                     context.docket.note(record)
             except Ignore:
                 continue  # replaced by a later version that stands in the same log
+        self.changed(scope)
+
+    def refill(self, context: Context, record: Record) -> bool:
+        """Take a record from the disk that may have been carried only; False when it waits. Raises Ignore."""
+        waits = any(ref not in context.log.records for ref in record.header.refs)
+        if waits or is_early(context, record, self.settings):
+            return False
+        self._check_place(context, record)
+        if context.log.add(record, wanted=True).stored:
+            context.docket.note(record)
+            self.changed(context.scope)
+        return True
+
+    def changed(self, scope: str) -> None:
+        """Attend to a scope, and forget what its state was."""
         self.dirty[scope] = None
+        self.states.pop(scope, None)
 
     def follow(self, scope: str, lasting: bool = True) -> None:
         """Take part in a scope: subscribe at those we dialled and those who asked for it, reconcile with the former."""
         if scope in self.followed:
             if lasting and f"scope/{scope}" not in self.facts:
                 self.keep(f"scope/{scope}", b"1")
+                if scope in self.carried:
+                    carry.adopt(self, scope)
             return
         self.followed[scope] = None
-        self.context(scope)
         if lasting:
             self.keep(f"scope/{scope}", b"1")
+        if lasting or scope.startswith("mail/"):
+            self.context(scope)
+            self.dirty[scope] = None
+        else:
+            self.carried[scope] = None
         links.announce(self, scope, lasting)
-        self.dirty[scope] = None
+
+    def spared(self, scope: str) -> bool:
+        """Whether a scope has to wait until this node may spend again (GOS-67)."""
+        return self.thrifty and scope.startswith(("board/", "trust/", "mail/"))
 
     def keep(self, name: str, value: bytes) -> None:
         """Remember a local fact; b"" forgets it."""
@@ -115,13 +167,24 @@ class Core:
         """Admit a neighbour's record, then what waited for it. Raises Ignore or Reject before anything has changed."""
         if record.kind == "mail.1" and post.came_back(self, record, peer) and record.scope not in self.followed:
             return
-        moved = self._admit(record, peer)
-        while moved:
-            moved = False
+        reconcile.arrived(self, record.id, peer)
+        try:
+            moved = self._admit(record, peer)
+        except Ignore:
+            reconcile.decline(self, record.id)
+            raise
+        if moved:
+            self.admit_waiting(record.scope, (record.id,))
+
+    def admit_waiting(self, scope: str, fresh: Iterable[bytes]) -> None:
+        """Admit what waited for records that came to a scope, and what waited for that, however long the chain."""
+        while fresh:
+            came, fresh = fresh, []
             for other in self.neighbours.values():
-                for waiting in other.ready(self.context(record.scope).log.records, record.scope):
+                for waiting in other.ready(self.ids(scope), scope, came):
                     try:
-                        moved = self._admit(waiting, other.name) or moved
+                        if self._admit(waiting, other.name):
+                            fresh.append(waiting.id)
                     except Reject as error:
                         self.out.append(Drop(other.name, error.code))
                     except Ignore:
@@ -129,8 +192,12 @@ class Core:
 
     def _admit(self, record: Record, peer: str) -> bool:
         """Whether a record was taken; False when it was held already, or waits."""
-        context = self._admissible(record, peer)
+        self._check_open(record, peer)
+        if record.scope in self.carried and not carry.concerns(self, record):
+            return carry.admit(self, record, peer)
+        context = self.context(record.scope)
         if record.id in context.log.records:
+            spread.again(self, record, peer)
             return False
         lacking = [ref for ref in record.header.refs if ref not in context.log.records]
         neighbour = self.neighbours.get(peer)
@@ -140,9 +207,10 @@ class Core:
                 self.send(peer, Want(record.scope, tuple(lacking)))
             return False
         if neighbour is not None and is_early(context, record, self.settings):
-            neighbour.wait(record)
+            neighbour.wait(record, early=True)
             return False
         self._check_place(context, record, peer)
+        room.check_newcomer(self, context, record, neighbour)
         self._take(context, record, False, peer)
         return True
 
@@ -163,6 +231,8 @@ class Core:
 
         `follow`: take part in the scope too, once it is sure that the record is good.
         """
+        if scope in self.carried:
+            self.follow(scope)
         if slot is not None and slot.mode == "once" and self.context(scope).log.slot(kind, persona.key, slot.name):
             raise CommandError("REC-14", f"{kind}: you have spoken already, and once is final")
         created = self.now - self.now % self.settings.grain_ms if human else self.now
@@ -187,17 +257,18 @@ class Core:
             slot, until = Slot("once", "persona", 0), self.now + PERSONA_LIFE_MS
             self.say(persona, "persona.1", scope, {"recovery": recovery}, until=until, slot=slot)
 
-    def _admissible(self, record: Record, peer: str) -> Context:
+    def _check_open(self, record: Record, peer: str) -> None:
+        """Whether a record of this scope and these times is taken at all; raises Ignore."""
         header = record.header
         if header.created > self.now + CLOCK_AHEAD_MS_MAX:
             raise Ignore("REC-13", "created: more than ten minutes ahead of this node's clock")
         steward.check(self, record, peer)
         if record.scope not in self.followed and not post.carried(self, record.scope):
             raise Ignore("GOS-3", f"scope: {record.scope} is not followed here")
-        context = self.context(record.scope)
-        if context.family in ("board", "mail") and header.expires <= self.now:
+        if header.expires <= self.now and record.scope.startswith(EXPIRING):
             raise Ignore("REC-13", "expires: the record's time is over")
-        return context
+        if is_over(header, self.now):
+            raise Ignore("STO-22", "expires: the co-op or deal that this was said in has ended")
 
     def _check_place(self, context: Context, record: Record, peer: str = "") -> None:
         """Whether the record is by somebody who has a say here (FRM-24, NEG-42); raises Ignore."""
@@ -217,6 +288,7 @@ class Core:
                 found = find_request(context.log, context.docket, self.settings.network)
                 if found is None or (record.kind in WITNESS_KINDS and record.author not in found[0].body["witnesses"]):
                     raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
+                room.check_event(self, context, record)
 
     def _check_intents(self, context: Context, record: Record) -> None:
         """A withdrawal always finds room, and makes some (GOS-7)."""
@@ -230,14 +302,14 @@ class Core:
         if len(live) >= LIVE_INTENTS_MAX and record.header.slot.name not in live:
             raise Ignore("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} of one author on a board; withdraw one first")
 
-    def _awaited(self, record: Record) -> bool:
+    def awaited(self, record: Record) -> bool:
         """Whether what waits refers to it: the cap on a slot must not keep out what others build on (GOS-6)."""
-        waiting = (one for neighbour in self.neighbours.values() for one in neighbour.pending.values())
-        return any(record.id in one.header.refs for one in waiting)
+        return any(record.id in one.awaited for one in self.neighbours.values())
 
     def _take(self, context: Context, record: Record, own: bool, source: str, human: bool = False) -> None:
-        wanted = record.id in context.wanted or context.docket.backed(record) or self._awaited(record)
-        added = context.log.add(record, wanted or own)
+        wanted = record.id in context.wanted or context.docket.backed(record) or self.awaited(record)
+        standing = own or (context.log.crowded and room.standing(self, context, record))
+        added = context.log.add(record, wanted or own, standing)
         if not added.stored:
             return
         context.wanted.pop(record.id, None)
@@ -246,7 +318,7 @@ class Core:
         if came_late(record, self.now):
             self.keep(f"seen/{record.id.hex()}", encode(self.now))
         context.docket.note(record)
-        self.dirty[context.scope] = None
+        self.changed(context.scope)
         self.out.append(Store(record, own))
         if own:
             departure.leave(self, context, record, human)

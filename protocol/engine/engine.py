@@ -16,13 +16,18 @@ from protocol.engine import (
     dealing,
     departure,
     desk,
+    ending,
     floor,
     links,
     membership,
+    peering,
     post,
     queries,
     reconcile,
     relays,
+    rest,
+    share,
+    spread,
     steward,
     summary,
 )
@@ -31,6 +36,7 @@ from protocol.engine.core import Core
 from protocol.engine.needs import needs
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.events import (
+    Circumstances,
     Computed,
     Delivered,
     Effect,
@@ -39,11 +45,26 @@ from protocol.events import (
     PeerConnected,
     PeerDisconnected,
     RecordReceived,
+    RecordShared,
     Reply,
+    ScopesPruned,
     Submit,
     Tick,
 )
-from protocol.gossip import Answer, Compare, Compared, Fetch, Subscribe, Sync, Unsubscribe, Want, parse_message
+from protocol.gossip import (
+    Answer,
+    Compare,
+    Compared,
+    Fetch,
+    Graft,
+    Have,
+    Prune,
+    Subscribe,
+    Sync,
+    Unsubscribe,
+    Want,
+    parse_message,
+)
 from protocol.identity import Entropy, Persona
 from protocol.outline import Outline
 from protocol.params import SETTLE_STEPS_MAX
@@ -78,6 +99,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.NoticePeer: lambda core, command: relays.notice(core, command.address),
     ask.ForgetPeer: lambda core, command: relays.forget(core, command.address),
     ask.AskPeers: lambda core, _: queries.peers(core),
+    ask.AskMesh: lambda core, _: queries.peers(core),
     ask.SetRule: steward.set_rule,
     ask.LiftRule: steward.lift_rule,
     ask.PublishPolicy: steward.publish_policy,
@@ -119,6 +141,7 @@ class Engine:
         self._core = Core(settings, personas, rng, entropy)
         self._core.facts = dict(facts or {})
         relays.recall(self._core)
+        peering.recall(self._core)
         steward.refresh(self._core)
         for name in sorted(self._core.facts):
             if name.startswith("scope/"):
@@ -127,6 +150,18 @@ class Engine:
     def scopes(self) -> tuple[str, ...]:
         """The scopes this node follows for itself."""
         return tuple(scope for scope in self._core.followed if scope not in self._core.carried)
+
+    def asked(self) -> tuple[str, ...]:
+        """The scopes this node follows, for itself or for others."""
+        return tuple(self._core.followed)
+
+    def ended(self, now: int) -> tuple[str, ...]:
+        """Co-ops and deals in memory that are over at `now` (STO-21)."""
+        return ending.ended(self._core, now)
+
+    def carried(self) -> tuple[str, ...]:
+        """The scopes this node follows for others alone."""
+        return tuple(self._core.carried)
 
     def needs(self, event: Event) -> tuple[str, ...]:
         """Scopes to `load` before this event is handled."""
@@ -185,7 +220,8 @@ class Engine:
 
     def digest(self, scope: str) -> bytes:
         """A hash that every node with the same records of a scope shares."""
-        return self._core.context(scope).log.digest()
+        found: bytes = queries.digest(self._core, ask.AskDigest(scope))["digest"]
+        return found
 
     @property
     def deadline(self) -> int | None:
@@ -196,7 +232,8 @@ class Engine:
         times = [one.wake for one in core.contexts.values() if one.wake is not None]
         if core.neighbours:
             times.append(core.next_sync)
-        others = (relays.deadline(core), reconcile.deadline(core), departure.deadline(core))
+        others = [relays.deadline(core), reconcile.deadline(core), departure.deadline(core)]
+        others += [core.broadcast.deadline, core.overlay.deadline]
         times += [one for one in others if one is not None]
         return min(times, default=None)
 
@@ -208,6 +245,10 @@ class Engine:
         match event:
             case RecordReceived(record, peer):
                 core.receive(record, peer)
+            case RecordShared(record):
+                share.shared(core, record)
+            case ScopesPruned(scopes):
+                ending.pruned(core, scopes)
             case MessageReceived(peer, message):
                 self._message(peer, message)
             case PeerConnected(peer, outbound, addresses, host):
@@ -220,6 +261,8 @@ class Engine:
                 self._submit(request, command)
             case Tick():
                 self._tick()
+            case Circumstances() as news:
+                rest.changed(core, news)
             case Computed(job, result):
                 board.formed(core, job, result)
         return core.out
@@ -235,6 +278,8 @@ class Engine:
                 return (scope,)
             case Sync(scope, _) | Answer(scope, _) | Want(scope, _) | Fetch(scope, _):
                 return (scope,) if scope in self._core.followed else ()
+            case Have(scope, _) | Graft(scope, _):
+                return (scope,) if scope in self._core.followed else ()
             case _:
                 return ()
 
@@ -249,9 +294,7 @@ class Engine:
             case Subscribe(scopes):
                 links.subscribed(core, neighbour, scopes)
             case Unsubscribe(scopes):
-                for scope in scopes:
-                    neighbour.scopes.pop(scope, None)
-                links.release(core, scopes)
+                links.unsubscribed(core, neighbour, scopes)
             case Sync(scope, message):
                 answer = reconcile.answer(core, scope, message)  # before anything changes, for it may be refused
                 links.subscribed(core, neighbour, (scope,))  # GOS-4: its subscribe may have been lost
@@ -263,10 +306,14 @@ class Engine:
                 reconcile.give(core, neighbour, scope, ids)
             case Fetch() as fetch:
                 reconcile.serve(core, neighbour, fetch)
+            case Have() | Graft() | Prune() as message:
+                spread.heard(core, neighbour, message)
             case Compare(message):
                 summary.answer(core, neighbour, message)
             case Compared(message):
                 summary.go_on(core, neighbour, message)
+            case greeting:
+                peering.heard(core, neighbour, greeting)
 
     def _submit(self, request: int, command: Any) -> None:
         core = self._core
@@ -283,7 +330,10 @@ class Engine:
     def _tick(self) -> None:
         core = self._core
         departure.depart(core)
+        spread.attend(core)
+        peering.attend(core)
         if core.relays.wake <= core.now:
+            core.relays.resting = rest.resting_until(core)
             relays.choose(core)
         for context in core.contexts.values():
             if context.wake is not None and context.wake <= core.now:

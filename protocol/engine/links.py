@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from protocol.engine import post, reconcile, relays, steward
+from protocol.engine import peering, post, reconcile, relays, spread, steward
 from protocol.events import Drop
 from protocol.gossip import Neighbour, Subscribe
 from protocol.params import SCOPES_CARRIED_MAX, SCOPES_PER_MESSAGE_MAX
@@ -22,23 +22,41 @@ def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] 
     """A link is up: where we dialled, say what we follow, and reconcile.
 
     Who dials in is told nothing that it does not name itself: the name of a co-op's scope is what opens it (GOS-4).
+    Relays tell each other of boards, whoever dialled.
     """
     if steward.refuses(core, peer, host):
         core.out.append(Drop(peer, "REL-4"))
         return
+    if peer in core.neighbours:
+        disconnected(core, peer)
     neighbour = core.neighbours[peer] = Neighbour(peer, outbound, addresses, host)
+    neighbour.trusted = outbound and not peering.strange(core, peer)
+    neighbour.relay = outbound or (core.settings.role == "relay" and bool(addresses))
+    subscribe(core, neighbour, tuple(scope for scope in core.followed if neighbour.may_hear(scope)))
     if outbound:
-        subscribe(core, neighbour, tuple(core.followed))
         reconcile.connected(core, neighbour)
         post.connected(core, neighbour)
+    peering.linked(core, neighbour)
     relays.changed(core, peer)
     core.notify("peer", peer=peer, connected=True)
+
+
+def related(core: Core, neighbour: Neighbour) -> None:
+    """Who dialled in turns out to be a relay, as we are: it hears of our boards (GOS-4)."""
+    if core.settings.role == "relay" and not neighbour.relay:
+        neighbour.relay = True
+        public = (scope for scope in core.followed if neighbour.may_hear(scope) and scope not in neighbour.scopes)
+        subscribe(core, neighbour, tuple(public))
 
 
 def disconnected(core: Core, peer: str) -> None:
     """A link is gone, and with it all that was remembered of it."""
     neighbour = core.neighbours.pop(peer, None)
     if neighbour is not None:
+        for scope in neighbour.scopes:
+            spread.say(core, core.broadcast.leave(scope, peer))
+        core.broadcast.forget(peer)
+        peering.lost(core, peer)
         release(core, tuple(neighbour.scopes))
         reconcile.abandon(core, neighbour, [scope for scope, _ in neighbour.asked.values()])
         relays.changed(core, peer)
@@ -48,15 +66,18 @@ def disconnected(core: Core, peer: str) -> None:
 def announce(core: Core, scope: str, lasting: bool) -> None:
     """This node begins to follow a scope: say so where we dialled and to those who asked for it."""
     for neighbour in core.neighbours.values():
-        if neighbour.outbound or (lasting and scope in neighbour.scopes):
+        told = neighbour.may_hear(scope) if neighbour.outbound or neighbour.relay else scope in neighbour.scopes
+        if told and (lasting or neighbour.outbound or scope not in neighbour.scopes):
             subscribe(core, neighbour, (scope,))
-        if neighbour.outbound:
+        if neighbour.outbound and told:
             reconcile.begin(core, neighbour, scope)
 
 
 def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
     """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
     fresh = neighbour.subscribe(tuple(scope for scope in scopes if steward.serves(core, neighbour, scope)))
+    for scope in fresh:
+        core.broadcast.enter(scope, neighbour.name)
     if core.settings.role == "relay":
         for scope in fresh:
             if len(core.followed) < SCOPES_CARRIED_MAX:
@@ -65,11 +86,18 @@ def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> Non
         subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
 
 
+def unsubscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
+    """A neighbour follows these no more."""
+    for scope in scopes:
+        if neighbour.scopes.pop(scope, 0) is None:
+            spread.say(core, core.broadcast.leave(scope, neighbour.name))
+    release(core, scopes)
+
+
 def release(core: Core, scopes: Iterable[str]) -> None:
     """No longer carry what this node does not follow for itself and no neighbour asks for (GOS-3)."""
     for scope in scopes:
-        asked = any(scope in one.scopes for one in core.neighbours.values())
-        if not asked and f"scope/{scope}" not in core.facts:
+        if not core.broadcast.follows(scope) and f"scope/{scope}" not in core.facts:
             for of in (core.followed, core.carried, core.shelves, core.states, core.unread):
                 of.pop(scope, None)
 

@@ -1,71 +1,264 @@
-"""Finding out which records two neighbours do not share, and sending them both ways.
+"""Finding out which records two neighbours do not share, and sending them both ways, no faster than they arrive.
 
 Decides when a session begins and what follows from what it finds; how sets are compared is protocol.sync.
-Spec: 03-gossip, GOS-4 and GOS-5; 03-sync.
+Spec: 03-gossip, GOS-4, GOS-5, GOS-41 to GOS-44; 03-sync.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
-from protocol.engine import relays
+from protocol.engine import relays, summary
 from protocol.engine.context import Context
+from protocol.errors import Ignore
 from protocol.events import SendRecords
-from protocol.gossip import Answer, Neighbour, Sync, Want
-from protocol.params import SYNC_FRAME_BYTES_MAX, WANT_IDS_MAX
-from protocol.sync import initiate, respond
+from protocol.gossip import MARK_BYTES, Answer, Fetch, Neighbour, Sync, Talk, Want
+from protocol.index import CREATED_BYTES, KEY_BYTES, Index
+from protocol.params import (
+    ASKED_MAX,
+    COMPARE_MS,
+    DECLINED_MAX,
+    FETCH_RECORDS_MAX,
+    FETCH_SCAN_MAX,
+    GIVEN_MAX,
+    SESSIONS_MAX,
+    SYNC_FRAME_BYTES_MAX,
+    WANT_IDS_MAX,
+)
+from protocol.sync import Lack, initiate, respond
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
 
 _CHUNK_IDS = min(500, WANT_IDS_MAX)
+_RANGES = 500  # (g) in one message, so that it surely fits
+_DECLINED_ROUNDS = 5  # (g) reconciliations after which something ignored is fetched once more
+
+
+def patience_ms(core: Core) -> int:
+    """How long an answer, or a record that was fetched, is waited for (GOS-44)."""
+    return core.settings.sync_ms // 2
 
 
 def begin(core: Core, neighbour: Neighbour, scope: str) -> None:
-    """Open a session; an unfinished one is given up."""
-    session, message = initiate(core.context(scope).log.items, SYNC_FRAME_BYTES_MAX)
-    neighbour.sessions[scope] = session
-    core.send(neighbour.name, Sync(scope, message))
+    """Open a session as soon as there is room; an unfinished one of this scope is given up."""
+    neighbour.sessions.pop(scope, None)
+    if neighbour.may_hear(scope) and not core.spared(scope):
+        neighbour.due[scope] = None
+    advance(core, neighbour)
 
 
 def begin_all(core: Core, neighbour: Neighbour) -> None:
-    """Open a session for each scope that is followed and in memory."""
-    # A scope that is only carried and was forgotten waits until somebody speaks in it.
-    for scope in core.followed:
-        if scope in core.contexts:
-            begin(core, neighbour, scope)
-    if not neighbour.sessions:
+    """Reconcile all that is followed: each scope when they are few, else those whose states differ."""
+    if len(core.followed) <= SESSIONS_MAX:
+        fresh = (scope for scope in core.followed if scope not in neighbour.sessions)
+        due = (scope for scope in fresh if neighbour.may_hear(scope) and not core.spared(scope))
+        neighbour.due.update(dict.fromkeys(due))
+    else:
+        summary.begin(core, neighbour)
+    neighbour.asking = True
+    advance(core, neighbour)
+
+
+def connected(core: Core, neighbour: Neighbour) -> None:
+    """A link that we dialled is up; where states are compared, its subscriptions come first."""
+    if len(core.followed) <= SESSIONS_MAX:
+        begin_all(core, neighbour)
+    else:
+        neighbour.compare_at, neighbour.asking = core.now + COMPARE_MS, True
+
+
+def advance(core: Core, neighbour: Neighbour) -> None:
+    """Say what there is room for: messages that were held back, then new sessions."""
+    if len(neighbour.asked) <= ASKED_MAX // 2 and neighbour.given <= GIVEN_MAX // 2:
+        for scope, talk in neighbour.sessions.items():
+            if talk.held:
+                core.send(neighbour.name, Sync(scope, talk.held))
+                talk.held, talk.since = b"", core.now
+        _open(core, neighbour)
+    left = neighbour.sessions or neighbour.due or neighbour.asked or neighbour.compare
+    if neighbour.asking and not left and neighbour.compare_at is None:
+        neighbour.asking = False
         relays.reconciled(core, neighbour)
+
+
+def _open(core: Core, neighbour: Neighbour) -> None:
+    for scope in list(neighbour.due):
+        if len(neighbour.sessions) >= SESSIONS_MAX:
+            return
+        items = core.items(scope)
+        if scope in core.followed and items is None:
+            core.unread[scope] = None  # read before the next event, which is at once
+        elif scope not in neighbour.sessions:
+            del neighbour.due[scope]
+            if items is not None:
+                session, message = initiate(items, SYNC_FRAME_BYTES_MAX)
+                neighbour.sessions[scope] = Talk(session, core.now)
+                core.send(neighbour.name, Sync(scope, message))
 
 
 def answer(core: Core, scope: str, message: bytes) -> Answer:
     """The answer to a session that a neighbour began."""
-    return Answer(scope, respond(core.peek(scope).items, message, SYNC_FRAME_BYTES_MAX))
+    items = core.items(scope)
+    return Answer(scope, respond(items if items is not None else Index(), message, SYNC_FRAME_BYTES_MAX))
 
 
 def go_on(core: Core, neighbour: Neighbour, scope: str, message: bytes) -> None:
-    """Continue a session we began: give what the peer lacks, ask for what we lack."""
-    session = neighbour.sessions.get(scope)
-    if session is None:
+    """Continue a session we began: give what the peer lacks, fetch what we lack."""
+    talk = neighbour.sessions.get(scope)
+    if talk is None or talk.held:
         return
-    reply, have, need = session.receive(message)
-    for at in range(0, len(have), _CHUNK_IDS):
-        core.out.append(SendRecords(neighbour.name, scope, tuple(have[at : at + _CHUNK_IDS])))
-    for at in range(0, len(need), _CHUNK_IDS):
-        core.send(neighbour.name, Want(scope, tuple(need[at : at + _CHUNK_IDS])))
+    try:
+        reply, have, need = talk.session.receive(message)
+    except Ignore:  # SYN-2, SYN-15: nobody's fault, and over
+        reply, have, need = None, [], []
+    talk.since = core.now
+    _send(core, neighbour, scope, have)
+    neighbour.given += len(have)
+    if not _fetch(core, neighbour, scope, need):
+        neighbour.due[scope] = None  # not all was asked for: once more
     if reply is None:
         del neighbour.sessions[scope]
-        if not neighbour.sessions:
-            relays.reconciled(core, neighbour)
     else:
-        core.send(neighbour.name, Sync(scope, reply))
+        talk.held = reply
+    advance(core, neighbour)
+
+
+def _fetch(core: Core, neighbour: Neighbour, scope: str, need: Sequence[Lack]) -> bool:
+    """Ask for what we lack, except what another was asked for or what was ignored lately; False when it is too much."""
+    ranges, all_asked = list[tuple[bytes, bytes, bytes]](), True
+    for lack in need:
+        ids = [one for one in lack.ids if not _under_way(core, one)]
+        if len(neighbour.asked) + len(ids) > ASKED_MAX:
+            all_asked = False
+            break
+        neighbour.asked.update(dict.fromkeys(ids, (scope, core.now)))
+        marks = b"".join(one[:MARK_BYTES] for one in ids) if len(ids) < lack.listed else b""
+        if ids:
+            ranges.append((lack.lower.point, lack.upper.point, marks))
+    for at in range(0, len(ranges), _RANGES):
+        core.send(neighbour.name, Fetch(scope, tuple(ranges[at : at + _RANGES])))
+    return all_asked
+
+
+def _under_way(core: Core, record_id: bytes) -> bool:
+    """Whether a record was fetched a moment ago, or ignored not long ago."""
+    if core.declined.get(record_id, 0) > core.now:
+        return True
+    asked = (one.asked.get(record_id) for one in core.neighbours.values() if one.asked)
+    return any(found is not None and found[1] + patience_ms(core) > core.now for found in asked)
+
+
+def arrived(core: Core, record_id: bytes, peer: str) -> None:
+    """A neighbour sent a record: it may have been fetched."""
+    neighbour = core.neighbours.get(peer)
+    if neighbour is not None and record_id in neighbour.asked:
+        del neighbour.asked[record_id]
+        if len(neighbour.asked) <= ASKED_MAX // 2:
+            advance(core, neighbour)
+
+
+def delivered(core: Core, peer: str, count: int) -> None:
+    """A neighbour acknowledged records."""
+    neighbour = core.neighbours.get(peer)
+    if neighbour is not None and neighbour.given:
+        neighbour.given = max(0, neighbour.given - count)
+        advance(core, neighbour)
+
+
+def decline(core: Core, record_id: bytes) -> None:
+    """A record was ignored: it is not fetched again at every reconciliation."""
+    core.declined[record_id] = core.now + _DECLINED_ROUNDS * core.settings.sync_ms
+    if len(core.declined) > DECLINED_MAX:
+        del core.declined[next(iter(core.declined))]
+
+
+def deadline(core: Core) -> int | None:
+    """When something that was asked is given up, or states are to be compared."""
+    times = list[int]()
+    for neighbour in core.neighbours.values():
+        if neighbour.outbound:
+            times += (since + patience_ms(core) for _, since in islice(neighbour.asked.values(), 1))
+            times += (talk.since + patience_ms(core) for talk in _talks(neighbour))
+            times += () if neighbour.compare_at is None else (neighbour.compare_at,)
+    return min(times, default=None)
+
+
+def _talks(neighbour: Neighbour) -> list[Talk]:
+    return [*neighbour.sessions.values(), *([neighbour.compare] if neighbour.compare else [])]
+
+
+def attend(core: Core) -> None:
+    """Give up what did not come, ask others for it, and go on with what has room."""
+    for neighbour in list(core.neighbours.values()):
+        if not neighbour.outbound:
+            continue
+        if neighbour.compare_at is not None and neighbour.compare_at <= core.now:
+            summary.begin(core, neighbour)
+        overdue = takewhile(lambda one: one[1][1] + patience_ms(core) <= core.now, list(neighbour.asked.items()))
+        lost = {record_id: scope for record_id, (scope, _) in overdue}
+        for record_id in lost:
+            del neighbour.asked[record_id]
+            neighbour.asking = False
+        _silent(core, neighbour)
+        advance(core, neighbour)
+        abandon(core, neighbour, lost.values())
+
+
+def _silent(core: Core, neighbour: Neighbour) -> None:
+    """Give up sessions that were not answered; those held back for what never arrived go on."""
+    for scope, talk in list(neighbour.sessions.items()):
+        if talk.since + patience_ms(core) <= core.now:
+            if talk.held:
+                neighbour.given = 0
+                talk.since = core.now
+            else:
+                del neighbour.sessions[scope]
+                neighbour.asking = False
+    if neighbour.compare is not None and neighbour.compare.since + patience_ms(core) <= core.now:
+        neighbour.compare, neighbour.states, neighbour.asking = None, {}, False
+
+
+def abandon(core: Core, neighbour: Neighbour, scopes: Iterable[str]) -> None:
+    """What one neighbour listed and did not send is looked for at the others."""
+    for scope in dict.fromkeys(scopes):
+        for other in core.neighbours.values():
+            if other.outbound and other is not neighbour:
+                begin(core, other, scope)
 
 
 def give(core: Core, neighbour: Neighbour, scope: str, ids: tuple[bytes, ...]) -> None:
     """Send what a neighbour asked for by id, as far as it is held and the scope is followed."""
     if scope in core.followed:
-        held = core.context(scope).log.records
+        held = core.ids(scope)
         core.out.append(SendRecords(neighbour.name, scope, tuple(one for one in ids if one in held)))
+        if scope in core.shelves:
+            core.shelves[scope].ask(ids)
+
+
+def serve(core: Core, neighbour: Neighbour, fetch: Fetch) -> None:
+    """Send what a neighbour fetches by ranges, as far as one message may ask for (GOS-43)."""
+    items = core.items(fetch.scope)
+    if fetch.scope not in core.followed or items is None:
+        return
+    found, left = list[bytes](), FETCH_SCAN_MAX
+    for lower, upper, marks in fetch.ranges:
+        wanted = {marks[at : at + MARK_BYTES] for at in range(0, len(marks), MARK_BYTES)}
+        end = upper.ljust(KEY_BYTES, b"\0")
+        for key in islice(items.above(lower.ljust(KEY_BYTES, b"\0")), left):
+            if key >= end:
+                break
+            left -= 1
+            if not wanted or key[CREATED_BYTES : CREATED_BYTES + MARK_BYTES] in wanted:
+                found.append(key[CREATED_BYTES:])
+    _send(core, neighbour, fetch.scope, found[:FETCH_RECORDS_MAX])
+
+
+def _send(core: Core, neighbour: Neighbour, scope: str, ids: Sequence[bytes]) -> None:
+    for at in range(0, len(ids), _CHUNK_IDS):
+        core.out.append(SendRecords(neighbour.name, scope, tuple(ids[at : at + _CHUNK_IDS])))
 
 
 def want(core: Core, context: Context, ids: list[bytes]) -> None:
@@ -75,7 +268,7 @@ def want(core: Core, context: Context, ids: list[bytes]) -> None:
         return
     context.wanted.update(dict.fromkeys(due, core.now))
     for neighbour in core.neighbours.values():
-        if neighbour.outbound or context.scope in neighbour.scopes:
+        if (neighbour.outbound and neighbour.may_hear(context.scope)) or context.scope in neighbour.scopes:
             for at in range(0, len(due), _CHUNK_IDS):
                 core.send(neighbour.name, Want(context.scope, tuple(due[at : at + _CHUNK_IDS])))
     context.wake_at(core.now + core.settings.sync_ms)

@@ -108,11 +108,14 @@ def refresh(core: Core) -> None:
             core.out.append(Drop(neighbour.name, "REL-4"))
     for scope in [one for one in core.followed if f"scope/{one}" not in core.facts]:
         if core.rules.on_scope("block", scope, core.now):
-            core.followed.pop(scope, None)
+            for of in (core.followed, core.carried, core.shelves, core.states, core.unread):
+                of.pop(scope, None)
 
 
 def _silence(core: Core) -> None:
     """Let go of what blocked personas said: own scopes at once, carried ones when they are read again."""
+    core.shelves.clear()
+    core.states.clear()
     for scope, context in list(core.contexts.items()):
         if f"scope/{scope}" not in core.facts:
             del core.contexts[scope]
