@@ -15,6 +15,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from node import keystore
@@ -87,7 +88,9 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         facts = await store.facts()
         core = engine(config, secrets, facts)
         economy = Economy(config.mesh.quiet_hours, config.mesh.day_mib, facts.get(USAGE, b""))
-        daemon = Daemon(core, store, config.network.id, lambda tell: _mesh(config, secrets, tell), economy=economy)
+        room = config.store.max_mib << 20
+        make_mesh = partial(_mesh, config, secrets)
+        daemon = Daemon(core, store, config.network.id, make_mesh, economy=economy, bytes_max=room)
         parts.push_async_callback(daemon.stop)
         try:
             await daemon.start()
