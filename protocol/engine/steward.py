@@ -286,7 +286,7 @@ def policy(core: Core, command: ask.AskPolicy) -> dict[str, Any]:
         raise CommandError("REL-7", "persona: must be a did:key, or a key of 32 bytes")
     held = core.peek(_trust(key)).slot("policy.1", key, _POLICY)
     if not held and key != core.me.key and f"scope/{_trust(key)}" not in core.facts:
-        core.follow(_trust(key), lasting=False)  # ask for it; it is here when it is asked for again
+        core.follow(_trust(key))  # ask for it; it is here when it is asked for again
     found: dict[str, Any] = {"persona": key, "published": 0, "policy": {}}
     if held:
         body = held[0].body
