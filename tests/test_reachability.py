@@ -10,13 +10,14 @@ import pytest
 
 from node import reachability
 from node.cli.mesh import mesh_text, peers_text
+from node.cli.shell import USAGE
 from node.invitation import RELAYS_MAX
 from node.mesh import Measured, Traffic
 from node.present import brief, size
 from node.reachability import Surroundings
 from protocol import commands as c
 from tests import fakes_node
-from tests.test_cli import USAGE, Rig, rig  # noqa: F401  a fixture
+from tests.test_cli import Rig, rig  # noqa: F401  a fixture
 
 ME = "12D3KooWme"
 HERE = "/ip4/203.0.113.5/tcp/4001"
