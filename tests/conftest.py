@@ -44,6 +44,15 @@ def postgres() -> Iterator[Postgres]:
         yield running
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A store of each kind: the same tests for both."""
+    if request.param == "sqlite":
+        return tmp_path / "log.sqlite"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
+
+
 def _stage(item: pytest.Item) -> str:
     return next((name for name in reversed(STAGES) if item.get_closest_marker(name)), "unit")
 

@@ -1,7 +1,7 @@
 """Several processes on one PostgreSQL: nothing missed, nothing acknowledged lost, each failure in one sentence."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -84,11 +84,14 @@ class SlowServer(postgres.Server):
         super().__init__(url, node)
         self.moving, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def moved(self, connection: Any, last: int) -> None:
-        """As in Server, but the transaction stays open for a while."""
-        await super().moved(connection, last)
-        self.moving.set()
-        await self.go_on.wait()
+    async def run(self, durable: bool, work: Callable[[Any], Any]) -> Any:
+        """As in Server, but the transaction of an append stays open for a while."""
+        async with self.writing(durable) as connection:
+            result = await connection.run_sync(work)
+            if isinstance(result, tuple):
+                self.moving.set()
+                await self.go_on.wait()
+        return result
 
 
 def test_a_slow_commit_never_leaves_a_gap_that_is_filled_later(url: str) -> None:

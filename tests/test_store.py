@@ -23,7 +23,6 @@ from protocol.encoding import digest_of
 from protocol.outline import outline, slot_hash
 from protocol.record import Record, Slot
 from tests.fakes_disk import no_file_grows_beyond
-from tests.postgres import Postgres
 from tests.writer import AUTHOR, NETWORK, SCOPE, numbered
 
 T = TypeVar("T")
@@ -46,16 +45,6 @@ def using(place: Path | str, body: Callable[[Store], Awaitable[T]], network: byt
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "log.sqlite"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Path | str:
-    """A store of each kind: the same tests for both."""
-    if request.param == "sqlite":
-        found: Path = request.getfixturevalue("path")
-        return found
-    server: Postgres = request.getfixturevalue("postgres")
-    return server.database()
 
 
 def test_positions_rise_and_everything_reads_back(place: Path | str) -> None:
