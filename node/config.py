@@ -224,7 +224,7 @@ SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "store.url": (_database, ""),
     "store.max_mib": (_integer(0, 1 << 30), 0),
     "relay.open": (_boolean, True),
-    "relay.mail_records": (_integer(1, 100_000), MAIL_RECORDS_MAX),
+    "relay.mail_records": (_integer(1, 10_000), MAIL_RECORDS_MAX),
     "relay.mail_kib": (_integer(4, 1 << 20), MAIL_BYTES_MAX >> 10),
 }
 

@@ -142,6 +142,11 @@ class Log:
         """Whether more than half of the room for strangers is used."""
         return crowded(self._bound, len(self._authors), self._weight)
 
+    @property
+    def weight(self) -> int:
+        """Bytes of all its records."""
+        return self._weight
+
     def knows(self, author: bytes) -> bool:
         """Whether an author has said anything here."""
         return author in self._authors

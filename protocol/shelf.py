@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from protocol.bounds import SMALL_BYTES, bound_of, check_room
+from protocol.bounds import SMALL_BYTES, bound_of, check_room, crowded
 from protocol.errors import Ignore
 from protocol.index import CREATED_BYTES, Index, item_key
 from protocol.kinds import KINDS
@@ -68,6 +68,20 @@ class Shelf:
         if self._ids is None:
             self._ids = Rows(_SHORT, len, (row[_ID] for said in self._said.values() for row in _rows(said)))
         return self._ids.first(record_id[:_SHORT]) == record_id[:_SHORT]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more than half of the room is used (GOS-49)."""
+        return crowded(self._bound, len(self._said), self._bytes)
+
+    def knows(self, author: bytes) -> bool:
+        """Whether an author has said anything here."""
+        return author[:_SHORT] in self._said
+
+    @property
+    def weight(self) -> int:
+        """Bytes of all its records."""
+        return self._bytes
 
     def holds(self, one: Outline) -> bool:
         """Whether this very record is held."""

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from protocol.charter import is_charter
-from protocol.engine import spread, steward
+from protocol.engine import post, room, spread, steward
 from protocol.errors import Ignore
 from protocol.events import Store
 from protocol.gossip import Want
 from protocol.outline import Outline, outline
-from protocol.params import SHELVED_ITEMS_MAX, SHELVES_MAX
+from protocol.params import CONTEXTS_MAX, SHELVED_ITEMS_MAX, SHELVES_MAX
 from protocol.record import Record
 from protocol.shelf import Shelf
 
@@ -73,8 +73,13 @@ def admit(core: Core, record: Record, peer: str) -> bool:
             neighbour.wait(record)
             core.send(peer, Want(record.scope, tuple(lacking)))
         return False
+    if record.scope.startswith("mail/"):
+        post.check(core, len(shelf), shelf.weight, record, peer)
+    room.check_newcomer(shelf, one.author, core.neighbours.get(peer))
     if not shelf.add(one, core.awaited(record)):
         return False
+    if record.scope not in core.followed:
+        core.follow(record.scope, lasting=False)
     core.states.pop(record.scope, None)
     core.crowded = core.crowded or len(shelf) % _LOOK == 0
     core.out.append(Store(record, False))
@@ -83,9 +88,12 @@ def admit(core: Core, record: Record, peer: str) -> bool:
 
 
 def surplus(core: Core) -> tuple[str, ...]:
-    """Shelves to drop, those used longest ago first, so that no more than so many, and so many items, are in memory."""
+    """What to drop from memory, used longest ago first: shelves, so many and with so many items, and idle contexts."""
+    spare = len(core.contexts) - CONTEXTS_MAX
+    known = core.contexts if spare > 0 else ()
+    idle = [one for one in known if f"scope/{one}" not in core.facts and one not in core.dirty]
     if not core.crowded:
-        return ()
+        return tuple(idle[:spare])
     core.crowded = False
     sizes = {scope: len(shelf) for scope, shelf in core.shelves.items()}
     count, items, gone = len(sizes), sum(sizes.values()), list[str]()
@@ -94,7 +102,7 @@ def surplus(core: Core) -> tuple[str, ...]:
             break
         count, items = count - 1, items - size
         gone.append(scope)
-    return tuple(gone)
+    return (*gone, *idle[: max(0, spare)])
 
 
 def adopt(core: Core, scope: str) -> None:

@@ -138,7 +138,7 @@ class Core:
         self.followed[scope] = None
         if lasting:
             self.keep(f"scope/{scope}", b"1")
-        if lasting or scope.startswith("mail/"):
+        if lasting:
             self.context(scope)
             self.dirty[scope] = None
         else:
@@ -193,7 +193,8 @@ class Core:
     def _admit(self, record: Record, peer: str) -> bool:
         """Whether a record was taken; False when it was held already, or waits."""
         self._check_open(record, peer)
-        if record.scope in self.carried and not carry.concerns(self, record):
+        for_others = record.scope in self.carried or record.scope not in self.followed  # the latter: mail (REL-16)
+        if for_others and not carry.concerns(self, record):
             return carry.admit(self, record, peer)
         context = self.context(record.scope)
         if record.id in context.log.records:
@@ -210,7 +211,8 @@ class Core:
             neighbour.wait(record, early=True)
             return False
         self._check_place(context, record, peer)
-        room.check_newcomer(self, context, record, neighbour)
+        if context.log.crowded and not room.standing(self, context, record):
+            room.check_newcomer(context.log, record.author, neighbour)
         self._take(context, record, False, peer)
         return True
 
@@ -276,7 +278,7 @@ class Core:
             case "board":
                 self._check_intents(context, record)
             case "mail":
-                post.check(self, context, record, peer)
+                post.check(self, len(context.log.records), context.log.weight, record, peer)
             case "coop" if not has_say(context, record, self.settings):
                 raise Ignore("FRM-24", f"{record.kind}: its author has no say in this co-op, or not yet")
             case "deal" if record.kind == "rfq.1":

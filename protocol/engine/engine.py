@@ -182,7 +182,7 @@ class Engine:
     def carries(self, scope: str) -> bool:
         """Whether outlines are enough to `load` this scope: others follow it through this node, it takes no part."""
         relays_it = self._core.settings.role == "relay" and scope not in self._core.followed
-        return scope in self._core.carried or (relays_it and not scope.startswith("mail/"))
+        return scope in self._core.carried or relays_it
 
     def load(self, scope: str, rows: Iterable[Record | Outline]) -> None:
         """Fill a scope from the log: with whole records, unless it is only carried."""

@@ -52,12 +52,13 @@ def carried(core: Core, scope: str) -> bool:
     return core.settings.role == "relay" and is_mail_scope(scope)
 
 
-def check(core: Core, context: Context, record: Record, peer: str) -> None:
-    """Raises Ignore REL-10, REL-14 or REL-15 for a letter that is not kept here, or not now."""
+def check(core: Core, letters: int, weight: int, record: Record, peer: str) -> None:
+    """Raises Ignore REL-10, REL-14 or REL-15 for a letter that is not kept here, or not now.
+
+    `letters` and `weight`, in bytes: what its prefix holds already.
+    """
     check_letter(record)
-    letters = context.log.records
-    weight = sum(len(one.raw) for one in letters.values())
-    if len(letters) >= core.settings.mail_records or weight + len(record.raw) > core.settings.mail_bytes:
+    if letters >= core.settings.mail_records or weight + len(record.raw) > core.settings.mail_bytes:
         raise Ignore("REL-14", f"mail: {record.scope} is full; letters that expire make room")
     neighbour = core.neighbours.get(peer)
     if neighbour is not None and not neighbour.outbound:
@@ -66,8 +67,6 @@ def check(core: Core, context: Context, record: Record, peer: str) -> None:
         if before >= MAIL_MINUTE_MAX:
             raise Ignore("REL-15", f"mail: more than {MAIL_MINUTE_MAX} letters a minute over one link; send it later")
         neighbour.letters = minute, before + 1
-    if record.scope not in core.followed:
-        core.follow(record.scope, lasting=False)
 
 
 # What a recipient finds

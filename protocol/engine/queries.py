@@ -68,20 +68,21 @@ def peers(core: Core) -> dict[str, Any]:
 def numbers(core: Core) -> dict[str, int]:
     """How much of everything is in memory, and names of nobody (REL-20)."""
     links = core.neighbours.values()
-    letters = [core.contexts[scope] for scope in core.followed if scope.startswith("mail/") and scope in core.contexts]
+    prefixes = [core.items(scope) for scope in core.followed if scope.startswith("mail/")]
+    letters = [len(one) for one in prefixes if one is not None]
     return {
         "peers_in": sum(1 for one in links if not one.outbound),
         "peers_out": sum(1 for one in links if one.outbound),
         "scopes": len(core.followed),
         "scopes_own": sum(1 for name in core.facts if name.startswith("scope/")),
-        "contexts": len(core.contexts),
+        "contexts": len(core.contexts) + len(core.shelves),
         "sessions": sum(len(one.sessions) for one in links),
         "waiting": sum(len(one.pending) for one in links),
         "rules_own": len(core.rules.own),
         "rules_followed": len(core.rules.followed),
         "mail_prefixes": len(letters),
-        "mail_records": sum(len(one.log.records) for one in letters),
-        "mail_fullest": max((len(one.log.records) for one in letters), default=0),
+        "mail_records": sum(letters),
+        "mail_fullest": max(letters, default=0),
         "mail_records_max": core.settings.mail_records,
     }
 
