@@ -112,6 +112,9 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
 
 
 def is_early(context: Context, record: Record, settings: Settings) -> bool:
-    """Whether a member's record waits for the roster, so that who holds it never depends on the order of arrival."""
+    """Whether a member's record waits for the roster, or an event for the agreement, so that who holds it never depends
+    on the order of arrival."""
+    if record.kind == "event.1" and (deal := context.deal(settings)) is not None:
+        return deal.agreement is None
     coop = context.coop(settings) if record.kind in _MEMBER_KINDS and context.family == "coop" else None
     return coop is not None and not coop.roster

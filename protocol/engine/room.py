@@ -12,8 +12,10 @@ from protocol.engine.context import Context
 from protocol.errors import Ignore
 from protocol.gossip import Neighbour
 from protocol.kinds import KINDS
+from protocol.log import Log
 from protocol.params import NEWCOMERS_MAX
 from protocol.record import Record
+from protocol.shelf import Shelf
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
@@ -32,11 +34,9 @@ def standing(core: Core, context: Context, record: Record) -> bool:
     return False
 
 
-def check_newcomer(core: Core, context: Context, record: Record, neighbour: Neighbour | None) -> None:
+def check_newcomer(held: Log | Shelf, author: bytes, neighbour: Neighbour | None) -> None:
     """Strangers share one small lane per link that they dialled, once the scope is crowded; raises Ignore GOS-50."""
-    if neighbour is None or neighbour.outbound or not context.log.crowded or context.log.knows(record.author):
-        return
-    if standing(core, context, record):
+    if neighbour is None or neighbour.outbound or not held.crowded or held.knows(author):
         return
     if neighbour.newcomers >= NEWCOMERS_MAX:
         raise Ignore("GOS-50", f"author: the scope is crowded, and {NEWCOMERS_MAX} strangers came by this link already")
