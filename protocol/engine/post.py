@@ -238,6 +238,7 @@ def came_back(core: Core, record: Record, peer: str) -> bool:
     scope, expires, held = decode(kept)
     held = sorted({*held, peer})
     core.keep(name, b"" if len(held) >= MAIL_RELAYS else encode([scope, expires, held]))
+    core.notify("mail", letter=record.id, relays=len(held))
     return True
 
 
