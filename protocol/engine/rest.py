@@ -73,4 +73,4 @@ def _own_questions(core: Core) -> Iterator[tuple[int, str]]:
         if view is not None and coop is not None and concerns_me(core, coop):
             for question in view.open:
                 if question.closes >= oldest:
-                    yield question.closes, f"{question.name} of {coop.charter.body['purpose']}"
+                    yield question.closes, f"{question.name.partition('/')[0]} of {coop.charter.body['purpose']}"
