@@ -18,6 +18,7 @@ from protocol.params import (
     ACTIVE_MAX,
     ACTIVE_OURS_LEAST,
     ATTACH_MS,
+    LEARN_MS,
     PASSIVE_MAX,
     PASSIVE_PER_PREFIX_MAX,
     PASSIVE_PER_SOURCE_MAX,
@@ -25,6 +26,7 @@ from protocol.params import (
     SHUFFLE_LEAST_MS,
     SHUFFLE_MS,
     STIR_SHUFFLES,
+    STIRS_AFTER_LOSS,
     WALK_HOPS_MAX,
     WALK_HOPS_PASSIVE,
     WALKS_PER_PEER_MAX,
@@ -81,6 +83,7 @@ class Overlay:
         self._waiting: dict[str, int] = {}  # peer -> when the request to take us has failed
         self._passive: dict[str, _Known] = {}
         self._stirring = ""  # whom this node joins though it lacks nobody
+        self._restless = STIRS_AFTER_LOSS + 1  # shuffles until it is calm
         self._shuffle_at = self._look_at = 0
         for address in known:
             self.learn(address)
@@ -94,6 +97,12 @@ class Overlay:
     def passive(self) -> tuple[str, ...]:
         """The addresses in the passive view, longest known first."""
         return tuple(one.address for one in self._passive.values())
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every address in either view."""
+        near = (self._links[one].address for one in self._active)
+        return (*(one for one in near if one), *self.passive)
 
     @property
     def deadline(self) -> int | None:
@@ -145,7 +154,7 @@ class Overlay:
         if link is None:
             return []
         if link.active:
-            self._look_at = now
+            self._look_at, self._restless = now, STIRS_AFTER_LOSS + 1
         return [Hangup(peer)] if link.ours else []
 
     def heard(self, peer: str, message: Greeting, now: int) -> list[Step]:
@@ -184,7 +193,8 @@ class Overlay:
         for peer in [one for one, when in self._waiting.items() if when <= now]:
             steps += self._detached(peer, self._links[peer], now)
         if self._shuffle_at <= now:
-            self._shuffle_at = now + SHUFFLE_MS + self._rng.randrange(SHUFFLE_MS // 4)
+            every_ms = SHUFFLE_MS if self._member else LEARN_MS
+            self._shuffle_at = now + every_ms + self._rng.randrange(every_ms // 4)
             for link in self._links.values():
                 link.walks = 0
             steps += self._shuffle(now)
@@ -206,7 +216,10 @@ class Overlay:
         return max(ACTIVE_LEAST - len(self._active), ACTIVE_OURS_LEAST - ours) - under_way
 
     def _stirs(self) -> bool:
-        return self._member and bool(self._passive) and self._rng.randrange(STIR_SHUFFLES) == 0
+        if not self._member or not self._passive:
+            return False
+        self._restless = max(0, self._restless - 1)
+        return self._restless > 0 or self._rng.randrange(STIR_SHUFFLES) == 0
 
     def _look(self, now: int) -> list[Step]:
         """Turn to relays of the passive view for the places that are free, or to stir the overlay (GOS-31)."""

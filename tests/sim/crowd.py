@@ -58,7 +58,7 @@ class Crowd:
         self._plan(member)
         return member
 
-    def gather(self, count: int, apart_ms: int = 5, settle_ms: int = 150_000) -> None:
+    def gather(self, count: int, apart_ms: int = 5, settle_ms: int = 200_000) -> None:
         """Relays n0…, each a little after the one before and told of one that was there, until all is calm."""
         names: list[str] = []
         for number in range(count):
@@ -126,7 +126,7 @@ class Crowd:
         if outbound and not other.overlay.dials(member.name):
             self._link(other, member.name, False)
         member.links[peer] = None
-        member.tree.enter(SCOPE, peer)
+        member.tree.enter(SCOPE, peer, spare=bool(member.tree.peers(SCOPE)[0]))
         self._do(member, member.overlay.linked(peer, address(peer), bool(outbound), self.now))
 
     def _tick(self, member: Member, _: str, when: object) -> None:
@@ -198,7 +198,8 @@ class Crowd:
         heapq.heappush(self._heap, (at, self._order, act, member, peer, what))
 
     def _plan(self, member: Member) -> None:
-        times = [one for one in (member.tree.deadline, member.overlay.deadline) if one is not None]
+        overlay = member.overlay.deadline if self.repairing else None
+        times = [one for one in (member.tree.deadline, overlay) if one is not None]
         if times and (at := max(self.now + 1, min(times))) < member.tick:
             member.tick = at
             self._order += 1

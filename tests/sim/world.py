@@ -87,6 +87,7 @@ class Node:
     facts: dict[str, bytes] = field(default_factory=dict)
     engine: Engine | None = None
     dials: list[str] = field(default_factory=list)
+    addresses: tuple[str, ...] = ()
     dialled: dict[str, None] = field(default_factory=dict)  # by effect Dial, which ends with the node's life
     skew_ms: int = 0
     notices: list[Notify] = field(default_factory=list)
@@ -137,8 +138,12 @@ class World:
         skew_ms: int = 0,
         relays: Iterable[str] = (),
         delay_ms: int = 0,
+        announces: bool = False,
     ) -> Node:
-        """A new node that keeps links to `dials`, and chooses by itself among `relays`."""
+        """A new node that keeps links to `dials`, and chooses by itself among `relays`.
+
+        `announces`: says where anybody may dial it; a relay that does takes part in the overlay.
+        """
         persona = Persona.from_seed(self.rng.randbytes(32))
         settings = Settings(
             NETWORK,
@@ -154,6 +159,7 @@ class World:
         )
         skew_ms = skew_ms or self.faults.skew_ms.get(name, 0)
         node = self.nodes[name] = Node(name, settings, persona, dials=list(dials), skew_ms=skew_ms)
+        node.addresses = (f"/dns4/{name}.example/tcp/4001/p2p/{name}",) if announces else ()
         self.start(name)
         return node
 
@@ -201,11 +207,11 @@ class World:
         """Connect two nodes that are up."""
         if self.nodes[dialler].engine is None or self.nodes.get(listener) is None:
             return
-        if self.nodes[listener].engine is None or (dialler, listener) in self.links:
+        if self.nodes[listener].engine is None or self._linked(dialler, listener):
             return
         self.links[(dialler, listener)] = None
-        self.handle(listener, PeerConnected(dialler, False))
-        self.handle(dialler, PeerConnected(listener, True))
+        self.handle(listener, PeerConnected(dialler, False, self.nodes[dialler].addresses))
+        self.handle(dialler, PeerConnected(listener, True, self.nodes[listener].addresses))
 
     def unlink(self, dialler: str, listener: str) -> None:
         """Break a link."""
@@ -213,6 +219,10 @@ class World:
             del self.links[(dialler, listener)]
             self.handle(dialler, PeerDisconnected(listener))
             self.handle(listener, PeerDisconnected(dialler))
+
+    def _part(self, name: str, peer: str) -> None:
+        self.unlink(name, peer)
+        self.unlink(peer, name)
 
     def at(self, when: int, action: Callable[[], None]) -> None:
         """Do something at a time to come."""
@@ -395,7 +405,7 @@ class World:
                 self.at(self.now + self.rng.randint(*self.faults.latency_ms), partial(self._redial, node.name))
             case Hangup(peer):
                 node.dialled.pop(peer, None)
-                self.at(self.now, partial(self.unlink, node.name, peer))
+                self.at(self.now, partial(self._part, node.name, peer))
             case Notify():
                 node.notices.append(effect)
             case Compute(job, name, arguments):
