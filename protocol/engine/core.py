@@ -15,6 +15,7 @@ from protocol.broadcast import Broadcast
 from protocol.deal import find_request, read_mandate
 from protocol.encoding import encode
 from protocol.engine import carry, departure, links, post, reconcile, room, spread, steward
+from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
 from protocol.engine.relays import Relays
 from protocol.errors import CommandError, Ignore, Reject
@@ -58,6 +59,7 @@ class Core:
         self.overlay = Overlay(rng, settings.role == "relay")
         self.facts: dict[str, bytes] = {}
         self.dirty: dict[str, None] = {}
+        self.agenda = Agenda()  # of contexts in memory
         self.next_sync = 0
         self.relays = Relays()
         self.quiet_until, self.thrifty = 0, False  # what this node's person wants spared (GOS-66, GOS-67)

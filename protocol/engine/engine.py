@@ -202,6 +202,7 @@ class Engine:
         carry.forget(self._core, scope)
         self._core.contexts.pop(scope, None)
         self._core.dirty.pop(scope, None)
+        self._core.agenda.set(scope, None)
 
     def recall(self, facts: Mapping[str, bytes]) -> None:
         """Go back to the facts on disk: the Keeps of a batch that could not be committed never happened."""
@@ -229,10 +230,8 @@ class Engine:
         core = self._core
         if core.dirty or core.unread:
             return core.now
-        times = [one.wake for one in core.contexts.values() if one.wake is not None]
-        if core.neighbours:
-            times.append(core.next_sync)
-        others = [relays.deadline(core), reconcile.deadline(core), departure.deadline(core)]
+        times = [core.next_sync] if core.neighbours else []
+        others = [core.agenda.first, relays.deadline(core), reconcile.deadline(core), departure.deadline(core)]
         others += [core.broadcast.deadline, core.overlay.deadline]
         times += [one for one in others if one is not None]
         return min(times, default=None)
@@ -335,9 +334,7 @@ class Engine:
         if core.relays.wake <= core.now:
             core.relays.resting = rest.resting_until(core)
             relays.choose(core)
-        for context in core.contexts.values():
-            if context.wake is not None and context.wake <= core.now:
-                core.dirty[context.scope] = None
+        core.dirty.update(dict.fromkeys(core.agenda.take(core.now)))
         if core.neighbours and core.now >= core.next_sync:
             for neighbour in core.neighbours.values():
                 if neighbour.outbound:  # GOS-4
@@ -352,12 +349,13 @@ class Engine:
             scope = next(iter(core.dirty))
             del core.dirty[scope]
             resident = core.contexts.get(scope)
-            if resident is not None:
-                resident.wake = None
             if resident is None or scope not in core.followed:
+                core.agenda.set(scope, None)
                 continue
+            resident.wake = None
             resident.expire(core.now)
             core.states.pop(scope, None)
             attend = _ATTEND.get(resident.family)
             if attend is not None:
                 attend(core, resident)
+            core.agenda.set(scope, resident.wake)
