@@ -93,7 +93,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Whether this node carries for all (`open`) or by its list alone (REL-6); how many letters of a prefix (REL-14)."""
+    """Whether this node carries for all (`open`) or by its list alone (REL-6); the letters of a prefix (REL-14)."""
 
     open: bool
     mail_records: int

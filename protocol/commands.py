@@ -386,49 +386,12 @@ class AskNumbers:
     """-> counts of what the core holds in memory, names of nobody: peers, scopes, sessions, rules, mail."""
 
 
+# fmt: off
 Command = (
-    SetBoundaries
-    | SetPreference
-    | AddIntent
-    | WithdrawIntent
-    | Watch
-    | FoundCoop
-    | Invite
-    | JoinCoop
-    | Pledge
-    | Stand
-    | Vote
-    | OpenRfq
-    | SetPrices
-    | Commit
-    | Decline
-    | Report
-    | Attest
-    | SetRule
-    | LiftRule
-    | PublishPolicy
-    | FollowNotices
-    | UnfollowNotices
-    | MakeToken
-    | RevokeToken
-    | SendMail
-    | DropMail
-    | AddPeer
-    | ForgetPeer
-    | AskPeers
-    | AskMesh
-    | AskStatus
-    | AskNeeds
-    | AskBoard
-    | AskIntents
-    | AskCoops
-    | AskCoop
-    | AskDeals
-    | AskBundle
-    | AskStanding
-    | AskDigest
-    | AskRules
-    | AskPolicy
-    | AskMail
-    | AskNumbers
+    SetBoundaries | SetPreference | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
+    | Stand | Vote | OpenRfq | SetPrices | Commit | Decline | Report | Attest | SetRule | LiftRule | PublishPolicy
+    | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail | DropMail | AddPeer | ForgetPeer
+    | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops | AskCoop | AskDeals | AskBundle
+    | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
 )
+# fmt: on

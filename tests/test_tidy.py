@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # A file of protocol/ imports only files to its left.
 ORDER = (
     "params errors encoding identity schema kinds record outline template commands events rows index bounds log shelf"
-    " sync gossip broadcast overlay rules mail preference formation decision box charter election allocation negotiation"
-    " offer mandate award coop deal retention reputation accountability proof bundle engine"
+    " sync gossip broadcast overlay rules mail preference formation decision box charter election allocation"
+    " negotiation offer mandate award coop deal retention reputation accountability proof bundle engine"
 ).split()
 PURE = set(
     "__future__ base64 bisect collections copy dataclasses enum fractions functools hashlib heapq hmac ipaddress"
@@ -267,7 +267,8 @@ def test_every_import_is_a_declared_dependency() -> None:
     for name, text in ours.items():
         declared = runtime if name.startswith(("protocol/", "node/")) else testing
         for package in sorted({imported.partition(".")[0] for imported, _ in imports(ast.parse(text))} - known):
-            assert {dist.lower() for dist in distributions.get(package, [package])} & declared, f"{name}: {package}"
+            found = {dist.lower().replace("_", "-") for dist in distributions.get(package, [package])}
+            assert found & declared, f"{name}: {package}"
 
 
 def clauses(files: dict[str, str]) -> dict[str, str]:

@@ -47,7 +47,8 @@ def watched(home: Path, path: str) -> str:
     """What a monitoring system reads there with its own key."""
     run = json.loads((home / "node.json").read_text())
     key = (home / "metrics-token").read_text().strip()
-    request = urllib.request.Request(f"http://127.0.0.1:{run['port']}{path}", headers={"Authorization": f"Bearer {key}"})
+    url = f"http://127.0.0.1:{run['port']}{path}"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
     with urllib.request.urlopen(request, timeout=30) as response:
         text: str = response.read().decode()
         return text
