@@ -26,19 +26,19 @@ from node.upkeep import Upkeep
 from protocol import events as ev
 from protocol.commands import AddPeer, AskMesh, AskNumbers, AskPeers, AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
+from protocol.outline import Outline
 from protocol.record import Record
 
 LOCAL_MAX = 1000  # (g) commands that wait
 BATCH_RECORDS_MAX = 1000  # records after which a commit is due
 BATCH_S_MAX = 0.05  # (g) time after which it is
 TURN_S_MAX = 0.01  # (g) the longest the loop keeps the API and the mesh from theirs
-RESIDENT_MAX = 512  # (g) contexts in memory, beyond those that are not idle
 NEEDS_ROUNDS_MAX = 16  # (g) contexts that lead to contexts
 RETRY_MS = 5_000  # (g) between attempts to write on a disk that failed
 WAKE_MS_MAX = 30_000  # (g) clocks jump, machines sleep
 TICK_MS_MIN = 5  # (g) between two Ticks, whatever the engine wants
-INTERNAL, FULL = "INTERNAL", "STO-23"  # STO-11; nothing more is carried
-WAITING = "GOS-6"  # refs unknown yet: on no disk, so not acknowledged as taken
+# Verdicts: STO-11; nothing more is carried; refs are unknown, so it is on no disk and not acknowledged as taken.
+INTERNAL, FULL, WAITING = "INTERNAL", "STO-23", "GOS-6"
 OUR_FAULT = "an error of this program, not of yours; its log has the details"
 STOPPING = "the node is stopping; ask again when it runs"
 
@@ -52,11 +52,11 @@ class Engine(Protocol):
     def deadline(self) -> int | None: ...
     def scopes(self) -> tuple[str, ...]: ...
     def needs(self, event: ev.Event) -> tuple[str, ...]: ...
-    def load(self, scope: str, records: Iterable[Record]) -> None: ...
+    def load(self, scope: str, rows: Iterable[Record | Outline]) -> None: ...
     def forget(self, scope: str) -> None: ...
     def recall(self, facts: Mapping[str, bytes]) -> None: ...
     def resident(self) -> tuple[str, ...]: ...
-    def idle(self, scope: str) -> bool: ...
+    def surplus(self) -> tuple[str, ...]: ...
     def carries(self, scope: str) -> bool: ...
     def asked(self) -> tuple[str, ...]: ...
     def ended(self, now: int) -> tuple[str, ...]: ...
@@ -95,7 +95,7 @@ class Daemon:
     async def start(self) -> None:
         """Reads what the node takes part in, and starts the mesh. Raises StoreError, MeshError."""
         for scope in self._engine.scopes():
-            self._engine.load(scope, await self._store.by_scope(scope))
+            await self._load(scope)
         await self.mesh.start()
         self._tasks = [asyncio.create_task(one) for one in self._jobs()]
 
@@ -234,7 +234,8 @@ class Daemon:
                 turn = time.monotonic()
         if batch.items:
             await self._settle(batch)
-        self._forget_idle()
+        for scope in self._engine.surplus():
+            self._engine.forget(scope)
         for peer, size in self._inbox.let_go():
             await self.mesh.handled(peer, size)
 
@@ -272,7 +273,7 @@ class Daemon:
                 if not (scopes := self._engine.needs(event)):
                     break
                 for scope in scopes:
-                    self._engine.load(scope, await self._store.by_scope(scope))
+                    await self._load(scope)
             batch.add(self._engine.handle(event, self._time()))
             return ""
         except StoreError:
@@ -376,13 +377,11 @@ class Daemon:
 
     async def _reload(self, scope: str) -> None:
         self._engine.forget(scope)
-        self._engine.load(scope, await self._store.by_scope(scope))
+        await self._load(scope)
 
-    def _forget_idle(self) -> None:
-        resident = self._engine.resident()
-        for scope in resident[: max(0, len(resident) - RESIDENT_MAX)]:
-            if self._engine.idle(scope):
-                self._engine.forget(scope)
+    async def _load(self, scope: str) -> None:
+        store, carried = self._store, self._engine.carries(scope)
+        self._engine.load(scope, await (store.outlines(scope) if carried else store.by_scope(scope)))
 
     async def _watch(self) -> None:
         await self._economy.watch(self.mesh, self._store, self._time, self._put)

@@ -143,7 +143,9 @@ class Inbox:
                 if any(isinstance(one, ev.PeerConnected) for one in self._peers.clear(peer)):
                     return ""  # came and went unseen
                 item = ev.PeerDisconnected(peer)
-            case Acknowledged() | Overflow() | Restarted():
+            case Acknowledged(peer, _, codes):
+                item = ev.Delivered(peer, len(codes))
+            case Overflow() | Restarted():
                 return ""  # what did not arrive is found by reconciliation
         return "" if self._peers.put(event.peer, item, weight(event)) else event.peer
 
@@ -176,7 +178,7 @@ class Inbox:
         match item:
             case Received(_, _, raws):
                 self._peers.charge(peer, now_us - began_us + RECORD_US * len(raws), now_us, False)
-            case ev.RecordShared():
+            case ev.RecordShared() | ev.Delivered():
                 self._peers.charge(peer, now_us - began_us, now_us, False)
             case ev.MessageReceived(_, message):
                 self._handled[peer] += weight(Message(peer, message))

@@ -16,6 +16,7 @@ from protocol.encoding import digest_of
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
 from protocol.params import DAY_MS
+from protocol.outline import Outline
 from protocol.record import Record
 
 NETWORK = bytes(range(32))
@@ -43,6 +44,7 @@ class FakeEngine:
         self.facts: dict[str, bytes] = {}
         self.pending: dict[bytes, Record] = {}
         self.busy: set[str] = set()
+        self.contexts_max = 1000
         self.quiet = False  # no notices
 
     def needs(self, event: ev.Event) -> tuple[str, ...]:
@@ -57,9 +59,9 @@ class FakeEngine:
                 return ()
         return () if scope in self.contexts else (scope,)
 
-    def load(self, scope: str, records: Iterable[Record]) -> None:
+    def load(self, scope: str, rows: Iterable[Record | Outline]) -> None:
         assert scope not in self.contexts
-        self.contexts[scope] = {record.id: record for record in records}
+        self.contexts[scope] = {record.id: record for record in rows if isinstance(record, Record)}
 
     def scopes(self) -> tuple[str, ...]:
         return (SCOPE,)
@@ -82,8 +84,9 @@ class FakeEngine:
     def resident(self) -> tuple[str, ...]:
         return tuple(self.contexts)
 
-    def idle(self, scope: str) -> bool:
-        return scope not in self.busy
+    def surplus(self) -> tuple[str, ...]:
+        least = max(0, len(self.contexts) - self.contexts_max)
+        return tuple(scope for scope in list(self.contexts)[:least] if scope not in self.busy)
 
     def digest(self, scope: str) -> bytes:
         return digest_of("state", sorted(self.contexts[scope]))

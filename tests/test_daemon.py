@@ -413,11 +413,10 @@ def test_the_inbox_is_bounded_and_people_go_first(folder: Path) -> None:
     live(body())
 
 
-def test_idle_contexts_leave_memory_and_come_back(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon_module, "RESIDENT_MAX", 3)
-
+def test_idle_contexts_leave_memory_and_come_back(folder: Path) -> None:
     async def body() -> None:
         async with running(folder) as run:
+            run.engine.contexts_max = 3
             run.engine.busy.add("coop/s0")
             for number in range(8):
                 await run.wire.deliver(number, said(number, scope=f"coop/s{number}"))
