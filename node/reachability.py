@@ -139,6 +139,8 @@ def _second(told: Mapping[str, Any], dialled: int) -> str:
 
 
 def _freshness(told: Mapping[str, Any], linked: int) -> str:
+    if not told["relays"] and not linked:
+        return ""
     if not told["as_of"]:
         own = [one for one in told["relays"] if one["why"] != "learned"]
         wants = "a relay has" if len(own) < 2 and linked < 2 else "two relays have"

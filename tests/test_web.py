@@ -70,8 +70,11 @@ def test_the_page_begins_with_what_needs_you() -> None:
 
 def test_nobody_connected_says_what_to_do() -> None:
     node = FakeNode()
-    node.answers[c.AskStatus]["peers"] = []
-    assert "wltm up --relay" in shown(node)
+    node.answers[c.AskPeers]["peers"] = []
+    node.answers[c.AskMesh] |= {"says": "Offline: nobody is connected.", "fix": "wltm peers add ADDRESS"}
+    text = shown(node)
+    assert "Offline: nobody is connected." in text
+    assert "wltm peers add ADDRESS" in text
 
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>{{ 7919*7919 }}{% raw %}\u202e&amp;"

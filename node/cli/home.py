@@ -293,18 +293,19 @@ def status(options: Options) -> None:
     client = Client.of(options)
     found = client.get("/status")
     found["url"] = client.post("/links")["url"]
+    found["mesh"] = client.get("/mesh")
     options.out(found, lambda: _status_text(found))
 
 
 def _status_text(found: dict[str, Any]) -> str:
+    mesh = found["mesh"]
     lines = [
         f"{found['did']} ({found['role']})",
+        *filter(None, (f"{mesh['says']} {mesh['consequence']}", mesh["fix"], mesh["fresh_says"])),
         f"Peers: {len(found['peers'])}" + "".join(f"\n  {row['peer']}" for row in found["peers"]),
         *(f"Reached at {address}" for address in found["addresses"]),
         f"Page, opens once: {found['url']}",
     ]
-    if not found["peers"]:
-        lines.insert(2, "Nobody is connected: what you sign waits here. Give a relay with `wltm up --relay ADDR`.")
     if found["trouble"]:
         lines.insert(1, f"Trouble: {found['trouble']}")
     columns = {"scope": "scope", "records": "records"}

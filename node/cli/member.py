@@ -42,6 +42,9 @@ def needs(options: Options, kind: str | None, patience: int) -> None:
         options.say(f"Waiting until there is something to {kind} …")
         client.wait(lambda: any(need["kind"] == kind for need in client.get("/needs")), kind, patience)
     found = client.get("/needs")
+    mesh = client.get("/mesh")
+    if not mesh["fresh"]:
+        options.say(mesh["fresh_says"] or mesh["says"])
     options.out(found, lambda: needs_text(found))
 
 

@@ -43,6 +43,8 @@ _jinja.filters |= {
     "money": present.money,
     "words": present.words,
     "until": present.until,
+    "brief": present.brief,
+    "size": present.size,
     "span": present.span,
     "size": present.size,
     "did": lambda key: did(bytes.fromhex(key)),
@@ -103,6 +105,8 @@ async def view(reads: Reads) -> dict[str, Any]:
     places = list(dict.fromkeys([(row["category"], row["region"]) for row in intents] + followed))
     return {
         "status": status,
+        "mesh": await reads(c.AskMesh()),
+        "links": await reads(c.AskPeers()),
         "needs": [_need(need, now) for need in await reads(c.AskNeeds())],
         "coops": [_coop(await reads(c.AskCoop(bytes.fromhex(row["id"])))) for row in coops[:COOPS_MAX]],
         "coops_more": max(0, len(coops) - COOPS_MAX),
