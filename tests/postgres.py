@@ -47,12 +47,12 @@ class Postgres:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def init(self) -> None:
-        """Makes the data folder."""
+    def init(self, more: str) -> None:
+        """Makes the data folder; `more`: lines of postgresql.conf."""
         data = str(self.folder / "data")
         self._run("initdb", "-D", data, "-U", "wltm", "-E", "UTF8", "--locale=C", "--no-sync", "-A", "trust")
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
-            file.write(_CONFIG.format(folder=self.folder))
+            file.write(_CONFIG.format(folder=self.folder) + more)
         rules = self.folder / "data" / "pg_hba.conf"
         rules.write_text("local all guarded scram-sha-256\n" + rules.read_text())
 
@@ -80,7 +80,7 @@ class Postgres:
 
 
 @contextmanager
-def server() -> Iterator[Postgres | None]:
+def server(more: str = "") -> Iterator[Postgres | None]:
     """A server that runs until the block ends, as another user where we are root; None where there is no PostgreSQL."""
     found = programs()
     if found is None:
@@ -92,7 +92,7 @@ def server() -> Iterator[Postgres | None]:
         if os.getuid() == 0:
             os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
         running = Postgres(found, folder, user)
-        running.init()
+        running.init(more)
         running.start()
         try:
             yield running
