@@ -69,6 +69,7 @@ def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engi
         admits_all=config.relay.open,
         mail_records=config.relay.mail_records,
         mail_bytes=config.relay.mail_kib << 10,
+        stored_bytes=config.store.max_mib << 20,
     )
     return Engine(settings, secrets.personas, random.Random(os.urandom(16)), os.urandom, facts)
 

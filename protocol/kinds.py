@@ -45,7 +45,7 @@ REQUIREMENTS = array(
 )
 INTERESTS = ascending(one_of("employed", "family", "fee", "none", "owns", "other"), 6)
 REASONS = one_of("", "changed-mind", "excluded-supplier", "found-better", "other", "price", "terms", "timing")
-POLICY_LIMITS = ("author_records", "mail_bytes", "mail_ms", "mail_records", "scope_records", "stored_bytes")
+POLICY_LIMITS = tuple("author_bytes author_records mail_bytes mail_ms mail_records scope_bytes stored_bytes".split())
 NOTICE_REASONS = one_of("flood", "fraud", "harm", "illegal", "other", "privacy", "request", "spam")
 TIMES = fields(
     {name: integer(1, 10**11) for name in ("join_ms", "pledge_ms", "nominate_ms", "ballot_ms", "deal_ms")}

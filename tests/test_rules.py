@@ -50,6 +50,18 @@ def rule(subject: str, verb: str = "block", until: int = 0, source: bytes = b"")
     return Rule(verb, about, canonical(about, subject), "spam", until, source)
 
 
+def vectors() -> dict[str, Any]:
+    """vectors/rules.json: subjects and their one spelling, and the slots of notices about them."""
+    cases: list[dict[str, Any]] = []
+    for about, typed, spelt in GOOD:
+        output = {"subject": spelt} | ({"slot": notice_slot(about, spelt)} if about != "address" else {})
+        cases.append({"name": typed, "clause": "REL-2", "input": {"about": about, "subject": typed}, "output": output})
+    for about, typed in BAD:
+        about_it = {"about": about, "subject": typed}
+        cases.append({"name": f"no {about}: {typed[:40]}", "clause": "REL-2", "input": about_it, "reject": "REL-2"})
+    return {"name": "rules", "spec": "15-relay", "cases": cases}
+
+
 @pytest.mark.parametrize(("about", "typed", "spelt"), GOOD)
 def test_a_subject_has_one_spelling(about: str, typed: str, spelt: str) -> None:
     """REL-2"""

@@ -38,6 +38,7 @@ class Settings:
     admits_all: bool = True  # or a relay carries for those alone whom its rules allow (REL-6)
     mail_records: int = MAIL_RECORDS_MAX  # of one prefix (REL-14)
     mail_bytes: int = MAIL_BYTES_MAX
+    stored_bytes: int = 0  # that the disk may hold; 0: no bound is set
     relays: tuple[str, ...] = ()  # addresses that this node's person wrote down, the preferred first
     delay_ms: int = 0  # what a person signs leaves at random within so long (GOS-65)
 

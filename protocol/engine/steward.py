@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
+from protocol.bounds import bound_of
 from protocol.engine.context import Context
 from protocol.errors import CommandError, Ignore
 from protocol.events import Drop
 from protocol.gossip import Neighbour
 from protocol.identity import did
 from protocol.params import (
-    AUTHOR_RECORDS_MAX,
     FOLLOWING_MAX,
     MAIL_LIFE_MS,
     NOTICE_LIFE_MS,
@@ -233,13 +233,17 @@ def _say_latest(core: Core, kind: str, name: str, body: dict[str, Any], until: i
 
 
 def limits(core: Core) -> dict[str, int]:
-    """The bounds in force that matter to whoever uses this relay."""
-    return {
-        "author_records": AUTHOR_RECORDS_MAX,
+    """The bounds in force that matter to whoever uses this relay; of authors and scopes, those of boards."""
+    board, stored = bound_of("board/"), core.settings.stored_bytes
+    found = {
+        "author_bytes": board.author_bytes,
+        "author_records": board.author_records,
         "mail_bytes": core.settings.mail_bytes,
         "mail_ms": MAIL_LIFE_MS,
         "mail_records": core.settings.mail_records,
+        "scope_bytes": board.scope_bytes,
     }
+    return found | ({"stored_bytes": stored} if stored else {})
 
 
 def follow(core: Core, command: ask.FollowNotices) -> dict[str, Any]:
