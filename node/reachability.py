@@ -133,6 +133,9 @@ def _second(told: Mapping[str, Any], dialled: int) -> str:
     own = [one for one in told["relays"] if one["why"] != "learned"]
     if len(own) < 2 and (own or dialled < 2):
         return "One relay alone can hide things from you: add one of somebody else's: wltm peers add ADDRESS"
+    if dialled < 2:
+        silent = [_host(one) for one in own if one["state"] != "linked"]
+        return f"Only one relay is linked and could hide things from you; see why {silent[0]} does not answer."
     if told["operators"] < 2 and own:
         return "All your relays seem to be one operator's, who could hide things from you: add another's."
     return ""
@@ -143,8 +146,8 @@ def _freshness(told: Mapping[str, Any], linked: int) -> str:
         return ""
     if not told["as_of"]:
         own = [one for one in told["relays"] if one["why"] != "learned"]
-        wants = "a relay has" if len(own) < 2 and linked < 2 else "two relays have"
-        return f"Not fresh: not before {wants} been asked for everything."
+        asked = "a relay has" if len(own) < 2 and linked < 2 else "two relays have"
+        return f"Not fresh before {asked} told all: something may be missing here."
     at = moment(told["as_of"])
     if not told["fresh"]:
         return f"Not fresh: last asked at {at}."

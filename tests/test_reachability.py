@@ -97,6 +97,13 @@ CASES = {
         "One relay",
     ),
     "two relays": (told([link(ONE["peer"]), link(TWO["peer"])], [ONE, TWO]), around(), "through relay", "2 relays", ""),
+    "one of two": (
+        told([link(ONE["peer"])], [ONE, relay(2, "lost")]),
+        around(),
+        "through relay",
+        "198.51.1.1:4001.",
+        "why 198.51.2.1:4001 does not answer",
+    ),
     "two of one operator": (
         told([link(ONE["peer"]), link(TWO["peer"])], [ONE, TWO], operators=1),
         around(),
@@ -145,7 +152,7 @@ def test_connectedness_is_told_in_plain_words_with_one_fix(name: str) -> None:
     [
         ({}, "Fresh as of"),
         ({"fresh": False}, "Not fresh: last asked at"),
-        ({"as_of": 0, "fresh": False}, "not before two relays have been asked"),
+        ({"as_of": 0, "fresh": False}, "before two relays have told all"),
     ],
 )
 def test_what_is_known_is_called_fresh_or_not(more: dict[str, Any], says: str) -> None:
@@ -179,7 +186,8 @@ def test_tables_fit_a_terminal() -> None:
 
 def test_words_about_the_day(rig: Rig) -> None:  # noqa: F811
     """CLI-41, CFG-6"""
-    text = mesh_text(fakes_node.mesh())
+    text = mesh_text(fakes_node.mesh() | {"fix": "word " * 40})
+    assert all(len(one) <= 80 for one in text.splitlines())
     assert "Today 9.0 MB of 10 MB (90 %). Beyond it" in text
     quiet = {"today": 5, "cap": 0, "says": "", "quiet": ["23:00-07:00"], "until": 1, "wakes": [[0, "ballots of tea"]]}
     text = mesh_text(fakes_node.mesh() | {"economy": quiet, "restarts": 2, "trouble": "Full."})

@@ -6,6 +6,7 @@ Decides lines only; --json shows everything. Spec: 13-node, CLI-40 to CLI-42.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import click
@@ -14,6 +15,7 @@ from node.cli.client import Client
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.present import brief, line, moment, size, span
 
+COLUMNS = 80
 _COLUMNS = {
     "name": "peer",
     "why": "why",
@@ -123,7 +125,7 @@ def mesh_text(found: dict[str, Any]) -> str:
     """How others reach this node, the consequence, one fix; freshness; what it came to."""
     lines = [found["says"], found["consequence"]]
     lines += [f"Better: {found['fix']}"] if found["fix"] else []
-    lines += ["", found["fresh_says"]]
+    lines += ["", found["fresh_says"]] if found["fresh_says"] else [""]
     lines += [f"Trouble: {found['trouble']}"] if found["trouble"] else []
     lines += [
         f"Connected to {found['linked']}, {found['dialled']} of them dialled; since the mesh started"
@@ -133,7 +135,7 @@ def mesh_text(found: dict[str, Any]) -> str:
     lines += _economy(found["economy"])
     lines += [f"This node is {found['peer_id']}"]
     lines += [f"  listens at {address}" for address in found["listens"]]
-    return "\n".join(lines)
+    return "\n".join(fill(one, COLUMNS, break_long_words=False, break_on_hyphens=False) for one in lines)
 
 
 def _economy(told: dict[str, Any]) -> list[str]:
