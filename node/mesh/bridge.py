@@ -225,6 +225,7 @@ _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 _ELEMENTS = {"tuple[str, ...]": str, "tuple[bytes, ...]": bytes, "tuple[int, ...]": int}
 _SCALARS = {"str": str, "bytes": bytes, "int": int, "bool": bool}
 _SHAPES = {kind: tuple(str(part.type) for part in fields(kind)) for kind in _KINDS}
+_NAMES = {kind: tuple(part.name for part in fields(kind)) for kind in _KINDS}
 
 
 def weight(event: MeshEvent) -> int:
@@ -239,8 +240,8 @@ def weight(event: MeshEvent) -> int:
 
 def encode_item(item: Item) -> bytes:
     """`item` with its length in front."""
-    values = [getattr(item, part.name) for part in fields(item)]
-    body: bytes = msgpack.packb([_NUMBERS[type(item)], *values], use_bin_type=True)
+    kind = type(item)
+    body: bytes = msgpack.packb([_NUMBERS[kind], *[getattr(item, name) for name in _NAMES[kind]]], use_bin_type=True)
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
 
 

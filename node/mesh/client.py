@@ -12,7 +12,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import IO
@@ -29,6 +29,7 @@ from node.mesh.bridge import (
     Failed,
     Forget,
     Handled,
+    Item,
     Limits,
     Measure,
     Measured,
@@ -42,7 +43,7 @@ from node.mesh.bridge import (
     parse_item,
 )
 from node.mesh.reach import near, refused
-from node.mesh.wire import FRAME_BYTES_MAX, LENGTH_BYTES, MESSAGE_BYTES_MAX, parse_address
+from node.mesh.wire import FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Splitter, parse_address
 from protocol.errors import Reject
 
 _START_S_MAX = 60.0  # (g) on a machine where dozens start at once
@@ -52,6 +53,8 @@ _RESTART_S_FIRST, _RESTART_S_MAX = 0.1, 30.0  # (g)
 _SETTLED_S = 10.0  # (g) a child that lived so long may be restarted at once again
 _MEMORY_CHECK_S = 5.0
 _PUBLISH_RECORDS_MAX = 1000
+_READ_BYTES = 1 << 18
+_UNWRITTEN_BYTES_MAX = 1 << 16  # beyond which a command waits until the process reads on
 _ADDRESSES_MAX = 1024  # (g)
 _LEARNED_MAX = 64  # (g)
 _LOG = logging.getLogger("wltm.mesh.client")
@@ -88,13 +91,14 @@ class MeshClient:
         self._connected: dict[str, None] = {}
         self._child: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._unwritten = bytearray()  # commands of this turn of the loop, which travel together
         self._supervisor: asyncio.Task[None] | None = None
         self._measured: asyncio.Future[Measured] | None = None
 
     async def start(self) -> None:
         """Start the process and wait until it listens. Raises MeshError."""
-        reader = await self._spawn()
-        self._supervisor = asyncio.create_task(self._supervise(reader), name="mesh")
+        items = await self._spawn()
+        self._supervisor = asyncio.create_task(self._supervise(items), name="mesh")
 
     async def publish(self, peers: Sequence[str], raws: Sequence[bytes]) -> None:
         """Queue whole records to each of these peers; to a peer that is not connected, nothing is sent."""
@@ -177,7 +181,7 @@ class MeshClient:
             self._supervisor = None
         await self._reap(_STOP_S_MAX)
 
-    async def _spawn(self) -> asyncio.StreamReader:
+    async def _spawn(self) -> AsyncIterator[Item]:
         ours, theirs = socket.socketpair()
         try:
             with self._log_file() as log:
@@ -200,8 +204,9 @@ class MeshClient:
         try:
             start = Start(config.network, config.key_seed, self._listen, os.getpid(), limits, config.announce)
             await self._command(start)
-            first = parse_item(await asyncio.wait_for(_body(reader), _START_S_MAX))
-        except (TimeoutError, asyncio.IncompleteReadError, OSError):
+            items = _items(reader)
+            first = await asyncio.wait_for(anext(items), _START_S_MAX)
+        except (TimeoutError, StopAsyncIteration, OSError):
             first = Failed("it ended before it was ready; its log says why")
         if not isinstance(first, Ready):
             await self._reap(0)
@@ -211,16 +216,16 @@ class MeshClient:
         self._listen = tuple(address.partition("/p2p/")[0] for address in first.addresses)  # the same ports again
         for address in self._dialled:
             await self._command(self._dial(address))
-        return reader
+        return items
 
-    async def _supervise(self, reader: asyncio.StreamReader) -> None:
+    async def _supervise(self, items: AsyncIterator[Item]) -> None:
         wait_s = _RESTART_S_FIRST
         clock = asyncio.get_running_loop().time
         while True:
             began = clock()
             watch = asyncio.create_task(self._watch_memory(), name="mesh memory")
             try:
-                await self._pump(reader)
+                await self._pump(items)
             finally:
                 watch.cancel()
             await self._reap(0)
@@ -228,12 +233,12 @@ class MeshClient:
                 await self._tell(Disconnected(peer, "the mesh process ended"))
             if clock() - began > _SETTLED_S:
                 wait_s = _RESTART_S_FIRST
-            reader = await self._respawn(wait_s)
+            items = await self._respawn(wait_s)
             wait_s = min(2 * wait_s, _RESTART_S_MAX)
             self.restarts += 1
             await self._tell(Restarted())
 
-    async def _respawn(self, wait_s: float) -> asyncio.StreamReader:
+    async def _respawn(self, wait_s: float) -> AsyncIterator[Item]:
         while True:
             await asyncio.sleep(wait_s)
             try:
@@ -242,20 +247,17 @@ class MeshClient:
                 _LOG.warning("%s", error)
                 wait_s = min(2 * wait_s, _RESTART_S_MAX)
 
-    async def _pump(self, reader: asyncio.StreamReader) -> None:
+    async def _pump(self, items: AsyncIterator[Item]) -> None:
         """Hand on events until the process is gone."""
-        with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-            while True:
-                body = await _body(reader)
-                try:
-                    item = parse_item(body)
-                except Reject as error:
-                    _LOG.warning("%s", error)
-                    return
-                if isinstance(item, MeshEvent):
-                    await self._tell(item)
-                elif isinstance(item, Measured) and self._measured is not None and not self._measured.done():
-                    self._measured.set_result(item)
+        with contextlib.suppress(OSError):
+            try:
+                async for item in items:
+                    if isinstance(item, MeshEvent):
+                        await self._tell(item)
+                    elif isinstance(item, Measured) and self._measured is not None and not self._measured.done():
+                        self._measured.set_result(item)
+            except Reject as error:
+                _LOG.warning("%s", error)
 
     async def _tell(self, event: MeshEvent) -> None:
         if isinstance(event, Connected):
@@ -266,13 +268,24 @@ class MeshClient:
 
     async def _command(self, command: Command) -> None:
         """Write one command. Without a process it is lost, as its connections are; `dial` is given again."""
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        if not self._unwritten:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._unwritten += encode_item(command)
+        if len(self._unwritten) + self._writer.transport.get_write_buffer_size() > _UNWRITTEN_BYTES_MAX:
+            self._flush()
             with contextlib.suppress(OSError):
-                self._writer.write(encode_item(command))
                 await self._writer.drain()
+
+    def _flush(self) -> None:
+        commands, self._unwritten = self._unwritten, bytearray()
+        if commands and self._writer is not None:
+            self._writer.write(commands)
 
     async def _reap(self, patience_s: float) -> None:
         """Close the socket, which ends the process; kill it after `patience_s`."""
+        self._flush()
         writer, self._writer = self._writer, None
         child, self._child = self._child, None
         if writer is not None:
@@ -308,11 +321,12 @@ class MeshClient:
                 yield log
 
 
-async def _body(reader: asyncio.StreamReader) -> bytes:
-    size = int.from_bytes(await reader.readexactly(LENGTH_BYTES), "big")
-    if size > BRIDGE_BYTES_MAX:
-        raise OSError(f"the mesh process sent {size} bytes at once")
-    return await reader.readexactly(size)
+async def _items(reader: asyncio.StreamReader) -> AsyncIterator[Item]:
+    """What the process says, until it ends. Raises Reject, OSError."""
+    splitter = Splitter(BRIDGE_BYTES_MAX)
+    while data := await reader.read(_READ_BYTES):
+        for body in splitter.feed(data):
+            yield parse_item(body)
 
 
 def _environment() -> dict[str, str]:

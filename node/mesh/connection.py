@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from node.mesh import hardening
-from node.mesh.bridge import Connected, Report
+from node.mesh.bridge import Connected, MeshEvent, Report, weight
 from node.mesh.link import Link
 from node.mesh.muxer import Muxer, Stream
 from protocol.errors import Reject
@@ -22,6 +22,7 @@ from protocol.errors import Reject
 PROTOCOL = "/wltm/mesh/1"  # MSH-3
 READ_BYTES = 1 << 18
 _WRITE_BYTES = 1 << 18
+_REPORT_BYTES = 1 << 15  # (g) an event so heavy is told before the next frame is looked at: others get their turn
 _PARTING_S = 0.5  # (g) to get a GOODBYE out
 _LOG = logging.getLogger("wltm.mesh")
 
@@ -31,7 +32,7 @@ class House(Protocol):
 
     upgrade_s: float
 
-    async def report(self, report: Report) -> None: ...
+    async def report(self, *reports: Report) -> None: ...
     async def admit(self, connection: Connection) -> bool: ...
     def blame(self, peer: str) -> None: ...
 
@@ -130,32 +131,49 @@ class Connection:
             data = await stream.read(READ_BYTES)
             if not data:
                 break
-            for event in link.feed(data, now_ms()):
-                if type(event) is Connected and not await self._house.admit(self):
-                    return
-                self._waiting = True
-                await self._house.report(event)
-                while link.full:  # MSH-30
-                    self.room = trio.Event()
-                    await self.room.wait()
-                self._waiting = False
+            events: list[MeshEvent] = []
+            try:
+                for event in link.feed(data, now_ms()):
+                    if type(event) is Connected and not await self._house.admit(self):
+                        return
+                    events.append(event)
+                    if weight(event) > _REPORT_BYTES:
+                        await self._report(events)
+            except Reject:
+                await self._house.report(*events)  # what came before the fault was none
+                raise
+            await self._report(events)
             link.excuse(now_ms())
-            self.wake.set()
+            if link.wait_ms(now_ms()) == 0:
+                self.wake.set()
         self.reason = self.reason or f"{link.farewell or ''} closed by the peer".strip()
+
+    async def _report(self, events: list[MeshEvent]) -> None:
+        """Tell the daemon, and rest while it has enough of this peer's."""
+        self._waiting = True
+        if events:
+            await self._house.report(*events)
+            events.clear()
+        while self.link.full:  # MSH-30
+            self.room = trio.Event()
+            await self.room.wait()
+        self._waiting = False
 
     async def _write(self) -> None:
         muxer = self._muxer
         while True:
             muxer.wake = trio.Event()
             parting, stream = self._parting, self._stream
-            if stream is not None and stream.clear:
+            wait_ms = self.link.wait_ms(now_ms()) if stream is not None and stream.clear else None
+            if stream is not None and wait_ms == 0:
                 stream.put(self.link.pull(_WRITE_BYTES))
             if data := muxer.pull():
                 await muxer.line.write(data)
             elif parting and (stream is None or stream.clear):
                 break
             else:
-                await muxer.wake.wait()
+                with trio.move_on_after(float("inf") if wait_ms is None else wait_ms / 1000):
+                    await muxer.wake.wait()
         self._parted.set()
 
     async def _watch(self) -> None:
@@ -164,7 +182,8 @@ class Connection:
             if self._waiting:
                 self.link.excuse(now_ms())
             due_ms = self.link.tick(now_ms())
-            self.wake.set()
+            if self.link.wait_ms(now_ms()) == 0:
+                self.wake.set()
             await trio.sleep(max(due_ms - now_ms(), 10) / 1000)
 
 

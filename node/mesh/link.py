@@ -40,6 +40,8 @@ _MESSAGES_BYTES_MAX = 8 << 20  # (g)
 _RECORDS_PER_FRAME = 256  # (g) so that checking one frame's signatures does not hold up other peers for long
 _FRAME_OVERHEAD_BYTES = 32 + 5 * _RECORDS_PER_FRAME
 UNHANDLED_BYTES_MAX = 256 << 10  # MSH-30 (g), with the event that passes it 1.3 MB of one peer in the daemon
+ACK_MS_MAX = 200  # MSH-8 (g)
+_ACK_SOON_RECORDS = 16  # (g) a batch of so many is acknowledged at once
 _UNKNOWN_MAX = 10_000  # (g) frames of unknown types passed over in one connection
 
 
@@ -76,6 +78,8 @@ class Link:
         self._unhandled = 0  # weight of events that the daemon has and has not dealt with
         self._received_batch = 0
         self._to_grant = 0
+        self._acks: deque[Frame] = deque()  # of small batches, which travel together
+        self._acks_due_ms: int | None = None
         self._pong: int | None = None
         self._pings = 0
         self._unknown = 0
@@ -122,7 +126,8 @@ class Link:
         del self._undecided[batch]
         self._unhandled -= size
         self._traffic.refused += sum(map(bool, codes))
-        self._control.append(Ack(batch, tuple(codes)))
+        acks = self._control if records >= _ACK_SOON_RECORDS else self._acks
+        acks.append(Ack(batch, tuple(codes)))
         self._to_grant += units
         if self._to_grant * 4 >= self._limits.credit_units:  # in few frames, yet before the peer runs dry
             self._control.append(Credit(self._to_grant))
@@ -158,6 +163,16 @@ class Link:
         """Do not count the time until now as the peer's silence: we were not listening."""
         self._heard_ms = now_ms
 
+    def wait_ms(self, now_ms: int) -> int | None:
+        """How long what waits for this peer may wait yet: 0 when it should be sent now, None when there is nothing."""
+        if self._control or self._pong is not None or (self.greeted and (self._messages or self._may_send())):
+            return 0
+        if not self._acks:
+            return None
+        if self._acks_due_ms is None:
+            self._acks_due_ms = now_ms + ACK_MS_MAX
+        return max(0, self._acks_due_ms - now_ms)
+
     def pull(self, bytes_max: int = 1 << 18) -> bytes:
         """The next bytes for the wire, whole frames of about `bytes_max`; empty when nothing may be sent now."""
         out = bytearray()
@@ -181,6 +196,9 @@ class Link:
     def _next(self) -> Frame | None:
         if self._control:
             return self._control.popleft()
+        if self._acks:
+            self._acks_due_ms = None
+            return self._acks.popleft()
         if self._pong is not None:
             n, self._pong = self._pong, None
             return Pong(n)
@@ -191,6 +209,9 @@ class Link:
             self._messages_bytes -= len(data)
             return MessageFrame(data)
         return self._next_records()
+
+    def _may_send(self) -> bool:
+        return bool(self._records) and cost(self._records[0]) <= self._credit
 
     def _next_records(self) -> Records | None:
         raws: list[bytes] = []

@@ -90,10 +90,10 @@ class Mesh:
             self._nursery.start_soon(trio.serve_listeners, partial(self._inbound, address.transport), listeners)
         await self.report(Ready(self._identity.peer, tuple(bound)))
 
-    async def report(self, report: Report) -> None:
+    async def report(self, *reports: Report) -> None:
         """Tell the daemon. Waits for it in turn with the other tasks, so that no peer can crowd out another."""
         async with self._speaking:
-            await self._bridge.send_all(encode_item(report))
+            await self._bridge.send_all(b"".join(map(encode_item, reports)))
 
     def blame(self, peer: str) -> None:
         """Refuse this peer for a while (MSH-14)."""
