@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from node.api import Api
+from node.api import Api, Organiser
 from protocol import commands as c
 from tests.fakes_node import COOP, FakeNode
+from tests.test_organiser import overview, policy, rules
 
 pytestmark = pytest.mark.browser
 
@@ -41,10 +42,16 @@ class Served:
         self.loop.call_soon_threadsafe(self.node.changes.put_nowait, change)
 
 
+async def _overview() -> dict[str, Any]:
+    """A relay on which one thing is wrong."""
+    return overview(store__trouble=HOSTILE)
+
+
 @pytest.fixture
 def served() -> Iterator[Served]:
     node, loop, ready = FakeNode(), asyncio.new_event_loop(), threading.Event()
-    api = Api(node, "token", (), lambda: None)
+    api = Api(node, "token", (), lambda: None, Organiser(_overview, "the reading key"))
+    node.answers |= {c.AskPolicy: policy(HOSTILE), c.AskRules: rules()}
     coop = bytes.fromhex(COOP)
     node.answers[c.AskNeeds] = [{"kind": "vote", "coop": coop, "says": HOSTILE, "until": 10**13, "silence": HOSTILE}]
 
@@ -101,12 +108,30 @@ def test_the_page_fits_is_quiet_and_asks_nobody_else(
     for details in page.query_selector_all("summary"):
         details.click()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-    assert page.locator(".card.now strong").inner_text() == HOSTILE
+    assert page.get_by_role("region", name="What needs you now").locator("strong").inner_text() == HOSTILE
     assert page.title() == "would like to meet"
     assert said == []
     assert all(url.startswith(served.api.url) for url in asked)
     assert "#" not in page.url
     page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_relays_page_fits_and_is_quiet(
+    chromium: Browser, served: Served, scheme: str, width: int, tmp_path: Path
+) -> None:
+    """REL-21, API-7"""
+    page, said, asked = opened(chromium, served, color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.goto(served.api.url + "/relay")
+    assert page.get_by_text("failing").is_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    assert HOSTILE in page.locator(".card.now strong").inner_text()
+    assert HOSTILE in page.locator("main").inner_text()
+    assert page.title() == "relay · would like to meet"
+    assert said == []
+    assert all(url.startswith(served.api.url) for url in asked)
+    page.screenshot(path=tmp_path / f"relay-{scheme}-{width}.png", full_page=True)
 
 
 def test_the_page_moves_with_the_node_and_keeps_what_was_open(chromium: Browser, served: Served) -> None:
