@@ -180,8 +180,8 @@ class Inbox:
                 self._peers.charge(peer, now_us - began_us + RECORD_US * len(raws), now_us, False)
             case ev.RecordShared() | ev.Delivered():
                 self._peers.charge(peer, now_us - began_us, now_us, False)
-            case ev.MessageReceived(_, message):
-                self._handled[peer] += weight(Message(peer, message))
+            case ev.MessageReceived(sender, message):
+                self._handled[sender] += weight(Message(sender, message))
                 self._peers.charge(peer, now_us - began_us, now_us, True)
             case _:
                 self._peers.charge(peer, now_us - began_us, now_us, True)

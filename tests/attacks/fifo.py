@@ -1,0 +1,23 @@
+"""The control of test_fairness: `wltm` with one queue for all peers, as it would be without the lanes of node.inbox."""
+
+from node import inbox
+from node.cli import main
+
+_put = inbox.Lanes.put
+
+
+def put(lanes: inbox.Lanes, peer: str, item: inbox.Item, size: int) -> bool:
+    """Behind everybody else's."""
+    return _put(lanes, "all", item, size)
+
+
+def charge(lanes: inbox.Lanes, peer: str, spent_us: int, now_us: int, talk: bool) -> None:
+    """On nobody's account."""
+
+
+if __name__ == "__main__":
+    inbox.LANE_BYTES_MAX = 1 << 30
+    inbox.Lanes.put = put  # type: ignore[method-assign]
+    inbox.Lanes.charge = charge  # type: ignore[method-assign]
+    inbox.Lanes.busy = lambda lanes, peer: False  # type: ignore[method-assign]
+    main()
