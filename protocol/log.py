@@ -28,6 +28,9 @@ class Added:
     proof: FaultProof | None = None
 
 
+_HELD, _ADDED = Added(False), Added(True)
+
+
 class Log:
     """The records of `scope`; `version` grows with every change, so that views know when to be made again."""
 
@@ -50,31 +53,40 @@ class Log:
         Raises Ignore REC-14 when the slot holds better ones, GOS-8, GOS-48 or GOS-49 when there is no room.
         """
         if record.id in self.records:
-            return Added(False)
-        key = record.header.slot_key if record.kind in KINDS else None  # nobody knows what a stranger's slots mean
-        held = self._slots.get(key, []) if key is not None else []
+            return _HELD
+        header = record.header
+        key = header.slot_key if record.kind in KINDS else None  # nobody knows what a stranger's slots mean
+        held = self._slots.get(key) if key is not None else None
         proof = None
-        if held and record.header.slot is not None and record.header.slot.mode == "latest":
+        if held is None:
+            self._check_bounds(record, standing, 0)
+        elif header.slot is not None and header.slot.mode == "latest":
             if _rank(held[0]) >= _rank(record):
                 raise Ignore("REC-14", "slot: a later version of this record is known")
             more = len(record.raw) - len(held[0].raw)  # what replaces needs no place of its own, and hardly any room
             if more > 0 and len(record.raw) > SMALL_BYTES:
                 self._check_bounds(record, standing, more)
             self.discard(held[0].id)
+            held = None
         else:
             if len(held) >= ONCE_HELD_MAX and not wanted:
                 raise Ignore("REC-14", "slot: its author's equivocation is known already")
             self._check_bounds(record, standing, 0)
-            proof = FaultProof.of(held[0].header, record.header) if held else None
+            proof = FaultProof.of(held[0].header, header)
+        self._put(record, key, held or [])
+        return _ADDED if proof is None else Added(True, proof)
+
+    def _put(self, record: Record, key: SlotKey | None, held: list[Record]) -> None:
+        """Index a record beside those that are `held` in its slot."""
         self.records[record.id] = record
         self.items.insert(record.header.created, record.id)
         if key is not None:
-            self._slots[key] = sorted([*self._slots.get(key, []), record], key=lambda one: one.id)
+            self._slots[key] = sorted([*held, record], key=lambda one: one.id) if held else [record]
         self._kinds.setdefault(record.kind, {})[record.id] = record
         self._authors.setdefault(record.author, {})[record.id] = record
-        self._weigh(record.author, len(record.raw))
+        self._weight += len(record.raw)
+        self._weights[record.author] = self._weights.get(record.author, 0) + len(record.raw)
         self.version += 1
-        return Added(True, proof)
 
     def discard(self, record_id: bytes) -> None:
         """Forget a record that expired or was replaced; its slot is free again."""
@@ -90,9 +102,10 @@ class Log:
         del self._kinds[record.kind][record_id], self._authors[record.author][record_id]
         if not self._kinds[record.kind]:  # strangers choose kinds and keys: none may outlive its records
             del self._kinds[record.kind]
+        self._weight -= len(record.raw)
+        self._weights[record.author] -= len(record.raw)
         if not self._authors[record.author]:
-            del self._authors[record.author]
-        self._weigh(record.author, -len(record.raw))
+            del self._authors[record.author], self._weights[record.author]
         self.version += 1
 
     def of_kind(self, kind: str) -> Iterator[Record]:
@@ -150,12 +163,6 @@ class Log:
     def knows(self, author: bytes) -> bool:
         """Whether an author has said anything here."""
         return author in self._authors
-
-    def _weigh(self, author: bytes, more: int) -> None:
-        self._weight += more
-        weight = self._weights.pop(author, 0) + more
-        if weight:
-            self._weights[author] = weight
 
     def _check_bounds(self, record: Record, standing: bool, growth: int) -> None:
         """`growth`: of a new version over the one that it replaces."""

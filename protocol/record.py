@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from unicodedata import normalize
 
 from protocol.encoding import decode, digest, encode, skim
@@ -48,9 +48,8 @@ class Slot:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What an author signed: enough to prove who said what kind of thing in which slot."""
+class Header(NamedTuple):
+    """What an author signed: enough to prove who said what kind of thing in which slot. (A tuple: quickest to make.)"""
 
     network: bytes
     kind: str
@@ -86,8 +85,7 @@ class Header:
         return encode([self.wire, self.signature])
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A verified header with the body it commits to; `raw` is the truth, the fields are a view of it."""
 
     header: Header
@@ -203,7 +201,7 @@ def _fields(fields: Any, wire: bytes, signature: bytes, network: bytes) -> Heade
         raise Reject("REC-4", f"body length: must be an integer from 0 to {RECORD_BYTES_MAX}")
     if type(kind) is not str or type(scope) is not str:
         raise Reject("REC-7", "kind, scope: must be texts")
-    mode = _mode(kind, scope)
+    kind, scope, mode = _place(kind, scope)
     slot = _slot(where)
     if mode is not None and mode != (slot.mode if slot else "none"):
         raise Reject("REC-8", f"slot: {kind} needs the mode {mode}")
@@ -231,17 +229,18 @@ def _fields(fields: Any, wire: bytes, signature: bytes, network: bytes) -> Heade
 
 
 @lru_cache(maxsize=4096)
-def _mode(kind: str, scope: str) -> str | None:
-    """The mode that records of this kind need in this scope, None when nobody knows; raises Reject REC-7."""
+def _place(kind: str, scope: str) -> tuple[str, str, str | None]:
+    """The two, the same objects for all records that name them, and the mode that such records need in such a scope,
+    None when nobody knows; raises Reject REC-7."""
     if not _KIND_NAME.fullmatch(kind):
         raise Reject("REC-7", "kind: must be a name, a dot and a version from 1 to 9999")
     check_scope(scope)
     known = KINDS.get(kind)
     if known is None:
-        return None
+        return kind, scope, None
     if scope.partition("/")[0] not in known.families:
         raise Reject("REC-7", f"scope: {kind} is not said in {scope}")
-    return known.mode
+    return kind, scope, known.mode
 
 
 def check_scope(scope: Any) -> None:

@@ -4,7 +4,6 @@ FRM-32, 07-election ELE-20 to ELE-33)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -269,9 +268,9 @@ def test_a_request_that_does_not_fit_is_not_vouched_for(change: dict[str, Any]) 
     """ELE-33"""
     coop, log = MADE.coop(), MADE.logs[MADE.scope][0]
     assert request_fits(coop, log, MADE.rfq)
-    assert not request_fits(coop, log, replace(MADE.rfq, body={**MADE.rfq.body, **change}))
-    sooner = replace(MADE.rfq.header, expires=MADE.rfq.header.expires - 1)
-    assert not request_fits(coop, log, replace(MADE.rfq, header=sooner))
+    assert not request_fits(coop, log, MADE.rfq._replace(body={**MADE.rfq.body, **change}))
+    sooner = MADE.rfq.header._replace(expires=MADE.rfq.header.expires - 1)
+    assert not request_fits(coop, log, MADE.rfq._replace(header=sooner))
 
 
 def test_of_a_witness_with_two_acceptances_no_box_is_asked_for() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -234,7 +233,7 @@ def test_hostile_content_opens_nothing(content: bytes) -> None:
     key = bytes(32)
     cipher = encrypt(content, key, deal.rfq.id + supplier.key)
     body = dict(reveal.body) | {"cipher": cipher}
-    forged = replace(reveal, body=body)
+    forged = reveal._replace(body=body)
     opened = None
     with suppress(Reject):
         opened = _opened(deal, forged, key)
