@@ -131,7 +131,8 @@ class Daemon:
         self._put(ev.Submit(request, command))
         result = await answer
         if isinstance(command, AskStatus | AskPeers | AskMesh) and isinstance(result, dict):
-            trouble = self.trouble.message if self.trouble else self._upkeep.full
+            wrong = self.trouble or self._store.lost
+            trouble = wrong.message if wrong else self._upkeep.full
             return await complete(command, result, self.mesh, trouble, self._economy.told(), self._time())
         return result
 
@@ -390,13 +391,8 @@ class Daemon:
         await self._economy.watch(self.mesh, self._store, self._time, self._put)
 
     def _jobs(self) -> tuple[Coroutine[Any, Any, None], ...]:
-        return self._run(), self._upkeep.prune(), self._upkeep.follow(self._share), self._watch()
-
-    async def _share(self, record: Record) -> None:
-        while not self._inbox.share(record):
-            self._room.clear()
-            await self._room.wait()
-        self._work.set()
+        others = self._upkeep.follow(self._inbox.share, self._room, self._work)
+        return self._run(), self._upkeep.prune(), others, self._watch()
 
 
 def _now_us() -> int:

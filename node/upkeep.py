@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from node.measures import Measures
@@ -78,8 +78,14 @@ class Upkeep:
         if self.full and not before:
             log.warning("%s", self.full)
 
-    async def follow(self, share: Callable[[Record], Awaitable[None]]) -> None:
-        """Hands on what other processes commit to the same database, for ever where there may be any (STO-24)."""
+    async def follow(self, share: Callable[[Record], bool], room: asyncio.Event, work: asyncio.Event) -> None:
+        """Hands on what other processes commit to the same database, for ever where there may be any (STO-24).
+
+        Where `share` has no room it is tried again after `room`; `work` says that there is something to do.
+        """
         async for records in self._store.others():
             for record in records:
-                await share(record)
+                while not share(record):
+                    room.clear()
+                    await room.wait()
+                work.set()

@@ -71,6 +71,8 @@ class Database(Protocol):
     shared: bool
 
     @property
+    def lost(self) -> StoreError | None: ...
+    @property
     def insert(self) -> Callable[[Table], Any]: ...
     async def prepare(self) -> None: ...
     def plainly(self) -> AbstractContextManager[None]: ...
@@ -124,6 +126,11 @@ class Store:
             return self._database.last_position(connection)
 
         self._passed = self.last_position = await self._run(True, begin)
+
+    @property
+    def lost(self) -> StoreError | None:
+        """Why the database server is not heard of at present; None when it is, and for a file."""
+        return self._database.lost
 
     async def close(self) -> None:
         """Waits for the write under way, then lets go of the database."""

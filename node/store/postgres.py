@@ -64,6 +64,7 @@ class Server:
         self._ear: asyncpg.Connection | None = None  # hears of the others' commits, and holds the node's name
         self._heard = asyncio.Event()
         self._closed = False
+        self.lost: StoreError | None = None  # why nobody listens at present
 
     async def _connect(self) -> asyncpg.Connection:
         limits = {"statement_timeout": STATEMENT_MS, "lock_timeout": LOCK_MS}
@@ -144,12 +145,15 @@ class Server:
             try:
                 if self._ear is None or self._ear.is_closed():
                     await self._listen()
+                self.lost = None
                 yield
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._heard.wait(), LISTEN_S)
                 self._heard.clear()
             except StoreError as error:
-                log.warning("%s", error.message)
+                if self.lost is None:
+                    log.warning("%s", error.message)
+                self.lost = error
                 await asyncio.sleep(RETRY_S)
 
     async def _listen(self) -> None:

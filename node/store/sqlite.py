@@ -41,6 +41,7 @@ class File:
     """One database file, which nobody else writes (STO-7)."""
 
     shared = False
+    lost = None
     insert = staticmethod(insert)
 
     def __init__(self, path: Path) -> None:

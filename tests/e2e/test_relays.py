@@ -34,17 +34,23 @@ class Node:
     address: str = ""
 
     @classmethod
-    def start(cls, home: Path, role: str, *flags: str) -> "Node":
-        """Begins to start; `ready` waits."""
+    def start(cls, home: Path, role: str, *flags: str, **settings: str) -> "Node":
+        """Begins to start, with these variables; `ready` waits."""
         run = [sys.executable, "-m", "node.cli", "--home", str(home), "--json"]
-        made = [*run, "init", "--no-passphrase", "--port", "0", "--role", role]
-        subprocess.run(made, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True)
+        if not home.exists():
+            made = [*run, "init", "--no-passphrase", "--port", "0", "--role", role]
+            subprocess.run(made, cwd=ROOT, env=ENVIRONMENT, check=True, capture_output=True)
         with (home / "node.log").open("ab") as log:
             pipe = subprocess.PIPE
             return cls(
                 home,
                 subprocess.Popen(
-                    [*run, "up", *flags], cwd=ROOT, env=ENVIRONMENT, stdout=pipe, stderr=log, start_new_session=True
+                    [*run, "up", *flags],
+                    cwd=ROOT,
+                    env=ENVIRONMENT | settings,
+                    stdout=pipe,
+                    stderr=log,
+                    start_new_session=True,
                 ),
             )
 
