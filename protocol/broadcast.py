@@ -89,15 +89,10 @@ class Broadcast:
         """Whether any neighbour follows the scope."""
         return scope in self._trees
 
-    def enter(self, scope: str, peer: str, spare: bool = False) -> None:
-        """A neighbour begins to follow a scope: it is pushed to until it says otherwise (GOS-20).
-
-        `spare`: it is one more way to where there is one already, so it is only told what there is.
-        """
+    def enter(self, scope: str, peer: str) -> None:
+        """A neighbour begins to follow a scope: it is pushed to until it says otherwise (GOS-20)."""
         tree = self._trees.setdefault(scope, _Tree())
-        if spare:
-            tree.lazy[peer] = 0
-        elif peer not in tree.lazy:
+        if peer not in tree.lazy:
             tree.eager[peer] = None
             tree.targets.clear()
 

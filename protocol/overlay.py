@@ -123,9 +123,12 @@ class Overlay:
     def learn(self, address: str, source: str = "") -> None:
         """Note a relay that may be dialled (GOS-33)."""
         peer = peer_of(address)
-        known, near = self._passive.get(peer), prefix_of(address)
-        if peer in self._active or peer in self._dialling or (known is not None and known.source != source):
+        known = self._passive.get(peer)
+        if known is not None and (known.source != source or known.address == address):
             return
+        if peer in self._active or peer in self._dialling:
+            return
+        near = prefix_of(address)
         if known is None:
             if near and [one.prefix for one in self._passive.values()].count(near) >= PASSIVE_PER_PREFIX_MAX:
                 return
@@ -355,7 +358,8 @@ class Overlay:
         if link.awaited:
             self._learn_all(peer, link, addresses)
             link.awaited, link.offered = False, ()
-            self._look_at = min(self._look_at, now)
+            if self._member:
+                self._look_at = now
 
     def _learn_all(self, peer: str, link: _Link, addresses: tuple[str, ...]) -> None:
         """What was offered makes room first, as in the paper."""

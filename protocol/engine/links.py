@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from protocol.engine import peering, post, reconcile, relays, spread, steward
+from protocol.engine import peering, policy, post, reconcile, relays, spread, steward
 from protocol.events import Drop
 from protocol.gossip import Neighbour, Subscribe
 from protocol.params import SCOPES_CARRIED_MAX, SCOPES_PER_MESSAGE_MAX
@@ -36,6 +36,7 @@ def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] 
     if outbound:
         reconcile.connected(core, neighbour)
         post.connected(core, neighbour)
+    policy.greet(core, neighbour)
     peering.linked(core, neighbour)
     relays.changed(core, peer)
     core.notify("peer", peer=peer, connected=True)
@@ -77,21 +78,13 @@ def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> Non
     """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
     fresh = neighbour.subscribe(tuple(scope for scope in scopes if steward.serves(core, neighbour, scope)))
     for scope in fresh:
-        core.broadcast.enter(scope, neighbour.name, _spare(core, neighbour, scope))
+        core.broadcast.enter(scope, neighbour.name)
     if core.settings.role == "relay":
         for scope in fresh:
             if len(core.followed) < SCOPES_CARRIED_MAX:
                 core.follow(scope, lasting=False)
     if not neighbour.outbound:
         subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
-
-
-def _spare(core: Core, neighbour: Neighbour, scope: str) -> bool:
-    """Whether a relay is one more way to where there is one already (GOS-20)."""
-    if core.settings.role != "relay" or not neighbour.relay:
-        return False
-    eager, _ = core.broadcast.peers(scope)
-    return any(core.neighbours[one].relay for one in eager if one in core.neighbours)
 
 
 def unsubscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:

@@ -58,7 +58,7 @@ class Crowd:
         self._plan(member)
         return member
 
-    def gather(self, count: int, apart_ms: int = 5, settle_ms: int = 200_000) -> None:
+    def gather(self, count: int, apart_ms: int = 5, settle_ms: int = 120_000) -> None:
         """Relays n0…, each a little after the one before and told of one that was there, until all is calm."""
         names: list[str] = []
         for number in range(count):
@@ -126,7 +126,7 @@ class Crowd:
         if outbound and not other.overlay.dials(member.name):
             self._link(other, member.name, False)
         member.links[peer] = None
-        member.tree.enter(SCOPE, peer, spare=bool(member.tree.peers(SCOPE)[0]))
+        member.tree.enter(SCOPE, peer)
         self._do(member, member.overlay.linked(peer, address(peer), bool(outbound), self.now))
 
     def _tick(self, member: Member, _: str, when: object) -> None:
