@@ -222,6 +222,7 @@ class PublishPolicy:
     words: str = ""
     language: str = "en"
     retention_ms: int = 0
+    peers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,9 +372,10 @@ class AskRules:
 
 @dataclass(frozen=True, slots=True)
 class AskPolicy:
-    """-> {"persona", "published", "policy"}: this node's policy, or that of a persona, as far as it is known here."""
+    """-> {"persona", "published", "policy"}: of this node, or a persona or relay that is named, if known here."""
 
     persona: bytes = b""
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

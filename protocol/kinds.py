@@ -265,6 +265,7 @@ KINDS: Mapping[str, Kind] = {
                 "admits": one_of("all", "listed"),
                 "retention_ms": TIME,
                 "limits": table(one_of(*POLICY_LIMITS), integer(), len(POLICY_LIMITS)),
+                "peers": ascending(text(128, 1), 16),
                 "words": text(),
                 "language": slug(12),
             }

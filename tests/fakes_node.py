@@ -24,6 +24,7 @@ def status() -> dict[str, Any]:
         "peers": [{"peer": "12D3KooWpeer", "outbound": True, "scopes": 2}],
         "scopes": [{"scope": "board/electricity/u10", "records": 3}],
         "addresses": [],
+        "peer_id": "12D3KooWme",
         "trouble": "",
     }
 

@@ -26,7 +26,7 @@ from node.cli.shell import NOT_NOW, USAGE, WRONG, Command, Group, Options, Stop,
 from protocol import commands as c
 from protocol.errors import CommandError
 from protocol.identity import did
-from tests.fakes_node import COOP, DEAL, ME, FakeNode, relays
+from tests.fakes_node import COOP, DEAL, ME, FakeNode, relays, status
 
 TOKEN = "token"
 
@@ -249,7 +249,7 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
     ),
     "relay policy": (
         "relay policy --contact me@example.org --keep +1d",
-        lambda one: one == c.PublishPolicy("me@example.org", ("en",), "", "en", 86_400_000),
+        lambda one: one == c.PublishPolicy("me@example.org", ("en",), "", "en", 86_400_000, (status()["peer_id"],)),
     ),
     "relay block": (
         f"relay block {did(ME)} --publish --reason fraud",

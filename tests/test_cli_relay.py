@@ -84,9 +84,11 @@ def test_a_policy_is_shown(relay: Rig) -> None:
     assert "post@example.org" in relay("relay policy")
     relay(f"relay policy {did(ME)}")
     assert relay.node.submitted[-1] == c.AskPolicy(ME)
+    relay("relay policy /dns4/relay.example/tcp/4001/p2p/12D3KooWrelay")
+    assert relay.node.submitted[-1] == c.AskPolicy(peer="12D3KooWrelay")
     assert "give one of them" in relay(f"relay policy {did(ME)} --contact x --yes", USAGE)
     none = {"published": 0, "policy": {}}
-    assert "ask again" in policy_text(none, asked=True)
+    assert "comes with a link" in policy_text(none, asked=True)
     assert "--contact" in policy_text(none)
     old = json.loads(relay("relay policy --json")) | {"current": False}
     assert "publish it again" in policy_text(old)

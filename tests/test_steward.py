@@ -14,7 +14,7 @@ from protocol.events import Drop, Effect, MessageReceived, PeerConnected, Record
 from protocol.gossip import Subscribe, Sync, Want, encode_message, parse_message
 from protocol.identity import Persona, did
 from protocol.index import Index
-from protocol.params import DAY_MS, FOLLOWING_MAX, INTENT_LIFE_MS, NOTICE_LIFE_MS, RULES_MAX
+from protocol.params import DAY_MS, FOLLOWING_MAX, INTENT_LIFE_MS, NOTICE_LIFE_MS, POLICIES_MAX, RULES_MAX
 from protocol.record import Record, Slot
 from protocol.rules import notice_slot
 from protocol.sync import initiate
@@ -381,3 +381,58 @@ def test_anybody_may_look_at_a_policy() -> None:
     verdict(home, ours.said("policy.1")[0], "relay")
     assert home.ask(ask.AskPolicy(RELAY.key))["policy"]["words"] == "Hello"
     assert home.ask(ask.AskPolicy(EVE.key))["published"] == 0
+
+
+def test_a_relay_gives_its_policy_to_who_dials_in() -> None:
+    """REL-7"""
+    ours, home = relay(), Desk(ANN)
+    assert not [one for one in link(ours, "ann") if isinstance(one, SendRecords)]
+    ours.ask(ask.PublishPolicy("post@example.org", peers=("relay",)))
+    (said,) = ours.said("policy.1")
+    given = [one for one in link(ours, "ben") if isinstance(one, SendRecords)]
+    assert given == [SendRecords("ben", said.scope, (said.id,))]
+    home.do(PeerConnected("relay", True))
+    verdict(home, said, "relay")
+    assert home.ask(ask.AskPolicy(peer="relay"))["policy"]["contact"] == "post@example.org"
+    home.start()
+    assert home.ask(ask.AskPolicy(peer="relay"))["persona"] == RELAY.key
+    ours.now += 60_000
+    ours.ask(ask.PublishPolicy("new@example.org", peers=("relay",)))
+    newer = max(ours.said("policy.1"), key=lambda one: one.header.created)
+    home.do(PeerConnected("relay", True))
+    for one in (newer, said):
+        verdict(home, one, "relay")
+    assert home.ask(ask.AskPolicy(peer="relay"))["policy"]["contact"] == "new@example.org"
+
+
+def test_nobody_shows_anothers_policy_as_its_own() -> None:
+    """REL-7: nor one from a neighbour that dialled in, nor one in another place."""
+    ours, home = relay(), Desk(ANN)
+    ours.ask(ask.PublishPolicy("post@example.org", peers=("relay",)))
+    (said,) = ours.said("policy.1")
+    home.do(PeerConnected("thief", True))
+    home.do(PeerConnected("relay", False))
+    for peer in ("thief", "relay"):
+        verdict(home, said, peer)
+        assert home.ask(ask.AskPolicy(peer=peer))["published"] == 0
+    home.do(PeerConnected("relay", True))
+    header = said.header
+    times: dict[str, Any] = {"created": header.created, "expires": header.expires}
+    for scope, name in ((said.scope, "other"), ("trust/" + "0f"[said.scope.endswith("0")], "policy")):
+        moved = Record.sign(RELAY, NETWORK, "policy.1", scope, said.body, **times, slot=Slot("latest", name, 0))
+        verdict(home, moved, "relay")
+        assert home.ask(ask.AskPolicy(peer="relay"))["published"] == 0
+    verdict(home, said, "relay")
+    assert home.ask(ask.AskPolicy(peer="relay"))["published"]
+
+
+def test_policies_of_relays_are_bounded() -> None:
+    """REL-7"""
+    ours, home = relay(), Desk(ANN)
+    for number in range(POLICIES_MAX + 1):
+        ours.now += 60_000
+        ours.ask(ask.PublishPolicy("post@example.org", peers=(f"relay-{number}",)))
+        home.now = ours.now
+        home.do(PeerConnected(f"relay-{number}", True))
+        verdict(home, max(ours.said("policy.1"), key=lambda one: one.header.created), f"relay-{number}")
+    assert len([name for name in home.facts if name.startswith("policy/")]) == POLICIES_MAX

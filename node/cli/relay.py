@@ -129,9 +129,9 @@ def status_text(found: dict[str, Any]) -> str:
 @relay.command(
     "policy",
     example='wltm relay policy --contact post@example.org --words "Open to all; be kind."',
-    help="Show or publish a policy. Shows this relay's, or that of DID; with --contact publishes this one's.",
+    help="Show or publish a policy. Shows this relay's, or that of NAME, an address or did:key; --contact publishes.",
 )
-@click.argument("name", metavar="[DID]", required=False)
+@click.argument("name", required=False)
 @click.option("--contact", metavar="TEXT", help="Publish: how to reach whoever runs this relay.")
 @click.option("--speaks", multiple=True, metavar="LANGUAGE", help="A language in which you answer (repeat); else en.")
 @click.option("--words", "said", metavar="TEXT", default="", help="What you want to say, at most 2 KiB.")
@@ -153,22 +153,30 @@ def policy(
     """Its limits are read off the running node."""
     client = Client.of(options)
     if contact is None:
-        found = client.get("/policy", **({"persona": name} if name else {}))
+        found = client.get("/policy", **_named(name or ""))
     elif name:
-        raise Stop(USAGE, "a DID shows another's policy, --contact publishes this one's: give one of them", "CLI-31")
+        raise Stop(USAGE, "NAME shows another's policy, --contact publishes this one's: give one of them", "CLI-31")
     else:
         values = {"contact": contact, "languages": list(speaks) or ["en"], "words": said, "language": language}
         kept = instant(keep, 0) if keep else 0
         sentence = f"This tells everybody, for a year, how to reach you ({line(contact)}) and what this relay takes."
         options.confirm(sentence + " A later policy replaces it.", yes)
-        found = client.call("PUT", "/policy", values | {"retention_ms": kept})
+        peers = [client.get("/status")["peer_id"]]
+        found = client.call("PUT", "/policy", values | {"retention_ms": kept, "peers": peers})
     options.out(found, lambda: policy_text(found, bool(name)))
+
+
+def _named(name: str) -> dict[str, str]:
+    """A persona by its did:key, or a relay by its address or PeerId."""
+    if not name:
+        return {}
+    return {"persona": name} if name.startswith("did:") else {"peer": name.rpartition("/")[2]}
 
 
 def policy_text(found: dict[str, Any], asked: bool = False) -> str:
     """A policy as people read it."""
     if not found["published"]:
-        why = "none has come here yet; ask again in a moment" if asked else "publish one with --contact"
+        why = "none has come here yet; it comes with a link to that relay" if asked else "publish one with --contact"
         return f"No policy is known: {why}."
     body = found["policy"]
     lines = [f"policy of {did(bytes.fromhex(found['persona']))}, {moment(found['published'])}"]

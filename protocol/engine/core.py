@@ -14,7 +14,7 @@ from protocol.accountability import came_late
 from protocol.broadcast import Broadcast
 from protocol.deal import find_request, read_mandate
 from protocol.encoding import encode
-from protocol.engine import carry, departure, links, post, reconcile, room, spread, steward
+from protocol.engine import carry, departure, links, policy, post, reconcile, room, spread, steward
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
 from protocol.engine.relays import Relays
@@ -169,6 +169,10 @@ class Core:
         """Admit a neighbour's record, then what waited for it. Raises Ignore or Reject before anything has changed."""
         if record.kind == "mail.1" and post.came_back(self, record, peer) and record.scope not in self.followed:
             return
+        if record.kind == "policy.1":
+            policy.heard(self, record, peer)
+            if record.scope not in self.followed:
+                return
         reconcile.arrived(self, record.id, peer)
         try:
             moved = self._admit(record, peer)
@@ -183,7 +187,7 @@ class Core:
         while fresh:
             came, fresh = fresh, []
             for other in self.neighbours.values():
-                for waiting in other.ready(self.ids(scope), scope, came):
+                for waiting in other.ready(self.ids(scope), scope, came) if other.pending else ():
                     try:
                         if self._admit(waiting, other.name):
                             fresh.append(waiting.id)
@@ -298,6 +302,8 @@ class Core:
         """A withdrawal always finds room, and makes some (GOS-7)."""
         if record.kind != "intent.1" or record.header.slot is None or record.body["readiness"] == "withdrawn":
             return
+        if not context.log.knows(record.author):
+            return
         live = {
             one.header.slot.name: None
             for one in context.log.by(record.author, "intent.1")
@@ -310,10 +316,14 @@ class Core:
         """Whether what waits refers to it: the cap on a slot must not keep out what others build on (GOS-6)."""
         return any(record.id in one.awaited for one in self.neighbours.values())
 
+    def _is_wanted(self, context: Context, record: Record) -> bool:
+        """Whether a record passes the cap of its slot."""
+        return record.id in context.wanted or context.docket.backed(record) or self.awaited(record)
+
     def _take(self, context: Context, record: Record, own: bool, source: str, human: bool = False) -> None:
-        wanted = record.id in context.wanted or context.docket.backed(record) or self.awaited(record)
+        wanted = own or (context.log.contested(record) and self._is_wanted(context, record))
         standing = own or (context.log.crowded and room.standing(self, context, record))
-        added = context.log.add(record, wanted or own, standing)
+        added = context.log.add(record, wanted, standing)
         if not added.stored:
             return
         context.wanted.pop(record.id, None)

@@ -21,6 +21,7 @@ from protocol.engine import (
     links,
     membership,
     peering,
+    policy,
     post,
     queries,
     reconcile,
@@ -102,7 +103,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskMesh: lambda core, _: queries.peers(core),
     ask.SetRule: steward.set_rule,
     ask.LiftRule: steward.lift_rule,
-    ask.PublishPolicy: steward.publish_policy,
+    ask.PublishPolicy: policy.publish,
     ask.FollowNotices: steward.follow,
     ask.UnfollowNotices: steward.unfollow,
     ask.MakeToken: post.make_token,
@@ -110,7 +111,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.SendMail: post.send,
     ask.DropMail: post.drop,
     ask.AskRules: lambda core, _: steward.rules(core),
-    ask.AskPolicy: steward.policy,
+    ask.AskPolicy: policy.policy,
     ask.AskMail: lambda core, _: post.mailbox(core),
     ask.AskNumbers: lambda core, _: queries.numbers(core),
     ask.AskStatus: lambda core, _: queries.status(core),
@@ -168,6 +169,8 @@ class Engine:
         wanted: tuple[str, ...] = ()
         match event:
             case RecordReceived(record, _):
+                if record.scope in self._core.contexts and not self._core.unread:
+                    return ()  # nearly always
                 known = record.scope in self._core.followed or post.carried(self._core, record.scope)
                 wanted = (record.scope,) if known else ()
             case MessageReceived(_, message):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
-from protocol.bounds import bound_of
 from protocol.engine.context import Context
 from protocol.errors import CommandError, Ignore
 from protocol.events import Drop
@@ -17,10 +16,8 @@ from protocol.gossip import Neighbour
 from protocol.identity import did
 from protocol.params import (
     FOLLOWING_MAX,
-    MAIL_LIFE_MS,
     NOTICE_LIFE_MS,
     NOTICES_MAX,
-    POLICY_LIFE_MS,
     RULES_MAX,
     TRUST_PREFIX_DIGITS,
 )
@@ -42,7 +39,6 @@ from protocol.rules import (
 if TYPE_CHECKING:
     from protocol.engine.core import Core
 
-_POLICY = "policy"
 _FOLLOWING = "following/"
 _OURS = ("coop/", "deal/")
 
@@ -95,7 +91,7 @@ def refresh(core: Core) -> None:
     """Make the rules again from facts and followed notices, and act on what they say now."""
     followed: list[Rule] = []
     for key in following(core):
-        said = core.peek(_trust(key)).by(key, "notice.1")
+        said = core.peek(trust_of(key)).by(key, "notice.1")
         placed = [one for one in said if one.header.slot and one.header.slot.name == _slot_of(one)]
         placed.sort(key=lambda one: one.id)
         followed += [rule for one in placed[:NOTICES_MAX] if (rule := noticed(one)) is not None]
@@ -128,7 +124,7 @@ def _silence(core: Core) -> None:
 
 def attend(core: Core, context: Context) -> None:
     """A trust scope has changed: perhaps a followed relay said something (REL-9)."""
-    if any(_trust(key) == context.scope for key in following(core)):
+    if any(trust_of(key) == context.scope for key in following(core)):
         refresh(core)
 
 
@@ -141,7 +137,8 @@ def _slot_of(notice: Record) -> str:
     return notice_slot(notice.body["about"], notice.body["subject"])
 
 
-def _trust(key: bytes) -> str:
+def trust_of(key: bytes) -> str:
+    """Where a persona's policy and notices stand (REL-7, REL-8)."""
     return "trust/" + key.hex()[:TRUST_PREFIX_DIGITS]
 
 
@@ -190,7 +187,7 @@ def lift_rule(core: Core, command: ask.LiftRule) -> dict[str, Any]:
     found = [one for one in core.rules.own if (one.about, one.subject) == (about, subject)]
     if not found:
         raise CommandError("REL-2", f"subject: no rule of this node is about {subject}; see `wltm relay blocked`")
-    if core.peek(_trust(core.me.key)).slot("notice.1", core.me.key, notice_slot(about, subject)):
+    if core.peek(trust_of(core.me.key)).slot("notice.1", core.me.key, notice_slot(about, subject)):
         _notice(core, found[0], "withdrawn")
     for rule in found:
         core.keep(rule.fact, b"")
@@ -207,43 +204,15 @@ def _subject(about: str, subject: str) -> tuple[str, str]:
 
 def _notice(core: Core, rule: Rule, state: str) -> None:
     body = {"about": rule.about, "subject": rule.subject, "reason": rule.reason, "until": rule.until, "state": state}
-    _say_latest(core, "notice.1", notice_slot(rule.about, rule.subject), body, core.now + NOTICE_LIFE_MS)
+    say_latest(core, "notice.1", notice_slot(rule.about, rule.subject), body, core.now + NOTICE_LIFE_MS)
 
 
-def publish_policy(core: Core, command: ask.PublishPolicy) -> dict[str, Any]:
-    """Tell everybody what this node takes and keeps; its limits are read off, not typed (REL-7)."""
-    body = {
-        "contact": command.contact,
-        "languages": sorted(dict.fromkeys(command.languages)),
-        "admits": _admits(core),
-        "retention_ms": command.retention_ms,
-        "limits": limits(core),
-        "words": command.words,
-        "language": command.language,
-    }
-    _say_latest(core, "policy.1", _POLICY, body, core.now + POLICY_LIFE_MS)
-    return policy(core, ask.AskPolicy())
-
-
-def _say_latest(core: Core, kind: str, name: str, body: dict[str, Any], until: int) -> None:
-    scope = _trust(core.me.key)
+def say_latest(core: Core, kind: str, name: str, body: dict[str, Any], until: int) -> None:
+    """Sign the next version of what fills a slot in this node's trust scope."""
+    scope = trust_of(core.me.key)
     before = core.peek(scope).slot(kind, core.me.key, name)
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
     core.say(core.me, kind, scope, body, until=until, slot=Slot("latest", name, seq), human=True, follow=True)
-
-
-def limits(core: Core) -> dict[str, int]:
-    """The bounds in force that matter to whoever uses this relay; of authors and scopes, those of boards."""
-    board, stored = bound_of("board/"), core.settings.stored_bytes
-    found = {
-        "author_bytes": board.author_bytes,
-        "author_records": board.author_records,
-        "mail_bytes": core.settings.mail_bytes,
-        "mail_ms": MAIL_LIFE_MS,
-        "mail_records": core.settings.mail_records,
-        "scope_bytes": board.scope_bytes,
-    }
-    return found | ({"stored_bytes": stored} if stored else {})
 
 
 def follow(core: Core, command: ask.FollowNotices) -> dict[str, Any]:
@@ -255,7 +224,7 @@ def follow(core: Core, command: ask.FollowNotices) -> dict[str, Any]:
     if len(following(core)) >= FOLLOWING_MAX:
         raise CommandError("REL-9", f"persona: {FOLLOWING_MAX} relays are followed already; unfollow one first")
     core.keep(_FOLLOWING + command.persona.hex(), b"1")
-    core.follow(_trust(command.persona))
+    core.follow(trust_of(command.persona))
     refresh(core)
     return {"following": following(core)}
 
@@ -276,31 +245,15 @@ def rules(core: Core) -> dict[str, Any]:
     """Own rules that have not ended, those of followed notices, and whom we follow."""
     now = core.now
     return {
-        "admits": _admits(core),
+        "admits": admits(core),
         "own": [_plain(one) for one in core.rules.own if one.end > now],
         "followed": [_plain(one) | {"source": one.source} for one in core.rules.followed if one.end > now],
         "following": following(core),
     }
 
 
-def policy(core: Core, command: ask.AskPolicy) -> dict[str, Any]:
-    """A published policy as far as it is known here."""
-    key = command.persona or core.me.key
-    if len(key) != 32:
-        raise CommandError("REL-7", "persona: must be a did:key, or a key of 32 bytes")
-    held = core.peek(_trust(key)).slot("policy.1", key, _POLICY)
-    if not held and key != core.me.key and f"scope/{_trust(key)}" not in core.facts:
-        core.follow(_trust(key))  # ask for it; it is here when it is asked for again
-    found: dict[str, Any] = {"persona": key, "published": 0, "policy": {}}
-    if held:
-        body = held[0].body
-        found |= {"published": held[0].header.created, "policy": dict(body) | {"limits": dict(body["limits"])}}
-        if key == core.me.key:
-            found["current"] = body["admits"] == _admits(core) and dict(body["limits"]) == limits(core)
-    return found
-
-
-def _admits(core: Core) -> str:
+def admits(core: Core) -> str:
+    """Whether this node takes from all, or goes by list (REL-6)."""
     return "all" if core.settings.admits_all else "listed"
 
 
