@@ -190,8 +190,12 @@ def _salt(value: Any) -> bytes:
 
 
 def _database(value: Any) -> str:
-    url = value if type(value) is str and len(value) <= 1000 and value.isprintable() else None
-    if url is None or (url and not url.startswith(URL_SCHEMES)):
+    url = value if type(value) is str and len(value) <= 1000 and value.isprintable() else "unusable"
+    try:
+        good = not url or (url.startswith(URL_SCHEMES) and bool(without_password(url)))
+    except ValueError:  # of urlsplit, which may repeat what it was given
+        good = False
+    if not good:
         raise ValueError("empty, or the URL of a PostgreSQL database: postgresql://user@host/database")
     return url
 

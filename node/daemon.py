@@ -25,7 +25,7 @@ from node.reachability import complete
 from node.store import Store, StoreAway, StoreError
 from node.upkeep import Upkeep
 from protocol import events as ev
-from protocol.commands import AddPeer, AskMesh, AskNumbers, AskPeers, AskStatus
+from protocol.commands import AddPeer, AskMesh, AskNumbers, AskPeers, AskPolicy, AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.outline import Outline
 from protocol.record import Record
@@ -41,6 +41,7 @@ WAKE_MS_MAX = 30_000  # (g) clocks jump, machines sleep
 TICK_MS_MIN = 5  # (g) between two Ticks, whatever the engine wants
 # Verdicts: STO-11; nothing more is carried; refs are unknown, so it is on no disk and not acknowledged as taken.
 INTERNAL, FULL, WAITING = "INTERNAL", "STO-23", "GOS-6"
+LOOKS = (AskStatus, AskNumbers, AskPolicy, AskPeers, AskMesh)  # answered from memory, whatever the disk does
 OUR_FAULT = "an error of this program, not of yours; its log has the details"
 STOPPING = "the node is stopping; ask again when it runs"
 
@@ -351,7 +352,7 @@ class Daemon:
     async def _refuse(self, asked: ev.Submit, error: StoreError) -> None:
         """What is wrong can be asked for all the same."""
         alone = Batch()
-        if isinstance(asked.command, AskStatus | AskNumbers):
+        if isinstance(asked.command, LOOKS):
             alone.add(self._engine.handle(asked, self._time()))
         await self._outbox.speak(alone.speak or [ev.Reply(asked.request, error)])
 

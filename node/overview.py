@@ -24,6 +24,7 @@ async def overview(config: Config, daemon: Daemon, store: Store) -> dict[str, An
         stored, unread = await store.size(), ""
     except StoreError as error:
         stored, unread = 0, error.message
+    wrong = daemon.trouble or store.lost
     listens, announces = list(daemon.mesh.addresses), list(config.mesh.announce)
     numbers: dict[str, Any] = {
         "role": config.role,
@@ -36,7 +37,7 @@ async def overview(config: Config, daemon: Daemon, store: Store) -> dict[str, An
             "bytes": stored,
             "bytes_max": config.store.max_mib << 20,
             "disk": disk(config.home),
-            "trouble": daemon.trouble.message if daemon.trouble else unread,
+            "trouble": wrong.message if wrong else unread,
         },
         "mesh": {
             "restarts": daemon.mesh.restarts,

@@ -55,6 +55,19 @@ def test_home_from_flag_variable_or_platform(tmp_path: Path) -> None:
     assert load(None, {}, {}).home.name == "wltm"
 
 
+def test_a_password_is_never_shown(tmp_path: Path) -> None:
+    """STO-25: neither where it stands in front of the host nor where it is a parameter; nor when the URL is no good."""
+    url = "postgresql://organiser:hush@db.example:5432/wltm?password=hush&sslmode=require"
+    config = load(tmp_path, {"store.url": url}, {})
+    assert config.store.url == url
+    shown = {name: value for name, value, _ in config.shown()}
+    assert shown["store.url"] == '"postgresql://organiser@db.example:5432/wltm?sslmode=require"'
+    assert "hush" not in repr(config) + str(config.shown())
+    for bad in ("postgres:hush", "mysql://me:hush@host/db", "postgresql://[hush", "hush\n", 5):
+        error = refusal(tmp_path, store__url=bad)
+        assert (error.code, "hush" in error.message) == ("CFG-3", False)
+
+
 @pytest.mark.parametrize(
     ("text", "near"),
     [("rol = 'relay'", "role"), ("[api]\nprot = 1", "api.port"), ("[aip]\nport = 1", "api.port"), ("zz = 1", "?")],

@@ -92,6 +92,7 @@ def test_homes_at_two_relays_meet_in_one_store(street: Street, postgres: Postgre
     wish(street.ann, "five")  # at home it is kept; no relay can acknowledge it
     for client in (one.client for one in street.relays):
         until(client, lambda trouble: "does not answer" in trouble)
+        assert client.health()["state"] == "failing"
     postgres.start()
     hears(street.bob, 5)
     for client in (one.client for one in street.relays):
