@@ -160,6 +160,11 @@ class Log:
         """Bytes of all its records."""
         return self._weight
 
+    def contested(self, record: Record) -> bool:
+        """Whether the slot of a record that is not held holds so many that only a wanted one finds place in it."""
+        key = record.header.slot_key
+        return key is not None and len(self._slots.get(key, ())) >= ONCE_HELD_MAX
+
     def knows(self, author: bytes) -> bool:
         """Whether an author has said anything here."""
         return author in self._authors

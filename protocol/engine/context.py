@@ -61,13 +61,12 @@ class Context:
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
     shown: str = ""
     named: bytes = b""  # of a deal: the request that its co-op certified
+    family: str = field(init=False)  # the first part of the scope's name
     _coop: tuple[int, Coop | None] = (-1, None)
     _deal: tuple[tuple[int, bytes], Deal | None] = ((-1, b""), None)
 
-    @property
-    def family(self) -> str:
-        """The first part of the scope's name."""
-        return self.scope.partition("/")[0]
+    def __post_init__(self) -> None:
+        self.family = self.scope.partition("/")[0]
 
     def coop(self, settings: Settings) -> Coop | None:
         """The co-op that the records amount to."""
