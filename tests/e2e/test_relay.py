@@ -55,7 +55,7 @@ def watched(home: Path, path: str) -> str:
 
 
 def test_a_letter_outlives_a_kill_and_a_block_bites(street: dict[str, Path]) -> None:
-    """REL-4, REL-16, REL-17, REL-20 to REL-22, CLI-30"""
+    """REL-4, REL-7, REL-16, REL-17, REL-20 to REL-22, CLI-30"""
     relay, ann, ben = (street[name] for name in ("relay", "ann", "ben"))
     wltm(ann, "up", "--detach")
     token = wltm(ann, "mail", "token", "--for", "Ben")[0]["token"]
@@ -66,11 +66,14 @@ def test_a_letter_outlives_a_kill_and_a_block_bites(street: dict[str, Path]) -> 
     client = Client(ben)
     client.wait(lambda: client.get("/mail")["outgoing"] == 0, "the relay's word", PATIENCE_S)
     os.kill(json.loads((relay / "node.json").read_text())["pid"], signal.SIGKILL)
-    wltm(relay, "relay", "up", "--detach")
+    ready, _ = wltm(relay, "relay", "up", "--detach")
+    wltm(relay, "relay", "policy", "--contact", "post@example.org", "--yes")
 
     wltm(ann, "up", "--detach")
     client = Client(ann)
     client.wait(lambda: client.get("/mail")["letters"] != [], "the letter", PATIENCE_S)
+    known = wltm(ann, "relay", "policy", ready["addresses"][0])[0]  # it came with the link, before the letter
+    assert known["policy"]["contact"] == "post@example.org"
     (letter,) = wltm(ann, "mail", "list")[0]["letters"]
     assert (letter["text"], letter["label"]) == ("Hello Ann", "Ben")
 
@@ -78,7 +81,7 @@ def test_a_letter_outlives_a_kill_and_a_block_bites(street: dict[str, Path]) -> 
     assert {one.labels["direction"] for one in families["wltm_peers"].samples} == {"in", "out"}
     assert families["wltm_writable"].samples[0].value == 1
     health = json.loads(watched(relay, "/health"))
-    assert health["state"] == "degraded"  # it listens on loopback, and has no policy
+    assert health["state"] == "degraded"  # it listens on loopback
     assert health["core"]["mail_records"] == 1
     assert wltm(relay, "relay", "status", code=1)[0]["state"] == "degraded"
 
