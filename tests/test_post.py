@@ -358,3 +358,13 @@ def test_what_cannot_be_done_is_one_sentence(command: Any, code: str) -> None:
     assert reply.result.code == code
     assert "\n" not in reply.result.message
     assert desk.facts == facts
+
+
+def test_a_letter_leaves_a_little_later() -> None:
+    """GOS-65: so that few can tell who sat there and when."""
+    ben = Desk(BEN, delay_ms=3_000)
+    ben.do(PeerConnected("one", True))
+    effects = ben.do(Submit(1, ask.SendMail(Token.of(ANN, NETWORK, SECRET, START_MS + DAY_MS).text(), "Hello")))
+    (record,) = ben.said("mail.1")
+    assert give(effects) == []
+    assert give(ben.tick(3_000)) == [record.id]

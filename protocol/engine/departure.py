@@ -23,10 +23,15 @@ _PRESSING = 10  # (g) delays before a box closes
 
 def leave(core: Core, context: Context, record: Record, human: bool) -> None:
     """Pass an own record on: now, or with a delay, but never before what was said earlier in its scope."""
+    post(core, record, human and not _pressing(core, context))
+
+
+def post(core: Core, record: Record, late: bool = True) -> None:
+    """The same for a record that belongs to no context here, such as a letter."""
     queue = core.held.get(record.scope)
     if queue is not None:
         due = queue[0]
-    elif human and core.settings.delay_ms and not _pressing(core, context):
+    elif late and core.settings.delay_ms:
         due = core.now + core.rng.randrange(core.settings.delay_ms)
     else:
         spread.offer(core, record, True, "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
 from protocol.encoding import decode, encode
-from protocol.engine import spread
+from protocol.engine import departure
 from protocol.engine.context import Context
 from protocol.errors import CommandError, Ignore, NotNow
 from protocol.events import SendRecords, Store
@@ -208,7 +208,7 @@ def send(core: Core, command: ask.SendMail) -> dict[str, Any]:
         core.receive(record, "")
     else:
         core.out.append(Store(record, True))
-        spread.offer(core, record, True, "")
+        departure.post(core, record)
     return {"letter": record.id, "expires": record.header.expires}
 
 
