@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
@@ -145,6 +146,7 @@ class Publisher:
         self.mesh = MeshClient(MeshConfig(NETWORK, bytes(range(32))), self._on_event)
         self._connected: dict[str, None] = {}
         self._left = 0
+        self._refused = Counter[str]()
         self._news = asyncio.Event()
 
     async def _on_event(self, event: MeshEvent) -> None:
@@ -152,12 +154,14 @@ class Publisher:
             case Connected(peer):
                 self._connected[peer] = None
             case Acknowledged(_, _, codes):
-                assert not any(codes), codes
                 self._left -= len(codes)
+                self._refused.update(filter(None, codes))
         self._news.set()
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():
+            if self._refused:
+                raise RuntimeError(f"the node refused records: {dict(self._refused)}")
             self._news.clear()
             await asyncio.wait_for(self._news.wait(), PATIENCE_S)
 

@@ -347,6 +347,37 @@ def test_two_peers_greet_exchange_and_acknowledge() -> None:
     assert pair.events[pair.a][1:] == [Acknowledged("B", 1, ("", "REC-13"))]
 
 
+def test_acks_of_small_batches_wait_for_company_and_those_of_large_ones_do_not() -> None:
+    """MSH-8"""
+    pair = greeted()
+    for raws in ([b"one"], [b"two"], [b"x"] * 100):
+        pair.a.publish(raws)
+        pair.settle()
+    assert not pair.b.ready
+    assert pair.b.acknowledge(1, [""])
+    assert pair.b.acknowledge(2, [""])
+    assert not pair.b.ready, "nothing is sent for their sake yet"
+    assert pair.b.acknowledge(3, [""] * 100)
+    assert pair.b.ready
+    assert said(pair.b) == [Ack(3, ("",) * 100), Ack(1, ("",)), Ack(2, ("",))], "they travel along"
+    pair.a.publish([b"three"])
+    pair.settle()
+    assert pair.b.acknowledge(4, [""])
+    pair.b.hasten()
+    assert pair.b.ready
+    assert said(pair.b) == [Ack(4, ("",))]
+
+
+def test_a_goodbye_follows_a_hello_that_was_not_sent_yet() -> None:
+    """MSH-5, MSH-13"""
+    leaving = Link(NETWORK, lambda raws: None, PEER, "here", False, LIMITS, 0)
+    leaving.part("MSH-18")
+    assert [type(frame) for frame in said(leaving)] == [Hello, Goodbye]
+    leaving.acknowledge(1, [""])
+    leaving.part("")
+    assert said(leaving) == [Goodbye("")]
+
+
 def test_who_does_not_begin_with_hello_or_is_of_another_network_is_at_fault() -> None:
     """MSH-5"""
     assert fault(Ping(1)) == "MSH-5"

@@ -53,10 +53,10 @@ class Connection:
         self._parting = False
         self._waiting = False  # for the daemon, not for the peer
 
-    @property
-    def wake(self) -> trio.Event:
-        """Set it when there is something to write."""
-        return self._muxer.wake
+    def stir(self) -> None:
+        """The link may have something to send."""
+        if self.link.ready:
+            self._muxer.wake.set()
 
     def close(self, reason: str, code: str = "") -> None:
         """Begin to close, with a GOODBYE; the first reason given stays."""
@@ -64,7 +64,7 @@ class Connection:
         if not self._parting:
             self._parting = True
             self.link.part(code)
-            self.wake.set()
+            self.stir()
             self.scope.deadline = min(self.scope.deadline, trio.current_time() + _PARTING_S)
 
     async def converse(self) -> None:
@@ -121,7 +121,7 @@ class Connection:
     def _begin(self, stream: Stream) -> None:
         self._stream = stream
         self._opened.set()
-        self.wake.set()
+        self.stir()
 
     async def _read(self) -> None:
         await self._opened.wait()
@@ -144,8 +144,7 @@ class Connection:
                 raise
             await self._report(events)
             link.excuse(now_ms())
-            if link.wait_ms(now_ms()) == 0:
-                self.wake.set()
+            self.stir()
         self.reason = self.reason or f"{link.farewell or ''} closed by the peer".strip()
 
     async def _report(self, events: list[MeshEvent]) -> None:
@@ -164,16 +163,14 @@ class Connection:
         while True:
             muxer.wake = trio.Event()
             parting, stream = self._parting, self._stream
-            wait_ms = self.link.wait_ms(now_ms()) if stream is not None and stream.clear else None
-            if stream is not None and wait_ms == 0:
+            if stream is not None and stream.clear and self.link.ready:
                 stream.put(self.link.pull(_WRITE_BYTES))
             if data := muxer.pull():
                 await muxer.line.write(data)
             elif parting and (stream is None or stream.clear):
                 break
             else:
-                with trio.move_on_after(float("inf") if wait_ms is None else wait_ms / 1000):
-                    await muxer.wake.wait()
+                await muxer.wake.wait()
         self._parted.set()
 
     async def _watch(self) -> None:
@@ -182,8 +179,7 @@ class Connection:
             if self._waiting:
                 self.link.excuse(now_ms())
             due_ms = self.link.tick(now_ms())
-            if self.link.wait_ms(now_ms()) == 0:
-                self.wake.set()
+            self.stir()
             await trio.sleep(max(due_ms - now_ms(), 10) / 1000)
 
 

@@ -79,7 +79,6 @@ class Link:
         self._received_batch = 0
         self._to_grant = 0
         self._acks: deque[Frame] = deque()  # of small batches, which travel together
-        self._acks_due_ms: int | None = None
         self._pong: int | None = None
         self._pings = 0
         self._unknown = 0
@@ -163,15 +162,15 @@ class Link:
         """Do not count the time until now as the peer's silence: we were not listening."""
         self._heard_ms = now_ms
 
-    def wait_ms(self, now_ms: int) -> int | None:
-        """How long what waits for this peer may wait yet: 0 when it should be sent now, None when there is nothing."""
-        if self._control or self._pong is not None or (self.greeted and (self._messages or self._may_send())):
-            return 0
-        if not self._acks:
-            return None
-        if self._acks_due_ms is None:
-            self._acks_due_ms = now_ms + ACK_MS_MAX
-        return max(0, self._acks_due_ms - now_ms)
+    @property
+    def ready(self) -> bool:
+        """Whether something should be sent now; the ACKs of small batches can wait for that, or until `hasten`."""
+        return bool(self._control) or self._pong is not None or (self.greeted and self._may_send())
+
+    def hasten(self) -> None:
+        """Let no ACK wait any longer (MSH-8)."""
+        self._control += self._acks
+        self._acks.clear()
 
     def pull(self, bytes_max: int = 1 << 18) -> bytes:
         """The next bytes for the wire, whole frames of about `bytes_max`; empty when nothing may be sent now."""
@@ -197,7 +196,6 @@ class Link:
         if self._control:
             return self._control.popleft()
         if self._acks:
-            self._acks_due_ms = None
             return self._acks.popleft()
         if self._pong is not None:
             n, self._pong = self._pong, None
@@ -211,7 +209,7 @@ class Link:
         return self._next_records()
 
     def _may_send(self) -> bool:
-        return bool(self._records) and cost(self._records[0]) <= self._credit
+        return bool(self._messages) or (bool(self._records) and cost(self._records[0]) <= self._credit)
 
     def _next_records(self) -> Records | None:
         raws: list[bytes] = []

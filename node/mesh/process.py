@@ -42,7 +42,7 @@ from node.mesh.bridge import (
 )
 from node.mesh.connection import READ_BYTES, Connection, now_ms
 from node.mesh.gate import Gate
-from node.mesh.link import Link
+from node.mesh.link import ACK_MS_MAX, Link
 from node.mesh.reach import refused
 from node.mesh.verifier import Verifier
 from node.mesh.wire import Address, Splitter, parse_address
@@ -67,6 +67,7 @@ class Mesh:
         self._verifier = Verifier(start.network)
         self._gate = Gate(self._limits)
         self._speaking = trio.Lock()
+        self._acknowledging = trio.Event()  # ACKs may wait
         self._peers: dict[str, Connection] = {}
         self._scopes: dict[int, trio.CancelScope] = {}
         self._dialled: dict[str, trio.CancelScope] = {}
@@ -90,6 +91,16 @@ class Mesh:
             self._nursery.start_soon(trio.serve_listeners, partial(self._inbound, address.transport), listeners)
         await self.report(Ready(self._identity.peer, tuple(bound)))
 
+    async def hasten(self) -> None:
+        """For ever: let no ACK of a small batch wait for others much longer than it may (MSH-8)."""
+        while True:
+            await self._acknowledging.wait()
+            self._acknowledging = trio.Event()
+            await trio.sleep(ACK_MS_MAX / 1000)
+            for connection in self._peers.values():
+                connection.link.hasten()
+                connection.stir()
+
     async def report(self, *reports: Report) -> None:
         """Tell the daemon. Waits for it in turn with the other tasks, so that no peer can crowd out another."""
         async with self._speaking:
@@ -106,19 +117,20 @@ class Mesh:
                 for peer in peers:
                     if (connection := self._peers.get(peer)) is not None:
                         overflow = connection.link.publish(raws)
-                        connection.wake.set()
+                        connection.stir()
                         if overflow is not None:
                             self._nursery.start_soon(self.report, overflow)
             case Send(peer, data):
                 if (connection := self._peers.get(peer)) is not None:
                     if connection.link.send(data):
-                        connection.wake.set()
+                        connection.stir()
                     else:
                         connection.close("MSH-10 reads too slowly")
             case Acknowledge(peer, batch, codes):
                 if (connection := self._peers.get(peer)) is not None and connection.link.acknowledge(batch, codes):
-                    connection.wake.set()
+                    connection.stir()
                     connection.room.set()
+                    self._acknowledging.set()
             case Handled(peer, size):
                 if (connection := self._peers.get(peer)) is not None:
                     connection.link.handled(size)
@@ -316,6 +328,7 @@ async def main(descriptor: int) -> None:
         except (OSError, Reject) as error:
             await mesh.report(Failed(error.message if isinstance(error, Reject) else str(error)))
         else:
+            nursery.start_soon(mesh.hasten)
             async for command in commands:
                 mesh.obey(command)
         nursery.cancel_scope.cancel()

@@ -8,7 +8,7 @@ counts once it is acknowledged, which is after its commit; a note once the relay
 import asyncio
 import time
 
-from scripts.rig import SCOPE, cpu_s, homes, outside, pids, publisher, resident_mb, stream, up
+from scripts.rig import board, cpu_s, homes, outside, pids, publisher, resident_mb, stream, up
 
 UNIT = "records/s"
 AGAINST = "nostr-relay (Python, SQLite), notes/s"
@@ -16,14 +16,15 @@ LIMIT = 15
 RUNS = 3
 OPTIONS = {"records": 20_000}
 
+BOARDS = 50
 NOTES, NOTES_IN_MEMORY = 2_000, 5_000  # the relay in memory ends a connection after some thousand more
 
 
 async def _published(records: int) -> tuple[float, dict[str, float]]:
-    raws = stream(records)
+    raws = stream(records, BOARDS)
     async with homes("node") as (node,), publisher() as feed:
         await up(node, "relay")
-        peer = await feed.meet(node, [SCOPE])
+        peer = await feed.meet(node, [board(number) for number in range(BOARDS)])
         processes = daemon, mesh = pids(node)
         before = [cpu_s([pid]) for pid in (daemon, mesh, feed.mesh.pid)]
         began = time.perf_counter()
