@@ -138,9 +138,9 @@ class Daemon:
         return result
 
     @property
-    def waiting(self) -> int:
-        """Commands that wait."""
-        return len(self._inbox.people)
+    def waiting(self) -> dict[str, int]:
+        """Commands, and items and bytes of peers, that wait."""
+        return self._inbox.depth()
 
     def subscribe(self) -> AsyncIterator[tuple[int, Mapping[str, Any]]]:
         """(sequence, {"topic", "detail"}) of every Notify from now on, see `Outbox.listen`."""

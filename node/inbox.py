@@ -108,6 +108,11 @@ class Lanes:
             if talk:
                 lane.talk_us, lane.talk_at = lane.saved(now_us) - spent_us, now_us
 
+    def depth(self) -> tuple[int, int]:
+        """Items that wait, and the bytes they weigh."""
+        lanes = self._lanes.values()
+        return sum(len(lane.items) for lane in lanes), sum(lane.size for lane in lanes)
+
     def wait_us(self, now_us: int) -> int | None:
         """Until somebody's turn comes; None while nothing waits at all."""
         return min((lane.pause(now_us) for lane in self._lanes.values() if lane.items), default=None)
@@ -190,6 +195,11 @@ class Inbox:
         """(peer, weight of its messages) that were handled since this was asked last: the mesh is to be told."""
         handled, self._handled = list(self._handled.items()), Counter()
         return handled
+
+    def depth(self) -> dict[str, int]:
+        """What waits: commands, and of peers items and the bytes they weigh."""
+        items, size = self._peers.depth()
+        return {"commands": len(self.people), "items": items, "bytes": size}
 
     def wait_us(self, now_us: int) -> int | None:
         """Until there is something to take; None while nothing waits at all."""

@@ -22,6 +22,7 @@ BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5) 
 FREE_SHARE_MIN = 0.05  # (g) of a disk; below it the organiser is told
 FULL_SHARE = 0.9  # (g) of a cap; above it the organiser is told
 RESTARTS_MAX = 3  # (g)
+COMMANDS_MAX = 100  # (g) that wait
 PRUNE_LATE_MS = 3 * 3_600_000  # (g) three times as long as usual
 
 
@@ -152,8 +153,8 @@ def _crowded(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
         found.append(_trouble(says, "look at mesh.log; block who floods, or raise mesh.memory_mib"))
     if core["mail_fullest"] >= core["mail_records_max"]:
         found.append(_trouble("A mail prefix is full: letters for it are put off.", "raise relay.mail_records"))
-    if numbers["commands"] > 100:
-        found.append(_trouble(f"{numbers['commands']} commands wait.", "ask less often, or on a faster disk"))
+    if (commands := numbers["waiting"]["commands"]) > COMMANDS_MAX:
+        found.append(_trouble(f"{commands} commands wait.", "ask less often, or on a faster disk"))
     return found
 
 

@@ -31,7 +31,7 @@ async def overview(config: Config, daemon: Daemon, store: Store) -> dict[str, An
         "core": core,
         "policy": {"published": policy["published"], "current": policy.get("current", False)},
         "counts": daemon.measures.plain(),
-        "commands": daemon.waiting,
+        "waiting": daemon.waiting,
         "store": {
             "position": daemon.last_position,
             "bytes": stored,

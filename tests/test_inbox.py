@@ -193,3 +193,16 @@ def test_what_was_handled_is_told_once() -> None:
         inbox.settle(1)
     assert inbox.let_go() == [("p", 2 * weight(Message("p", b"123")))]
     assert inbox.let_go() == []
+
+
+def test_what_waits_is_counted() -> None:
+    """REL-20"""
+    inbox = Inbox()
+    assert inbox.depth() == {"commands": 0, "items": 0, "bytes": 0}
+    inbox.people.append(ev.Tick())
+    event = Message("p", b"hello")
+    inbox.arrived(event)
+    assert inbox.depth() == {"commands": 1, "items": 1, "bytes": weight(event)}
+    inbox.take(0)
+    inbox.take(0)
+    assert inbox.depth() == {"commands": 0, "items": 0, "bytes": 0}

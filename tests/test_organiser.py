@@ -45,7 +45,7 @@ def overview(**changes: Any) -> dict[str, Any]:
         | {"mail_records_max": 2000},
         "policy": {"published": 1, "current": True},
         "counts": measures().plain(),
-        "commands": 0,
+        "waiting": {"commands": 0, "items": 0, "bytes": 0},
         "store": {
             "position": 12,
             "bytes": 5 << 20,
@@ -83,7 +83,7 @@ TROUBLES: list[tuple[dict[str, Any], str]] = [
     ({"counts__pruned_ago_ms": 4 * 3_600_000}, "4 hours"),
     ({"mesh__restarts": 4}, "started again 4 times"),
     ({"core__mail_fullest": 2000}, "prefix is full"),
-    ({"commands": 101}, "101 commands wait"),
+    ({"waiting__commands": 101}, "101 commands wait"),
     ({"policy": {"published": 0, "current": False}}, "no policy"),
     ({"policy": {"published": 1, "current": False}}, "no longer says"),
     ({"listens": []}, "listens nowhere"),
