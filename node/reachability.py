@@ -100,7 +100,7 @@ def _words(told: Mapping[str, Any], around: Surroundings) -> dict[str, str]:
             "What you sign and what others say is exchanged when the node wakes.",
             "",
         )
-    if around.measured is None:
+    if around.measured is None and not told["peers"]:
         fix = "It is started again by itself; if this stays so, look at mesh.log in the home."
         return _said("offline", "The mesh process does not answer.", "What you sign waits here.", fix)
     if came or (around.announced and (dialled or not told["relays"])):
