@@ -354,6 +354,26 @@ def test_an_older_and_a_newer_program_work_on_one_database(url: str, monkeypatch
     live(body())
 
 
+def test_what_only_a_newer_program_understands_disturbs_nobody(url: str, postgres: Postgres) -> None:
+    """STO-27: the older one cannot read such a record, says so, and goes on with the next."""
+    database = url.split("/")[3].partition("?")[0]
+
+    async def body() -> None:
+        async with opened(url, "old") as old, opened(url, "new") as new:
+            hears = Listener(old)
+            values = "1, '\\x01', '\\x02', 'later.9', 'coop/log', 1, 2, '\\x03'"
+            columns = "position, id, author, kind, scope, created, expires, raw"
+            postgres.sql(f"INSERT INTO records ({columns}) VALUES ({values}); UPDATE log SET last = 1", database)
+            await new.append(batch(2))
+            assert await hears.until(1) == ids(2)
+            assert await old.by_scope(SCOPE) == [numbered(2)]
+            assert [held.position for held in await old.page(0)] == [2]
+            assert await old.append(batch(3)) == (3,)
+            await hears.stop()
+
+    live(body())
+
+
 def test_a_program_too_old_for_a_database_says_so(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """STO-8, STO-27"""
     with monkeypatch.context() as patch:

@@ -396,6 +396,61 @@ def test_a_migration_copies_checks_and_swaps(path: Path) -> None:
     assert (caught.value.code, "newer" in caught.value.message) == ("STO-8", True)
 
 
+FIRST_VERSION = """
+CREATE TABLE records (position INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL, author BLOB NOT NULL,
+ kind TEXT NOT NULL, scope TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL, raw BLOB NOT NULL,
+ UNIQUE (id));
+CREATE INDEX records_scope ON records (scope);
+CREATE TABLE facts (name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (name));
+CREATE TABLE schema_version (version INTEGER NOT NULL, PRIMARY KEY (version));
+INSERT INTO schema_version VALUES (1);
+"""
+
+
+def test_the_first_version_is_read_still(path: Path) -> None:
+    """STO-8, STO-20: its records are all there, as if they had been taken today; its positions are not given again."""
+    slot = Slot("latest", "entry", 7)
+    filled = Record.sign(AUTHOR, NETWORK, "entry.1", SCOPE, {}, created=1, expires=2, slot=slot)
+    old = [filled, numbered(1), numbered(2, "board/x/y"), numbered(3, "board/x/y")]
+    with sqlite3.connect(path) as raw:
+        raw.executescript(FIRST_VERSION)
+        columns = "id, author, kind, scope, created, expires, raw"
+        for one in old:
+            row = (one.id, one.author, one.kind, one.scope, one.header.created, one.header.expires, one.raw)
+            raw.execute(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        raw.execute(f"INSERT INTO records ({columns}) VALUES (x'00', x'00', 'x.1', 'trust/a', 1, 2, x'00')")
+        raw.execute("DELETE FROM records WHERE position = 5")
+        raw.execute("INSERT INTO facts VALUES ('store.network', ?), ('scope/coop/log', x'31')", (NETWORK,))
+    raw.close()
+
+    async def body(store: Store) -> None:
+        assert await store.facts() == {"scope/coop/log": b"1"}
+        assert await store.outlines(SCOPE) == [outline(one) for one in old[:2]]
+        assert await store.scopes() == {"board/x/y": 4, SCOPE: 2}
+        assert await store.size() == sum(len(one.raw) for one in old)
+        assert await store.verify() == Report(4, 0, ())
+        assert await store.append([(numbered(9), True)]) == (6,)
+        assert (await store.prune(10**12)).records == 5
+
+    using(path, body)
+    assert sorted(file.name for file in path.parent.iterdir()) == ["log.sqlite", "log.sqlite.v1"]
+    fresh = path.with_name("fresh.sqlite")
+    migrate.migrate(fresh)
+    assert shape(path) == shape(fresh)
+
+
+def shape(path: Path) -> dict[str, Any]:
+    """Columns and indexes of every table."""
+    with sqlite3.connect(path) as raw:
+        made = {
+            name: {column[1:3] for column in raw.execute(f"PRAGMA table_info({name})")}
+            | {index[1:3] for index in raw.execute(f"PRAGMA index_list({name})")}
+            for name in tables(path)
+        }
+    raw.close()
+    return made
+
+
 def test_a_migration_that_fails_leaves_the_file_alone(path: Path) -> None:
     """STO-8"""
     using(path, lambda store: store.append([(numbered(1), True)]))

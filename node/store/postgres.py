@@ -36,10 +36,13 @@ LOCK_MS = 15_000  # (g) longer than that
 RETRY_S = 1.0  # (g) between attempts to hear of others again
 LISTEN_S = 30.0  # (g) a call that was lost is made up for by looking
 CHANNEL = "wltm_log"
+# A machine that lost its power keeps its node's name no longer than this.
+_ALIVE = {"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3"}
 
 _CREATE = text("CREATE TABLE log (last BIGINT NOT NULL)")  # one row: the last position given
 _BEGIN = text("INSERT INTO log VALUES (0)")
 _TURN = text("SELECT last FROM log FOR UPDATE")
+_LAST = text("SELECT last FROM log")
 _MOVED = text("WITH moved AS (UPDATE log SET last = :last) SELECT pg_notify(:channel, :node)")
 _MIGRATING = text("SELECT pg_advisory_xact_lock(7788160001)")  # any number, as long as all programs agree
 _AWAY = ("08", "57P", "53300", "25P03", "25006", "55P03", "40P01")  # connection, shutdown, crowded, stuck, standby
@@ -70,7 +73,7 @@ class Server:
         limits = {"statement_timeout": STATEMENT_MS, "lock_timeout": LOCK_MS}
         limits["idle_in_transaction_session_timeout"] = STUCK_MS
         settings = {name: str(value) for name, value in limits.items()}
-        settings |= {"application_name": "wltm", "client_encoding": "UTF8", "timezone": "UTC"}
+        settings |= {"application_name": "wltm", "client_encoding": "UTF8", "timezone": "UTC", **_ALIVE}
         try:
             return await asyncpg.connect(self._url, timeout=CONNECT_S, server_settings=settings)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, ValueError) as error:
@@ -114,8 +117,12 @@ class Server:
 
     @asynccontextmanager
     async def writing(self, durable: bool) -> AsyncIterator[AsyncConnection]:
-        """A transaction; every commit reaches the disk, whatever `durable` says: other processes build on it."""
+        """A transaction in our turn: whoever writes, even if only to prune, waits for nobody half-way.
+
+        Every commit reaches the disk, whatever `durable` says: other processes build on it.
+        """
         async with self.engine.connect() as connection, connection.begin():
+            await connection.execute(_TURN)
             yield connection
 
     async def run(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result:
@@ -124,8 +131,8 @@ class Server:
             return await connection.run_sync(work)
 
     def last_position(self, connection: Connection) -> int:
-        """The last position given; until the transaction ends nobody else gives one."""
-        return int(connection.execute(_TURN).scalar_one())
+        """The last position given; in our turn nobody else gives one."""
+        return int(connection.execute(_LAST).scalar_one())
 
     def add(self, connection: Connection, found: Iterable[tuple[int, Record]]) -> None:
         """Writes new (position, record)s."""
