@@ -11,11 +11,13 @@ import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from node.store import amounts, pruning
@@ -155,9 +157,9 @@ class Store:
         durable = bool(keep) or any(own for _, own in batch)
         wanted = {record.id: record for record, _ in batch}
 
-        def take(connection: Connection) -> tuple[int, dict[bytes, int]]:
+        def take(look: bool, connection: Connection) -> tuple[int, dict[bytes, int]]:
             before = self._database.last_position(connection) if self._database.shared else self.last_position
-            places = _positions(connection, list(wanted))
+            places = _positions(connection, list(wanted)) if look else {}
             new = list(enumerate((record for record in wanted.values() if record.id not in places), before + 1))
             if new:
                 self._database.add(connection, new)
@@ -166,7 +168,12 @@ class Store:
             self._put(connection, self._node, keep)
             return before, places | {record.id: place for place, record in new}
 
-        before, places = await self._run(durable, take)
+        async with self._writing:
+            with self._database.plainly():
+                try:
+                    before, places = await self._database.run(durable, partial(take, self._database.shared))
+                except IntegrityError:  # some are held already, which is rare where nobody else writes
+                    before, places = await self._database.run(durable, partial(take, True))
         self._took(before, sum(place > before for place in places.values()))
         return tuple(places[record.id] for record, _ in batch)
 

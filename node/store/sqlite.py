@@ -25,7 +25,8 @@ from node.store.tables import records, row
 from protocol.record import Record
 
 BUSY_MS = 5000  # (g) how long another program's transaction is waited for
-WAL_BYTES_KEPT = 16 << 20  # (g) the write-ahead log shrinks to this after a burst
+PAGE_BYTES = 4096  # SQLite's own
+WAL_BYTES_KEPT = 16 << 20  # (g) when the write-ahead log is moved into the file, and what it shrinks to after a burst
 CACHE_KIB = 8192  # (g) per connection; at a million records the default of 2 MiB thrashes
 CONNECTIONS = 4  # (g) one writes, the others read beside it
 
@@ -124,6 +125,7 @@ def _listen(engine: Engine) -> None:
         cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
         cursor.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint={WAL_BYTES_KEPT // PAGE_BYTES}")
         cursor.execute(f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}")
         cursor.close()
 
