@@ -25,7 +25,7 @@ from node.reachability import complete
 from node.store import Store, StoreAway, StoreError
 from node.upkeep import Upkeep
 from protocol import events as ev
-from protocol.commands import AddPeer, AskMesh, AskNumbers, AskPeers, AskPolicy, AskStatus
+from protocol.commands import AddPeer, AskDigest, AskMesh, AskNumbers, AskPeers, AskPolicy, AskStatus
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.outline import Outline
 from protocol.record import Record
@@ -131,10 +131,10 @@ class Daemon:
         request, answer = self._outbox.expect()
         self._put(ev.Submit(request, command))
         result = await answer
-        if isinstance(command, AskStatus | AskPeers | AskMesh) and isinstance(result, dict):
+        if isinstance(command, AskStatus | AskPeers | AskMesh | AskDigest) and isinstance(result, dict):
             wrong = self.trouble or self._store.lost
             trouble = wrong.message if wrong else self._upkeep.full
-            return await complete(command, result, self.mesh, trouble, self._economy.told(), self._time())
+            return await complete(command, result, self.mesh, self._store, trouble, self._economy.told(), self._time())
         return result
 
     @property

@@ -12,7 +12,9 @@ from typing import Any
 from node.mesh import Measured, Traffic
 from node.outbox import Mesh
 from node.present import moment
-from protocol.commands import AskPeers, AskStatus
+from node.store import Store
+from protocol.commands import AskDigest, AskPeers, AskStatus
+from protocol.log import digest_of_scope
 
 _WIDTH = len(fields(Traffic))
 CAME_IN = "came in"
@@ -32,9 +34,13 @@ class Surroundings:
 
 
 async def complete(
-    command: object, told: dict[str, Any], mesh: Mesh, trouble: str, economy: Mapping[str, Any], now: int
+    command: object, told: dict[str, Any], mesh: Mesh, store: Store, trouble: str, economy: Mapping[str, Any], now: int
 ) -> dict[str, Any]:
-    """What the core says about itself and its links, with what only the daemon knows."""
+    """What the core says about itself, its links and its scopes, with what only the daemon knows."""
+    if isinstance(command, AskDigest):  # bodies of what is carried are on the disk alone
+        if told.pop("carried", False):
+            told["digest"] = digest_of_scope(command.scope, await store.by_scope(command.scope))
+        return told
     if isinstance(command, AskStatus):
         return {**told, "peer_id": mesh.peer_id, "addresses": mesh.addresses, "trouble": trouble}
     measured = await mesh.measure()

@@ -360,7 +360,7 @@ class AskMesh:
 
 @dataclass(frozen=True, slots=True)
 class AskDigest:
-    """-> {"scope", "digest", "records"}"""
+    """-> {"scope", "digest", "records"}, the digest being that of who takes part, read from the disk where need be"""
 
     scope: str
 

@@ -6,7 +6,7 @@ set of records, whatever order they came in. Spec: 01-record, REC-14 and REC-15.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from protocol.bounds import SMALL_BYTES, bound_of, check_room, crowded
@@ -180,6 +180,17 @@ class Log:
             authors, weight = len(self._authors) + (said is None), self._weights.get(record.author, 0)
             records = len(said or ()) - bool(growth)
             check_room(self._bound, authors, records, weight, self._weight, growth or len(record.raw))
+
+
+def digest_of_scope(scope: str, records: Iterable[Record]) -> bytes:
+    """The digest of whoever holds exactly these records, for who has them on disk and not in a log."""
+    log = Log(scope)
+    for record in records:
+        try:
+            log.add(record, wanted=True)
+        except Ignore:
+            continue  # replaced by a later version that stands on the same disk
+    return log.digest()
 
 
 def _rank(record: Record) -> tuple[int, bytes]:
