@@ -41,6 +41,7 @@ class FakeMesh:
         self.addresses = [f"fake/{self.peer_id}"]
         self.pid = 0
         self.restarts = 0
+        self.announced: Sequence[str] = ()
         self.dropped: list[tuple[str, str]] = []
         self._hub, self._on_event = hub, on_event
         self._dialled: list[str] = []

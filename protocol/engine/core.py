@@ -112,6 +112,8 @@ class Core:
             except Ignore:
                 continue  # replaced by a later version that stands in the same log
         self.changed(scope)
+        if context.family == "trust":
+            steward.attend(self, context)
 
     def refill(self, context: Context, record: Record) -> bool:
         """Take a record from the disk that may have been carried only; False when it waits. Raises Ignore."""
