@@ -34,6 +34,8 @@ class Wire:
 
     def __init__(self, on_event: Callable[[MeshEvent], Awaitable[None]], store: Store) -> None:
         self.peer_id, self.addresses = "me", ["/memory/me"]
+        self.announced: Sequence[str] = ()
+        self.pid = self.restarts = 0
         self.on_event, self._store = on_event, store
         self.spoken: list[tuple[Any, ...]] = []
         self.early: list[bytes] = []  # records that were spoken before they were committed
@@ -69,6 +71,9 @@ class Wire:
 
     async def drop(self, peer: str, code: str) -> None:
         await self._say("drop", peer, code)
+
+    async def measure(self) -> None:
+        await self._say("measure")
 
     async def stop(self) -> None:
         await self._say("stop")
