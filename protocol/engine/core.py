@@ -65,6 +65,7 @@ class Core:
         self.quiet_until, self.thrifty = 0, False  # what this node's person wants spared (GOS-66, GOS-67)
         self.held: dict[str, tuple[int, list[Record]]] = {}  # scope → when what was signed in it leaves
         self.rules = Rules()
+        self.heeded: tuple[bytes, ...] = ()  # whose notices apply here (REL-9)
         self.post = post.Post()
 
     @property

@@ -215,18 +215,19 @@ def send(core: Core, command: ask.SendMail) -> dict[str, Any]:
 def connected(core: Core, neighbour: Neighbour) -> None:
     """A relay is reached: give it the letters that it has not shown to hold, and ask."""
     core.post.asked = {pair: None for pair in core.post.asked if pair[1] != neighbour.name}
-    for record_id, scope in _unsafe(core, neighbour.name):
-        core.out.append(SendRecords(neighbour.name, scope, (record_id,)))
+    for record_id, scope, held in _under_way(core):
+        if neighbour.name not in held:
+            core.out.append(SendRecords(neighbour.name, scope, (record_id,)))
 
 
 def chase(core: Core) -> None:
     """Ask the relays that we dialled for our letters; give again what was asked for in vain (REL-17)."""
-    for neighbour in core.neighbours.values():
-        for record_id, scope in _unsafe(core, neighbour.name) if neighbour.outbound else ():
-            if (record_id, neighbour.name) in core.post.asked:
-                core.out.append(SendRecords(neighbour.name, scope, (record_id,)))
-            core.post.asked[record_id, neighbour.name] = None
-            core.send(neighbour.name, Want(scope, (record_id,)))
+    for record_id, scope, held in _under_way(core):
+        for name in [one.name for one in core.neighbours.values() if one.outbound and one.name not in held]:
+            if (record_id, name) in core.post.asked:
+                core.out.append(SendRecords(name, scope, (record_id,)))
+            core.post.asked[record_id, name] = None
+            core.send(name, Want(scope, (record_id,)))
 
 
 def came_back(core: Core, record: Record, peer: str) -> bool:
@@ -242,13 +243,13 @@ def came_back(core: Core, record: Record, peer: str) -> bool:
     return True
 
 
-def _unsafe(core: Core, peer: str) -> list[tuple[bytes, str]]:
-    """(id, scope) of letters on their way that this relay has not shown to hold; what has expired is let go."""
+def _under_way(core: Core) -> list[tuple[bytes, str, list[str]]]:
+    """(id, scope, relays that have shown to hold it) of letters on their way; what has expired is let go."""
     found = []
     for name in _names(core, _OUT):
         scope, expires, held = decode(core.facts[name])
         if expires <= core.now:
             core.keep(name, b"")
-        elif peer not in held:
-            found.append((bytes.fromhex(name.removeprefix(_OUT)), scope))
+        else:
+            found.append((bytes.fromhex(name.removeprefix(_OUT)), scope, held))
     return found

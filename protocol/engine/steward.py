@@ -90,7 +90,8 @@ def _allowed(core: Core, neighbour: Neighbour | None) -> bool:
 def refresh(core: Core) -> None:
     """Make the rules again from facts and followed notices, and act on what they say now."""
     followed: list[Rule] = []
-    for key in following(core):
+    core.heeded = tuple(following(core))
+    for key in core.heeded:
         said = core.peek(trust_of(key)).by(key, "notice.1")
         placed = [one for one in said if one.header.slot and one.header.slot.name == _slot_of(one)]
         placed.sort(key=lambda one: one.id)
@@ -124,7 +125,7 @@ def _silence(core: Core) -> None:
 
 def attend(core: Core, context: Context) -> None:
     """A trust scope has changed: perhaps a followed relay said something (REL-9)."""
-    if any(trust_of(key) == context.scope for key in following(core)):
+    if any(trust_of(key) == context.scope for key in core.heeded):
         refresh(core)
 
 
