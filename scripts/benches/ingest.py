@@ -23,11 +23,10 @@ from pathlib import Path
 from nacl.bindings import crypto_sign_open
 
 from node.daemon import Daemon
-from node.mesh import Connected, MeshEvent, Message, Received
+from node.mesh import Connected, Measured, MeshEvent, Received
 from node.mesh.verifier import Verifier
 from node.store import Store
 from protocol.engine import Engine, Settings
-from protocol.gossip import Subscribe, encode_message
 from protocol.identity import Persona
 from protocol.params import DAY_MS
 from protocol.record import Record, Slot
@@ -63,15 +62,21 @@ class Sink:
 
     def __init__(self, on_event: Callable[[MeshEvent], Awaitable[None]]) -> None:
         self.peer_id, self.addresses = "me", list[str]()
+        self.announced: Sequence[str] = ()
+        self.pid = self.restarts = 0
         self.on_event, self.credit = on_event, asyncio.Semaphore(FRAMES_MAX)
 
     async def start(self) -> None: ...
     async def publish(self, peers: Sequence[str], raws: Sequence[bytes]) -> None: ...
     async def send(self, peer: str, message: bytes) -> None: ...
-    async def dial(self, address: str) -> None: ...
+    async def dial(self, address: str, learned: bool = False) -> None: ...
+    async def forget(self, peer: str) -> None: ...
     async def handled(self, peer: str, size: int) -> None: ...
     async def drop(self, peer: str, code: str) -> None: ...
     async def stop(self) -> None: ...
+
+    async def measure(self) -> Measured | None:
+        return None
 
     async def acknowledge(self, peer: str, batch: int, codes: Sequence[str]) -> None:
         assert not any(codes), codes
@@ -91,15 +96,15 @@ def verify_all(pipe: Connection) -> None:
 
 
 async def _ingest(pipe: Connection, folder: Path) -> float:
-    settings = Settings(NETWORK, "relay", {}, {})
-    engine = Engine(settings, [Persona.from_seed(bytes(32))], random.Random(1), lambda n: bytes(n))
+    facts = {f"scope/{scope}": b"1" for scope in SCOPES}  # it takes part in every board: each record is folded
+    settings, persona = Settings(NETWORK, "home", {}, {}), Persona.from_seed(bytes(32))
+    engine = Engine(settings, [persona], random.Random(1), lambda size: bytes(size), facts)
     store = await Store.open(folder / "log.sqlite", NETWORK)
     daemon = Daemon(engine, store, NETWORK, Sink, clock=lambda: NOW_MS)
     sink = daemon.mesh
     assert isinstance(sink, Sink)
     await daemon.start()
     await sink.on_event(Connected("p", "", False))
-    await sink.on_event(Message("p", encode_message(Subscribe(SCOPES))))
     assert await asyncio.to_thread(pipe.recv) == "ready"
     began = time.perf_counter()
     pipe.send("go")
