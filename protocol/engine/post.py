@@ -222,7 +222,10 @@ def connected(core: Core, neighbour: Neighbour) -> None:
 
 def chase(core: Core) -> None:
     """Ask the relays that we dialled for our letters; give again what was asked for in vain (REL-17)."""
-    for record_id, scope, held in _under_way(core):
+    under_way = _under_way(core)
+    ids = {record_id for record_id, _, _ in under_way}
+    core.post.asked = {pair: None for pair in core.post.asked if pair[0] in ids}
+    for record_id, scope, held in under_way:
         for name in [one.name for one in core.neighbours.values() if one.outbound and one.name not in held]:
             if (record_id, name) in core.post.asked:
                 core.out.append(SendRecords(name, scope, (record_id,)))
