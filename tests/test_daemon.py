@@ -451,8 +451,9 @@ def test_a_relay_to_keep_to_is_an_address(folder: Path) -> None:
         async with running(folder) as run:
             with pytest.raises(CommandError, match="is no address"):
                 await run.daemon.submit(AddPeer("relay"))
-            asyncio.ensure_future(run.daemon.submit(AddPeer("/memory/relay")))
+            waiting = asyncio.ensure_future(run.daemon.submit(AddPeer("/memory/relay")))
             await run.wire.until("dial", "/memory/relay")
+            waiting.cancel()
 
     live(body())
 

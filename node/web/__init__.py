@@ -46,7 +46,6 @@ _jinja.filters |= {
     "brief": present.brief,
     "size": present.size,
     "span": present.span,
-    "size": present.size,
     "did": lambda key: did(bytes.fromhex(key)),
 }
 
