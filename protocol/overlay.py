@@ -1,7 +1,7 @@
 """The overlay of relays: which few of them a relay stays linked to, and which others it knows.
 
 HyParView (Leitão, Pereira, Rodrigues 2007), with one change: places that a relay filled by its own choice are never
-lost to whoever comes in. Decides whom to dial; never which records go there. Spec: 03-gossip, GOS-30 to GOS-35.
+lost to whoever comes in. Decides whom to dial; never which records go there. Spec: 03-gossip, GOS-30 to GOS-34.
 """
 
 from __future__ import annotations

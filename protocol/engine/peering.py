@@ -1,6 +1,6 @@
 """The overlay of relays at work: which links it asks for, what it says over them, and what it leaves on the disk.
 
-Decides by protocol.overlay; never what goes over a link. Spec: 03-gossip, GOS-30 to GOS-35.
+Decides by protocol.overlay; never what goes over a link. Spec: 03-gossip, GOS-30 to GOS-34.
 """
 
 from __future__ import annotations
