@@ -98,7 +98,7 @@ class Session:
 def initiate(index: Index, frame_bytes_max: int) -> tuple[Session, bytes]:
     """Open a session and write its first message, which covers everything. ValueError: frame out of limits (SYN-10)."""
     writer = _Writer(_checked_frame(frame_bytes_max))
-    writer.split(index, 0, len(index), _INFINITY)
+    writer.open(index)
     return Session(index, frame_bytes_max), bytes(writer.out)
 
 
@@ -204,6 +204,20 @@ class _Writer:
         """Close the gap between what is written and `lower`, if there is one (SYN-11)."""
         if self._covered.key != lower.key:
             self._open(lower, MODE_SKIP)
+
+    def open(self, index: Index) -> None:
+        """All that is held as one fingerprint, and nothing above it: who was away lacks what is newer (SYN-9)."""
+        count = len(index)
+        if count < 2 * BUCKETS:
+            self._ids(index, 0, count, _INFINITY)
+            return
+        newest = next(index.keys(count - 1, count))
+        end = int.from_bytes(newest[:CREATED_BYTES], "big") + 1
+        if end < INFINITE_MS:
+            self._fingerprint(index, 0, count, Bound(end))
+            self._ids(index, count, count, _INFINITY)
+        else:
+            self._fingerprint(index, 0, count, _INFINITY)
 
     def split(self, index: Index, lower: int, upper: int, bound: Bound) -> None:
         """Describe positions lower to upper - 1 more finely (SYN-9), or close the message before them."""

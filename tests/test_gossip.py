@@ -33,7 +33,10 @@ from protocol.gossip import (
     Answer,
     Attach,
     Attached,
+    Compare,
+    Compared,
     Detach,
+    Fetch,
     Forward,
     Graft,
     Have,
@@ -90,6 +93,11 @@ GOOD: list[tuple[str, str, Message]] = [
     ("what I know", "GOS-33", Shuffle((RELAY, "/ip6/2001:db8::1/tcp/4001/p2p/" + "1" * 52))),
     ("nothing to tell", "GOS-34", Shuffle(())),
     ("as many as may be told", "GOS-33", Shuffled(tuple(f"/ip4/192.0.2.{n}/tcp/4001/p2p/{n}" for n in range(8)))),
+    ("all of a range", "GOS-43", Fetch(BOARD, ((bytes(8), b"\xff" * 8, b""),))),
+    ("marked ids of two ranges", "GOS-43", Fetch(BOARD, ((bytes(8), ID[:9], ID[:8]), (ID, ID + bytes(8), ID[:4])))),
+    ("nothing to fetch", "GOS-43", Fetch(BOARD, ())),
+    ("states are compared", "GOS-41", Compare(b"\x61\x00\x00\x02\x00")),
+    ("and answered", "GOS-41", Compared(b"\x61")),
 ]
 BAD: list[tuple[str, str, bytes]] = [
     ("no bytes", "ENC-8", b""),
@@ -131,6 +139,19 @@ BAD: list[tuple[str, str, bytes]] = [
     ("an address of 513 characters", "GOS-30", encode(["shuffle", ["/dns4/" + "a" * 491 + "/tcp/1/p2p/x"]])),
     ("nine addresses", "GOS-30", encode(["shuffled", [RELAY] * 9])),
     ("131,073 bytes", "ENC-6", encode(["sync", BOARD, bytes(131_073 - 24)])),
+    ("a range of two items", "GOS-43", encode(["fetch", BOARD, [[bytes(8), bytes(8)]]])),
+    ("a range that is bytes", "GOS-43", encode(["fetch", BOARD, [bytes(8)]])),
+    ("ranges that are bytes", "GOS-1", encode(["fetch", BOARD, bytes(8)])),
+    ("a point of 7 bytes", "GOS-43", encode(["fetch", BOARD, [[bytes(7), bytes(8), b""]]])),
+    ("a point of 41 bytes", "GOS-43", encode(["fetch", BOARD, [[bytes(8), bytes(41), b""]]])),
+    ("a range that descends", "GOS-43", encode(["fetch", BOARD, [[bytes(7) + b"\1", bytes(8), b""]]])),
+    ("a mark of 3 bytes", "GOS-43", encode(["fetch", BOARD, [[bytes(8), bytes(8), bytes(3)]]])),
+    ("marks that are a text", "GOS-43", encode(["fetch", BOARD, [[bytes(8), bytes(8), "abcd"]]])),
+    ("2,049 marks", "GOS-43", encode(["fetch", BOARD, [[bytes(8), bytes(8), bytes(4 * 2049)]]])),
+    ("1,001 ranges", "ENC-6", encode(["fetch", BOARD, [[bytes(8), bytes(8), b""]] * 1001])),
+    ("a fetch of no scope", "REC-7", encode(["fetch", "board", []])),
+    ("a comparison that is a text", "GOS-1", encode(["compare", "a"])),
+    ("a comparison of a scope", "GOS-1", encode(["compare", BOARD, b"a"])),
 ]
 
 
@@ -139,7 +160,7 @@ def vectors() -> dict[str, Any]:
     cases: list[dict[str, Any]] = []
     for name, clause, message in GOOD:
         plain = [type(message).__name__.lower(), *(getattr(message, field) for field in message.__slots__)]
-        output = [[_shown(one) for one in part] if isinstance(part, tuple) else _shown(part) for part in plain]
+        output = [_shown(part) for part in plain]
         cases.append(
             {"name": name, "clause": clause, "input": {"message": encode_message(message).hex()}, "output": output}
         )
@@ -148,7 +169,9 @@ def vectors() -> dict[str, Any]:
     return {"name": "gossip", "spec": "03-gossip", "cases": cases}
 
 
-def _shown(value: str | bytes | int) -> str | int:
+def _shown(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_shown(one) for one in value]
     return value.hex() if isinstance(value, bytes) else value
 
 
