@@ -138,6 +138,7 @@ def answers() -> dict[type, Any]:
         c.AskNeeds: [],
         c.AskPeers: {"peers": [peer()], "relays": relays(), "now": NOW},
         c.AskMesh: mesh(),
+        c.AskMail: {"letters": [], "tokens": [], "outgoing": 0, "full": False},
         c.AskIntents: [
             {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": ""}
         ],

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.api import convert
-from node.web import BOARDS_MAX, COOPS_MAX, STATIC, Pages
+from node.web import BOARDS_MAX, COOPS_MAX, LETTERS_MAX, STATIC, Pages
 from protocol import commands as c
 from tests.fakes_node import COOP, FakeNode
 
@@ -175,3 +175,16 @@ def test_the_spec_prints_the_table() -> None:
     spec = (WEB.parents[1] / "spec" / "13-node.md").read_text()
     rows = re.findall(r"^\| (GET|POST|PUT|DELETE) \| (\S+) \| (\w+) \|$", spec, re.MULTILINE)
     assert rows == [(route.method, route.path, route.command.__name__) for route in ROUTES]
+
+
+def test_letters_are_shown_as_they_were_written() -> None:
+    """API-12, REL-13"""
+    node = FakeNode()
+    assert "Letters" not in Outline(shown(node)).text
+    letter = {"id": bytes(32), "label": "Ben", "text": "Hello\n<b>Ann</b>", "sent": 1, "received": 2, "reply": ""}
+    node.answers[c.AskMail] = {"letters": [letter] * (LETTERS_MAX + 2), "tokens": [], "outgoing": 0, "full": False}
+    page = Outline(shown(node))
+    assert "Hello\n<b>Ann</b>" in page.text
+    assert "from Ben" in page.text
+    assert "and 2 more" in page.text
+    assert "b" not in page.tags

@@ -29,6 +29,7 @@ STATIC = {
 COOPS_MAX = 20
 BOARDS_MAX = 12
 RULES_MAX = 50
+LETTERS_MAX = 20
 _REFRESH_SECONDS = 15  # without JavaScript
 
 _jinja = Environment(
@@ -43,6 +44,7 @@ _jinja.filters |= {
     "money": present.money,
     "words": present.words,
     "until": present.until,
+    "moment": present.moment,
     "brief": present.brief,
     "size": present.size,
     "span": present.span,
@@ -110,6 +112,8 @@ async def view(reads: Reads) -> dict[str, Any]:
         "coops": [_coop(await reads(c.AskCoop(bytes.fromhex(row["id"])))) for row in coops[:COOPS_MAX]],
         "coops_more": max(0, len(coops) - COOPS_MAX),
         "coops_carried": len(known) - len(coops),
+        "letters": (await reads(c.AskMail()))["letters"],
+        "letters_max": LETTERS_MAX,
         "deals": [row for row in await reads(c.AskDeals()) if row["coop"] not in shown][:COOPS_MAX],
         "intents": intents,
         "boards": [await reads(c.AskBoard(category, region)) for category, region in places[:BOARDS_MAX]],
