@@ -17,7 +17,7 @@ from protocol.params import ARRAY_ITEMS_MAX, DEPTH_MAX, INTEGER_MAX, MAP_ITEMS_M
 Value = Any  # dict[str, Value] | list[Value] | str | bytes | bool | int
 
 _LEAVES = frozenset((str, bytes, bool))
-_pack = msgpack.Packer(use_bin_type=True).pack  # one for all: a call is one step that calls nothing back
+_pack = msgpack.Packer(use_bin_type=True).pack  # one for all threads: it runs no Python code, so nobody comes between
 
 
 def encode(value: Value, bytes_max: int = VALUE_BYTES_MAX, map_max: int = MAP_ITEMS_MAX) -> bytes:
