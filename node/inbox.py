@@ -8,6 +8,7 @@ Spec: 03-gossip, GOS-45 to GOS-47; 14-store, STO-12.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
@@ -17,8 +18,10 @@ from protocol.record import Record
 
 LANE_BYTES_MAX = 4 << 20  # GOS-45; the mesh pauses a peer long before (MSH-30)
 RECORD_US = 30  # (g) of the commit to come, for each record; handling is measured
-TALK_SHARE = 0.5  # GOS-47 (g), of the loop's time that one peer's messages may take in the long run
-TALK_BURST_US = 2_000_000  # GOS-47 (g), saved up
+TALK_SHARE = 0.05  # GOS-47 (g), of the loop's time that one peer's messages may take while others are served
+ALONE_SHARE = 0.5  # GOS-47 (g), and when nobody else was for a while
+ALONE_US = 1_000_000  # GOS-47 (g)
+TALK_FIRST_US, TALK_BURST_US = 250_000, 2_000_000  # GOS-47 (g), what a newcomer has in hand, and anybody may save up
 FORMER_MAX = 1024  # GOS-47 (g), peers that left whose account is remembered
 OTHERS = "others"  # the lane of what other processes of the same store took; no peer is called so
 
@@ -32,17 +35,17 @@ class _Lane:
     items: deque[tuple[Item, int]] = field(default_factory=deque)
     size: int = 0
     start: int = 0
-    talk_us: float = TALK_BURST_US  # left for messages, as of `talk_at`
+    talk_us: float = TALK_FIRST_US  # left for messages, as of `talk_at`
     talk_at: int = 0
     busy: bool = False
 
-    def saved(self, now_us: int) -> float:
+    def saved(self, now_us: int, share: float) -> float:
         """What is left for messages."""
-        return min(TALK_BURST_US, self.talk_us + max(0, now_us - self.talk_at) * TALK_SHARE)
+        return min(TALK_BURST_US, self.talk_us + max(0, now_us - self.talk_at) * share)
 
-    def pause(self, now_us: int) -> int:
+    def pause(self, now_us: int, share: float) -> int:
         """Microseconds until it may be served."""
-        return 0 if self.talk_us >= 0 else int(max(0.0, -self.saved(now_us)) / TALK_SHARE)
+        return 0 if self.talk_us >= 0 else math.ceil(max(0.0, -self.saved(now_us, share)) / share)
 
 
 class Lanes:
@@ -52,6 +55,7 @@ class Lanes:
         self._lanes: dict[str, _Lane] = {}
         self._former: dict[str, _Lane] = {}  # oldest first
         self._served = 0  # `start` of the lane served last
+        self._last, self._mixed_at = "", -ALONE_US  # who was served last, and when another than before
 
     def put(self, peer: str, item: Item, size: int) -> bool:
         """Queue an item that weighs `size` bytes; False, and not queued, when the peer's lane is full (GOS-45)."""
@@ -81,9 +85,9 @@ class Lanes:
 
     def next(self, now_us: int) -> str | None:
         """Of those not pausing, the peer that has cost least (GOS-46)."""
-        best, least = None, (0, False)
+        best, least, share = None, (0, False), self._share(now_us)
         for peer, lane in self._lanes.items():
-            if lane.items and (best is None or (lane.start, lane.busy) < least) and not lane.pause(now_us):
+            if lane.items and (best is None or (lane.start, lane.busy) < least) and not lane.pause(now_us, share):
                 best, least = peer, (lane.start, lane.busy)
         return best
 
@@ -102,11 +106,13 @@ class Lanes:
 
     def charge(self, peer: str, spent_us: int, now_us: int, talk: bool) -> None:
         """Put the time that an item took on its peer's account; what is not records (`talk`) on both its accounts."""
-        lane = self._lanes.get(peer) or self._former.get(peer)
+        lane, share = self._lanes.get(peer) or self._former.get(peer), self._share(now_us)
+        if peer != self._last:
+            self._last, self._mixed_at = peer, now_us
         if lane is not None:
             lane.start += max(1, spent_us)
             if talk:
-                lane.talk_us, lane.talk_at = lane.saved(now_us) - spent_us, now_us
+                lane.talk_us, lane.talk_at = lane.saved(now_us, share) - spent_us, now_us
 
     def depth(self) -> tuple[int, int]:
         """Items that wait, and the bytes they weigh."""
@@ -115,7 +121,12 @@ class Lanes:
 
     def wait_us(self, now_us: int) -> int | None:
         """Until somebody's turn comes; None while nothing waits at all."""
-        return min((lane.pause(now_us) for lane in self._lanes.values() if lane.items), default=None)
+        share = self._share(now_us)  # which may be another after a while
+        waits = min((lane.pause(now_us, share) for lane in self._lanes.values() if lane.items), default=None)
+        return None if waits is None else min(waits, ALONE_US)
+
+    def _share(self, now_us: int) -> float:
+        return TALK_SHARE if now_us - self._mixed_at < ALONE_US else ALONE_SHARE
 
 
 def host_in(address: str) -> str:

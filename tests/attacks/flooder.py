@@ -1,6 +1,6 @@
 """A peer of its own process that sends one relay as much as it will take: `python -m tests.attacks.flooder …`.
 
-It keeps to the windows and to its credit, so that nothing ends its connection: what it does to others, fairness decides.
+It keeps to windows and credit, so that nothing ends its connection: what it does to others, fairness decides.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from protocol.record import Record
 from tests.attacks.hostile import HELLO, Hostile
 
 BOARD = "board/electricity/u1"
-HELPING_BYTES, HELPINGS = 60_000, 3  # on their way at once: less than a window
+PART_BYTES = 60_000
 BATCH, KNOWN = 100, 2_000
 NICE = 5  # others flood from machines of their own
 
@@ -34,7 +34,6 @@ class Flood:
     def __init__(self, network: bytes) -> None:
         self._network = network
         self._credit = self._batch = 0
-        self._helpings = self._answered = 0
         self._news = trio.Event()
         self._speaking = trio.Lock()
 
@@ -50,33 +49,24 @@ class Flood:
         print("flooding", flush=True)
         with trio.move_on_after(seconds):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._listen)
+                nursery.start_soon(self._listen, nursery)
                 nursery.start_soon(self._pour, pours)
         await self._peer.tcp.aclose()
 
-    async def _listen(self) -> None:
+    async def _listen(self, nursery: trio.Nursery) -> None:
         while True:
             match await self._peer.hear():
                 case Ping(number):
-                    await self._say(encode_frame(Pong(number)))
-                case Pong(number):
-                    self._answered = number
+                    nursery.start_soon(self._say, encode_frame(Pong(number)))
                 case Credit(units):
                     self._credit += units
             self._news.set()
             self._news = trio.Event()
 
     async def _pour(self, pours: Iterator[list[bytes] | Message]) -> None:
-        for number in range(1, sys.maxsize):
-            helping = bytearray()
-            while len(helping) < HELPING_BYTES:
-                what = next(pours)
-                helping += encode_frame(
-                    await self._records(what) if isinstance(what, list) else MessageFrame(encode_message(what))
-                )
-            await self._say(bytes(helping) + encode_frame(Ping(number)))
-            while number - self._answered >= HELPINGS:
-                await self._news.wait()
+        for what in pours:
+            frame = await self._records(what) if isinstance(what, list) else MessageFrame(encode_message(what))
+            await self._say(encode_frame(frame))
 
     async def _records(self, raws: list[bytes]) -> Frame:
         units = sum(map(cost, raws))
@@ -88,8 +78,11 @@ class Flood:
 
     async def _say(self, data: bytes) -> None:
         async with self._speaking:
-            for start in range(0, len(data), 60_000):
-                await self._peer.data(data[start : start + 60_000])
+            for start in range(0, len(data), PART_BYTES):
+                part = data[start : start + PART_BYTES]
+                while self._peer.room < len(part):
+                    await self._news.wait()
+                await self._peer.data(part)
 
 
 def _note(network: bytes, number: int, *refs: bytes) -> Record:
@@ -123,7 +116,7 @@ def _doubles(network: bytes) -> Iterator[list[bytes] | Message]:
 
 def _ranges(network: bytes) -> Iterator[list[bytes] | Message]:
     """Reconciliation messages of as many ranges as fit, each with a fingerprint that fits nothing."""
-    ranges = b"".join(bytes([1, 0, 1]) + os.urandom(16) for _ in range(3_000))
+    ranges = b"".join(bytes([2, 0, 1]) + os.urandom(16) for _ in range(3_000))
     yield from cycle([Sync(BOARD, b"\x61" + ranges)])
 
 

@@ -95,6 +95,7 @@ class Hostile:
         self._splitter = Splitter()
         self._frames: list[Frame] = []
         self._agreed = 0
+        self.room = 256 * 1024  # what the victim still takes on stream 1, for those who care
 
     @classmethod
     async def connect(cls, address: str, seed: bytes | None = None, pair: Any = None) -> Hostile:
@@ -116,6 +117,7 @@ class Hostile:
 
     async def data(self, payload: bytes, stream: int = 1, flags: int = 0) -> None:
         """A DATA frame, whatever the window says."""
+        self.room -= len(payload) if stream == 1 else 0
         await self.yamux(DATA, flags, stream, len(payload), payload)
 
     async def open(self, protocol: str | bytes = PROTOCOL, stream: int = 1) -> None:
@@ -144,6 +146,8 @@ class Hostile:
             _, kind, _, stream, length = struct.unpack("!BBHII", header)
             if kind == GO_AWAY:
                 raise EOFError
+            if kind == WINDOW_UPDATE and stream == 1:
+                self.room += length
             if kind != DATA or not length:
                 continue
             got = await self.session.read(length)
