@@ -1,8 +1,10 @@
 """Where an address that a stranger named may lead. Spec: 03-gossip, GOS-60."""
 
+import asyncio
+
 import pytest
 
-from node.mesh import reach
+from node.mesh import MeshClient, MeshConfig, MeshError, MeshEvent, reach
 from node.mesh.wire import parse_address
 
 ID = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp"
@@ -61,3 +63,25 @@ def test_a_learned_address_leads_out_or_where_ours_are(ours: list[str], learned:
     """GOS-60"""
     address = parse_address(f"{learned}/p2p/{ID}")
     assert (reach.refused(address.host, address.port, reach.near(ours)) == "") is allowed
+
+
+def test_learned_addresses_are_bounded_and_trusted_ones_are_not_crowded_out() -> None:
+    """GOS-60"""
+
+    async def nothing(event: MeshEvent) -> None:
+        raise AssertionError(event)
+
+    async def story() -> None:
+        mesh = MeshClient(MeshConfig(bytes(32), bytes(32)), nothing)  # without a process: only its book is kept
+        for number in range(64):
+            await mesh.dial(f"/ip4/8.8.8.8/tcp/{4001 + number}/p2p/{ID}", learned=True)
+            await mesh.dial(f"/ip4/8.8.8.8/tcp/{4001 + number}/p2p/{ID}", learned=True)
+        with pytest.raises(MeshError, match="64 addresses are dialled already"):
+            await mesh.dial(f"/ip4/8.8.8.8/tcp/5000/p2p/{ID}", learned=True)
+        await mesh.dial(f"/ip4/8.8.8.8/tcp/5000/p2p/{ID}")
+        await mesh.dial(f"/ip4/8.8.8.8/tcp/4001/p2p/{ID}")  # a person's word makes room
+        await mesh.dial(f"/ip4/8.8.8.8/tcp/5001/p2p/{ID}", learned=True)
+        await mesh.forget(ID)
+        assert mesh._dialled == {}
+
+    asyncio.run(story())
