@@ -16,8 +16,8 @@ from node.store import Store, StoreError
 from protocol import events as ev
 from protocol.record import Record
 
-PRUNE_S = 3_600
-UNASKED_MS = 2 * PRUNE_S * 1000  # who asks for a scope says so every PRUNE_S; of several processes each for itself
+PRUNE_S = 600  # (g)
+UNASKED_MS = 2 * 3_600_000  # (g) no scope goes for want of room sooner after somebody asked for it
 TELL_MAX = 500  # (g) scopes in one event
 
 log = logging.getLogger(__name__)

@@ -147,6 +147,33 @@ async def shows(daemon: Daemon, intents: int) -> None:
         seen.cancel()
 
 
+def test_the_control_a_relay_that_does_not_listen_knows_nothing(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """STO-24, negative control."""
+    url, scope = postgres.database(), ask.AskDigest(f"board/{TEMPLATE.category}/any")
+
+    async def deaf(*_: object) -> None:
+        """Hears of nothing."""
+
+    monkeypatch.setattr(Upkeep, "follow", deaf)
+
+    async def body() -> None:
+        async with town() as made:
+            one, two = await made.add("one", url, "relay"), await made.add("two", url, "relay")
+            left = await made.add("left", tmp_path / "left" / "node.db", "home", ("one",))
+            right = await made.add("right", tmp_path / "right" / "node.db", "home", ("two",))
+            await left.submit(intent("tea", one._time()))
+            await shows(one, 1)
+            await right.submit(intent("tea", one._time()))
+            await shows(two, 2)  # read from the store when it was first asked for
+            await left.submit(intent("coffee", one._time()))
+            await shows(one, 2)
+            assert (await two.submit(scope))["records"] == 2
+
+    live(body())
+
+
 def test_what_one_relay_takes_the_other_hands_on_at_once(postgres: Postgres, tmp_path: Path) -> None:
     """STO-24: two relays share a store and know nothing of each other; homes at both hear each other."""
     url = postgres.database()

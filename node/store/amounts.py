@@ -18,13 +18,14 @@ from protocol.retention import TOGETHER, root_end
 Insert = Callable[[Table], Any]  # the one of a dialect, which knows ON CONFLICT
 
 
-def taken(found: Iterable[tuple[int, Record]], network: bytes) -> list[dict[str, Any]]:
-    """A row for each scope in which (position, record)s are new, in the order of their names."""
+def taken(found: Iterable[tuple[int, Record]], network: bytes, now: int) -> list[dict[str, Any]]:
+    """A row for each scope in which (position, record)s are new, in the order of their names; `now`: Unix ms."""
     rows: dict[str, dict[str, Any]] = {}
     for position, record in found:
         scope = record.scope
         if scope not in rows:
-            rows[scope] = {"scope": scope, "records": 0, "bytes": 0, "last": 0, "ends": None, "rooted": False}
+            rows[scope] = dict.fromkeys(("records", "bytes", "last"), 0)
+            rows[scope] |= {"scope": scope, "ends": None, "rooted": False, "asked": now}
         one = rows[scope]
         one["records"] += 1
         one["bytes"] += len(record.raw)

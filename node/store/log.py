@@ -8,27 +8,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from node.store import amounts, pruning
+from node.store.database import Database, database_of
 from node.store.errors import StoreAway, StoreError
-from node.store.sqlite import File
 from node.store.tables import CHUNK, NETWORK, SHARED, facts, records, row, scopes
 from protocol.errors import ProtocolError
 from protocol.outline import Outline
 from protocol.record import Record
 
 NO_FACTS: Mapping[str, bytes] = MappingProxyType({})
+AHEAD = 200  # records of others read at a time: with the largest that there are, some 13 MB
 OWN_MAX = 10_000  # (g) own positions remembered while others write in between; forgotten ones are only read once more
 _OUTLINE = (
     *(records.c[name] for name in ("id", "author", "kind", "created", "expires", "slot", "seq")),
@@ -65,29 +67,6 @@ class Pruned:
     scopes: tuple[str, ...]
 
 
-class Database(Protocol):
-    """What SQLite and PostgreSQL do each in its own way. `shared`: other processes may write too."""
-
-    name: str  # as a person may see it, without a password
-    engine: AsyncEngine
-    shared: bool
-
-    @property
-    def lost(self) -> StoreError | None: ...
-    @property
-    def insert(self) -> Callable[[Table], Any]: ...
-    async def prepare(self) -> None: ...
-    def plainly(self) -> AbstractContextManager[None]: ...
-    def writing(self, durable: bool) -> AbstractAsyncContextManager[AsyncConnection]: ...
-    async def run(self, durable: bool, work: Callable[[Connection], _Result]) -> _Result: ...
-    def last_position(self, connection: Connection) -> int: ...
-    def add(self, connection: Connection, found: Iterable[tuple[int, Record]]) -> None: ...
-    def moved(self, connection: Connection, last: int) -> None: ...
-    async def integrity(self) -> str: ...
-    def changes(self) -> AsyncIterator[None]: ...
-    async def close(self) -> None: ...
-
-
 class Store:
     """The log of one network. Every method raises StoreError when the database fails, and has then changed nothing."""
 
@@ -106,7 +85,7 @@ class Store:
 
         `node`: whose facts are read and written, where several nodes share a database.
         """
-        database = _database(place, node)
+        database = database_of(place, node)
         store = cls(database, network, node)
         try:
             await database.prepare()
@@ -163,7 +142,7 @@ class Store:
             new = list(enumerate((record for record in wanted.values() if record.id not in places), before + 1))
             if new:
                 self._database.add(connection, new)
-                connection.execute(self._count, amounts.taken(new, self._network))
+                connection.execute(self._count, amounts.taken(new, self._network, _now_ms()))
                 self._database.moved(connection, before + len(new))
             self._put(connection, self._node, keep)
             return before, places | {record.id: place for place, record in new}
@@ -258,7 +237,7 @@ class Store:
 
     async def _ahead(self) -> Sequence[Any]:
         async with self._writing:  # so that what is being written here is known as our own
-            return await self._all(_beyond(self._passed).limit(CHUNK))
+            return await self._all(_beyond(self._passed).limit(AHEAD))
 
     async def prune(self, now: int) -> Pruned:
         """Deletes what ended before `now` (Unix ms), in small steps: records of boards and mail one by one, co-ops and
@@ -372,12 +351,8 @@ class Store:
             return None
 
 
-def _database(place: Path | str, node: str) -> Database:
-    if not isinstance(place, str) or "://" not in place:
-        return File(Path(place))
-    from node.store.postgres import Server  # a home node does not pay for it
-
-    return Server(place, node)
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _beyond(position: int) -> Any:

@@ -15,6 +15,7 @@ from node.store.tables import facts, records, scopes
 
 STEP = 500  # (g) records deleted in one transaction: others write in between
 SCOPES = 100  # (g) scopes looked up at a time
+TOUCH_MS = 1_800_000  # (g) how exactly it is known when a scope was asked for
 TAKES_PART = "scope/"  # what the engine's facts about the scopes it takes part in begin with
 
 _GONE = (records.c.scope, func.length(records.c.raw).label("size"))
@@ -39,8 +40,8 @@ def ended(now: int) -> Any:
 
 
 def touch(asked: Sequence[str], now: int) -> Update:
-    """These scopes are asked for now."""
-    return update(scopes).where(scopes.c.scope.in_(asked)).values(asked=now)
+    """These scopes are asked for now; what was written down a while ago will do."""
+    return update(scopes).where(scopes.c.scope.in_(asked), scopes.c.asked < now - TOUCH_MS).values(asked=now)
 
 
 def unasked(since: int) -> Any:

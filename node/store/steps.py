@@ -6,6 +6,7 @@ ignore, so that both may work on one database while machines are updated one by 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -36,13 +37,14 @@ def _outlines(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO facts SELECT '{SHARED}', name, value FROM facts_1"))
     connection.execute(text("DROP TABLE facts_1"))
     network = connection.execute(select(facts.c.value).where(facts.c.name == NETWORK)).scalar() or b""
+    now = time.time_ns() // 1_000_000
     after, query = 0, select(records.c.position, records.c.raw).order_by(records.c.position).limit(CHUNK)
     while page := connection.execute(query.where(records.c.position > after)).all():
         after = page[-1].position
         if found := _readable(page, network):
             values = [{"at": position, **row(record)} for position, record in found]
             connection.execute(update(records).where(records.c.position == bindparam("at")), values)
-            connection.execute(amounts.add(insert), amounts.taken(found, network))
+            connection.execute(amounts.add(insert), amounts.taken(found, network, now))
 
 
 def _readable(page: Any, network: bytes) -> list[tuple[int, Record]]:
