@@ -116,7 +116,7 @@ CASES = {
         around(),
         "through relay",
         "2 relays",
-        "One relay",
+        "it alone carries your co-ops",
     ),
     "somebody came in": (
         told([link("x", False)], []),
