@@ -34,6 +34,7 @@ class Limits:
     inbound_max: int = 192  # (g) each may make us hold one frame and one yamux window: 250 MB in all
     inbound_per_ip_max: int = 96  # (g)
     ban_ms: int = 60_000  # (g)
+    faults_per_ip_max: int = 64  # (g) within that time
     memory_bytes_max: int = 384 << 20
 
 

@@ -34,7 +34,7 @@ class House(Protocol):
 
     async def report(self, *reports: Report) -> None: ...
     async def admit(self, connection: Connection) -> bool: ...
-    def blame(self, peer: str) -> None: ...
+    def blame(self, peer: str, ticket: int) -> None: ...
 
 
 class Connection:
@@ -87,7 +87,7 @@ class Connection:
         except MemoryError:
             hardening.end_for_memory()
         except Reject as fault:  # MSH-14
-            self._house.blame(self.link.peer)
+            self._house.blame(self.link.peer, self.ticket)
             self.close(f"{fault.code} {fault.message}", fault.code)
         except TimeoutError as silence:
             self.reason = self.reason or f"MSH-11 {silence}"

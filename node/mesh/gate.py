@@ -22,6 +22,7 @@ class Gate:
         self._half_open: dict[int, str] = {}  # ticket → source, oldest first
         self._open: dict[int, str] = {}
         self._bans: dict[str, int] = {}  # peer → until, oldest first
+        self._faults: dict[str, tuple[int, int]] = {}  # source → how many, until when they count; oldest first
 
     def knock(self, ip: str) -> tuple[int, int | None]:
         """A ticket for a new socket, and the ticket that must make room for it, if any (MSH-18).
@@ -70,8 +71,19 @@ class Gate:
         self._half_open.pop(ticket, None)
         self._open.pop(ticket, None)
 
-    def ban(self, peer: str, now_ms: int) -> None:
-        """Refuse this peer for a while (MSH-14)."""
+    def refuses(self, ip: str, now_ms: int) -> bool:
+        """Whether a new socket is closed at once: too many faults came from its source lately (MSH-31)."""
+        count, until = self._faults.get(_source(ip), (0, 0))
+        return count >= self._limits.faults_per_ip_max and now_ms < until
+
+    def ban(self, peer: str, now_ms: int, ticket: int = 0) -> None:
+        """Refuse this peer for a while (MSH-14), and note the fault of the source of its socket, if it came in."""
+        source = self._open.get(ticket) or self._half_open.get(ticket)
+        if source is not None:
+            count, until = self._faults.pop(source, (0, 0))
+            if len(self._faults) >= BANS_MAX:
+                del self._faults[next(iter(self._faults))]
+            self._faults[source] = (count if now_ms < until else 0) + 1, now_ms + self._limits.ban_ms
         self._bans.pop(peer, None)
         if len(self._bans) >= BANS_MAX:
             del self._bans[next(iter(self._bans))]

@@ -106,9 +106,9 @@ class Mesh:
         async with self._speaking:
             await self._bridge.send_all(b"".join(map(encode_item, reports)))
 
-    def blame(self, peer: str) -> None:
-        """Refuse this peer for a while (MSH-14)."""
-        self._gate.ban(peer, now_ms())
+    def blame(self, peer: str, ticket: int) -> None:
+        """Refuse this peer for a while (MSH-14), and in the end its address (MSH-31)."""
+        self._gate.ban(peer, now_ms(), ticket)
 
     def obey(self, command: Command) -> None:
         """Carry out one command. Never waits: the daemon may be waiting for us to read on."""
@@ -148,9 +148,10 @@ class Mesh:
             case Measure():
                 self._nursery.start_soon(self.report, self._measured())
             case Drop(peer, code):
+                connection = self._peers.get(peer)
                 if code:
-                    self._gate.ban(peer, now_ms())
-                if (connection := self._peers.get(peer)) is not None:
+                    self._gate.ban(peer, now_ms(), connection.ticket if connection is not None else 0)
+                if connection is not None:
                     connection.close(f"{code} dropped by this node".strip(), code)
             case Start():
                 raise Reject("MSH-16", "bridge: a second start")
@@ -171,6 +172,9 @@ class Mesh:
             host, port = tcp.socket.getpeername()[:2]
         except OSError:
             host, port = "0.0.0.0", 0
+        if self._gate.refuses(str(host), now_ms()):
+            await trio.aclose_forcefully(tcp)
+            return
         ticket, evicted = self._gate.knock(str(host))
         if evicted is not None:
             self._scopes[evicted].cancel()

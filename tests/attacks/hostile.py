@@ -32,7 +32,9 @@ SYN, ACK, FIN, RST = 1, 2, 4, 8
 MULTISTREAM = "/multistream/1.0.0"
 PROTOCOL = "/wltm/mesh/1"
 HELLO = Hello(1, NETWORK, {"credit": 1024})
-LIMITS = Limits(ping_interval_ms=1_000, silence_ms_max=6_000, upgrade_ms_max=3_000, ban_ms=3_000)
+LIMITS = Limits(
+    ping_interval_ms=1_000, silence_ms_max=6_000, upgrade_ms_max=3_000, ban_ms=3_000, faults_per_ip_max=10_000
+)
 T = TypeVar("T")
 
 
