@@ -33,7 +33,22 @@ from protocol.record import Record, Slot
 
 UNIT = "records/s"
 AGAINST = "verifying signatures alone, PyNaCl on two threads"
-LIMIT = 0.40  # 0.50 wanted
+LIMIT = 0.40  # 0.50 is the aim
+LIMITED_BY = """Where the time goes, CPU microseconds a record over both processes (of 375 bytes, on the machine of the table):
+
+| layer | us |
+|---|---|
+| signature, two threads | 46 |
+| bytes to header and body, in the mesh | 10 |
+| what is remembered of it, frames, the pipe | 3 |
+| bytes to header and body again, in the daemon | 10 |
+| admission and fold; 7 of it indexing by id, slot, author, kind and time | 13 |
+| the loop: events, effects, verdicts, ACKs | 5 |
+| rows and their commit, in batches of what came meanwhile; 1 of it SQLAlchemy | 14 |
+
+A million stored rows add some 20: the index of ids is random by nature, so that nearly every record writes a page of it
+into the write-ahead log and another into the file. One record alone costs the daemon half a millisecond, most of it the
+transaction and the two changes of thread."""
 OPTIONS = {"rows": 0}
 VARIANTS = ({"rows": 1_000_000},)
 
