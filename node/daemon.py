@@ -134,7 +134,7 @@ class Daemon:
         if isinstance(command, AskStatus | AskPeers | AskMesh | AskDigest) and isinstance(result, dict):
             wrong = self.trouble or self._store.lost
             trouble = wrong.message if wrong else self._upkeep.full
-            return await complete(command, result, self.mesh, self._store, trouble, self._economy.told(), self._time())
+            return await complete(command, result, self.mesh, self._store, trouble, self._economy, self._time())
         return result
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from node.economy import Economy
 from node.mesh import Measured, Traffic
 from node.outbox import Mesh
 from node.present import moment
@@ -34,7 +35,7 @@ class Surroundings:
 
 
 async def complete(
-    command: object, told: dict[str, Any], mesh: Mesh, store: Store, trouble: str, economy: Mapping[str, Any], now: int
+    command: object, told: dict[str, Any], mesh: Mesh, store: Store, trouble: str, economy: Economy, now: int
 ) -> dict[str, Any]:
     """What the core says about itself, its links and its scopes, with what only the daemon knows."""
     if isinstance(command, AskDigest):  # bodies of what is carried are on the disk alone
@@ -44,8 +45,9 @@ async def complete(
     if isinstance(command, AskStatus):
         return {**told, "peer_id": mesh.peer_id, "addresses": mesh.addresses, "trouble": trouble}
     measured = await mesh.measure()
+    economy.look(sum(measured.totals[:2]) if measured is not None else None, now)
     announced = list(mesh.announced)
-    around = Surroundings(mesh.peer_id, mesh.addresses, announced, mesh.restarts, measured, trouble, economy)
+    around = Surroundings(mesh.peer_id, mesh.addresses, announced, mesh.restarts, measured, trouble, economy.told())
     return peers(told, around, now) if isinstance(command, AskPeers) else in_words(told, around, now)
 
 
@@ -137,6 +139,8 @@ def _words(told: Mapping[str, Any], around: Surroundings) -> dict[str, str]:
 
 def _second(told: Mapping[str, Any], dialled: int) -> str:
     own = [one for one in told["relays"] if one["why"] != "learned"]
+    if len(own) == 1 and dialled > 1:
+        return "Only one relay is of your choice, and it alone carries your co-ops: add another: wltm peers add ADDRESS"
     if len(own) < 2 and (own or dialled < 2):
         return "One relay alone can hide things from you: add one of somebody else's: wltm peers add ADDRESS"
     if dialled < 2:
