@@ -143,9 +143,9 @@ def _second(told: Mapping[str, Any], dialled: int) -> str:
         return "Only one relay is of your choice, and it alone carries your co-ops: add another: wltm peers add ADDRESS"
     if len(own) < 2 and (own or dialled < 2):
         return "One relay alone can hide things from you: add one of somebody else's: wltm peers add ADDRESS"
-    if dialled < 2:
-        silent = [_host(one) for one in own if one["state"] != "linked"]
-        return f"Only one relay is linked and could hide things from you; see why {silent[0]} does not answer."
+    silent = [_host(one) for one in own if one["state"] != "linked"]
+    if silent and len(own) - len(silent) < 2:
+        return f"Only one relay of yours answers and could hide things from you; see why {silent[0]} does not."
     if told["operators"] < 2 and own:
         return "All your relays seem to be one operator's, who could hide things from you: add another's."
     return ""

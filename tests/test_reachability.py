@@ -102,7 +102,7 @@ CASES = {
         around(),
         "through relay",
         "198.51.1.1:4001.",
-        "why 198.51.2.1:4001 does not answer",
+        "why 198.51.2.1:4001 does not",
     ),
     "two of one operator": (
         told([link(ONE["peer"]), link(TWO["peer"])], [ONE, TWO], operators=1),
