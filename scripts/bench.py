@@ -107,31 +107,53 @@ def one(name: str, arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--runs", type=int, default=bench.get("RUNS", RUNS), metavar="N")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--keep", action="store_true", help="write the result into spec/bench/")
     defaults = bench.get("OPTIONS", {})
     for option, default in defaults.items():
         parser.add_argument(f"--{option}", type=int, default=default, metavar="N", help=f"default {default}")
     choice = vars(parser.parse_args(arguments))
     options = {option: choice[option] for option, default in defaults.items() if choice[option] != default}
-    found = result(name, bench, choice["runs"], options)
+    try:
+        found = result(name, bench, choice["runs"], options)
+    except Unavailable as reason:
+        print(f"{name}: {reason}", file=sys.stderr)
+        return 2
+    if choice["keep"]:
+        keep(found, OUT)
     print(json.dumps(found) if choice["json"] else sentence(found))
     return 0 if good(found) else 1
 
 
+def keep(found: Mapping[str, Any], out: Path) -> None:
+    """Put a result into the table, in the place of an earlier one of its name."""
+    path = out / "results.json"
+    held = {one["name"]: one for one in json.loads(path.read_text())} if path.exists() else {}
+    held[found["name"]] = found
+    results = [held[name] for name in sorted(held)]
+    benches = {name: load(name) for name in sorted({one["name"].split()[0] for one in results})}
+    texts = {name: f"{one['__doc__'].strip()}\n\n{one.get('LIMITED_BY', '')}" for name, one in benches.items()}
+    write_all(out, results, texts, [good(one) for one in results])
+
+
 def every(names: Sequence[str], arguments: Sequence[str]) -> int:
-    """All of them, then the table and the plots; exit code 1 when one missed its limit."""
-    parser = argparse.ArgumentParser(prog="bench all", description="Every bench, then spec/bench/ anew.")
+    """All of them, each kept in the table; exit code 1 when one missed its limit or could not be run."""
+    parser = argparse.ArgumentParser(prog="bench all", description="Every bench, each kept in spec/bench/.")
     parser.add_argument("--runs", type=int, metavar="N", help="instead of each bench's own number")
     runs = parser.parse_args(arguments).runs
-    results: list[dict[str, Any]] = []
-    texts: dict[str, str] = {}
+    code = 0
     for name in names:
         bench = load(name)
-        texts[name] = f"{bench['__doc__'].strip()}\n\n{bench.get('LIMITED_BY', '')}".strip()
         for options in ({}, *bench.get("VARIANTS", ())):
-            results.append(result(name, bench, runs or bench.get("RUNS", RUNS), options))
-            print(sentence(results[-1]), flush=True)
-    write_all(OUT, results, texts, [good(found) for found in results])
-    return 0 if all(map(good, results)) else 1
+            try:
+                found = result(name, bench, runs or bench.get("RUNS", RUNS), options)
+            except Exception as error:  # the others are measured all the same
+                print(f"{name} {options}: not measured: {type(error).__name__} {error}", flush=True)
+                code = 1
+            else:
+                keep(found, OUT)
+                print(sentence(found), flush=True)
+                code = code or int(not good(found))
+    return code
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -16,8 +16,9 @@ from typing import Any
 _ROW_PX, _LEFT_PX, _WIDE_PX = 26, 210, 420
 _HEAD = """# Benches
 
-Written by `scripts/bench all` ({machine}); `scripts/bench` and its name reproduce a row. Numbers are medians of so many
-runs in which bench and yardstick took turns; only the ratio says something about another machine.
+Written by `scripts/bench all` ({machine}); `scripts/bench` and its name reproduce a row, with `--keep` in place.
+Numbers are medians of so many runs in which bench and yardstick took turns; only the ratio says something about another
+machine.
 
 ![How far each bench is beyond its aim](aims.svg)
 
@@ -34,7 +35,7 @@ def write_all(out: Path, results: Sequence[Mapping[str, Any]], texts: Mapping[st
     lines = [_HEAD.format(machine=results[0]["machine"])]
     lines += [_row(found, kept) for found, kept in zip(results, good, strict=True)]
     for name, text in texts.items():
-        lines.append(f"\n## {name}\n\n{text}\n")
+        lines.append(f"\n## {name}\n\n{text.strip()}\n")
         for found in results:
             if found["name"].split()[0] == name:
                 lines += _details(out, found)

@@ -70,3 +70,13 @@ def test_table_and_plots(tmp_path: Path) -> None:
     for name in ("aims.svg", "x.svg"):
         ElementTree.parse(tmp_path / name)
         assert name in text
+
+
+def test_a_result_takes_the_place_of_an_earlier_one(tmp_path: Path) -> None:
+    first = bench.result("start", made(), 1, {})
+    bench.keep(first, tmp_path)
+    bench.keep({**first, "name": "idle --rows 5"}, tmp_path)
+    bench.keep({**first, "median": 11.0}, tmp_path)
+    held = json.loads((tmp_path / "results.json").read_text())
+    assert [(one["name"], one["median"]) for one in held] == [("idle --rows 5", 10), ("start", 11.0)]
+    assert "## start" in (tmp_path / "README.md").read_text()

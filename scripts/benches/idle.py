@@ -14,6 +14,8 @@ UNIT = "MB"
 AGAINST = "the aim, MB"
 LIMIT = 1
 LESS = True
+LIMITED_BY = """Imports: SQLAlchemy, aiohttp and PyNaCl in the daemon, trio and a part of py-libp2p in the mesh process.
+With rows, what a carried record costs in memory until shelves that nobody asked for lately are put back."""
 RUNS = 3
 OPTIONS = {"rows": 0}
 VARIANTS = ({"rows": 1_000_000},)

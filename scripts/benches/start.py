@@ -12,6 +12,8 @@ UNIT = "s"
 AGAINST = "the aim, s"
 LIMIT = 1
 LESS = True
+LIMITED_BY = """Importing: SQLAlchemy, aiohttp and our own modules in the daemon, then trio and part of py-libp2p in
+the mesh process, one after the other."""
 
 AIM_S = 2.0
 
