@@ -24,6 +24,7 @@ class Net:
 
     def __init__(self, seed: int, loss: float = 0.0) -> None:
         self.world = World(seed, [short_template()], Faults(loss=loss))
+        self.world.sync_ms = 60_000
         self.relays = [f"r{number}" for number in range(RELAYS)]
         self.homes = [f"h{number}" for number in range(HOMES)]
         self.arrivals: Counter[tuple[str, bytes]] = Counter()
@@ -97,7 +98,7 @@ def test_half_the_links_are_cut_and_heal() -> None:
     for dialler, listener in links[::2]:
         if listener in net.world.nodes[dialler].dials:
             net.world.link(dialler, listener)
-    net.world.run(60_000)
+    net.world.run(150_000)
     missing = {one.hex()[:8]: RELAYS + HOMES - net.holding(one) for one in said}
     assert not any(missing.values()), missing
     assert all(len(net.active(name)) >= 2 for name in net.relays)

@@ -120,6 +120,7 @@ class World:
         self.cut: Callable[[str, str], bool] = lambda sender, receiver: False
         self.tamper: Callable[[str, str, Event], Sequence[Arriving]] = lambda sender, receiver, event: [event]
         self.watchers: list[Stored] = []  # called with every record that any node stores
+        self.sync_ms = 5_000
         self.verify = True  # off: what happens when nobody checks signatures
         self.speak_first = False  # on: what happens when a node speaks before it has committed
         self.trace: list[tuple[int, str, str]] = []
@@ -151,7 +152,7 @@ class World:
             self.templates,
             {"simulated": self.times},
             grain_ms=1000,
-            sync_ms=5_000,
+            sync_ms=self.sync_ms,
             preset="simulated",
             recovery={persona.key: self.rng.randbytes(32)},
             relays=tuple(f"/ip4/127.0.0.1/tcp/4001/p2p/{one}" for one in relays),
