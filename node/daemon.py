@@ -26,8 +26,8 @@ from node.store import Store, StoreAway, StoreError
 from node.upkeep import Upkeep
 from protocol import events as ev
 from protocol.commands import AddPeer, AskDigest, AskMesh, AskNumbers, AskPeers, AskPolicy, AskStatus
+from protocol.engine.door import DOOR_KINDS
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
-from protocol.outline import Outline
 from protocol.record import Record
 
 COLLECT = (10_000, 20, 20)  # (g) what came stays: to look for garbage as often as Python does costs a fifth of the time
@@ -55,7 +55,7 @@ class Engine(Protocol):
     def deadline(self) -> int | None: ...
     def scopes(self) -> tuple[str, ...]: ...
     def needs(self, event: ev.Event) -> tuple[str, ...]: ...
-    def load(self, scope: str, rows: Iterable[Record | Outline]) -> None: ...
+    def load(self, scope: str, rows: Iterable[Any]) -> None: ...
     def forget(self, scope: str) -> None: ...
     def recall(self, facts: Mapping[str, bytes]) -> None: ...
     def resident(self) -> tuple[str, ...]: ...
@@ -386,7 +386,7 @@ class Daemon:
 
     async def _load(self, scope: str) -> None:
         store, carried = self._store, self._engine.carries(scope)
-        self._engine.load(scope, await (store.outlines(scope) if carried else store.by_scope(scope)))
+        self._engine.load(scope, await (store.to_carry(scope, DOOR_KINDS) if carried else store.by_scope(scope)))
 
     async def _watch(self) -> None:
         await self._economy.watch(self.mesh, self._store, self._time, self._put)

@@ -14,6 +14,7 @@ from protocol.index import CREATED_BYTES, Index, item_key
 from protocol.kinds import KINDS
 from protocol.outline import Outline
 from protocol.params import (
+    AUTHOR_RECORDS_MAX,
     CARRIED_ASKED_MAX,
     ONCE_HELD_MAX,
 )
@@ -93,8 +94,9 @@ class Shelf:
         while len(self._asked) > CARRIED_ASKED_MAX:
             del self._asked[next(iter(self._asked))]
 
-    def add(self, one: Outline, awaited: bool = False) -> bool:
+    def add(self, one: Outline, awaited: bool = False, standing: bool = False) -> bool:
         """Take a record; False when it is held. `awaited`: others build on it, so it passes the cap of its slot.
+        `standing`: its author needs no share of the room for strangers.
 
         Raises Ignore REC-14 when the slot holds better ones, GOS-8, GOS-48 or GOS-49 when there is no room.
         """
@@ -107,7 +109,7 @@ class Shelf:
             raise Ignore("REC-14", "slot: a later version of this record is known")
         if not (replaced or awaited or one.id in self._asked) and _count(said, row[:_SHORT]) >= ONCE_HELD_MAX:
             raise Ignore("REC-14", "slot: its author's equivocation is known already")
-        self._check_bounds(said, row, replaced)
+        self._check_bounds(said, row, replaced, standing)
         if replaced:
             self._remove(author, replaced)
         self._keep(author, row)
@@ -130,16 +132,20 @@ class Shelf:
                 elif self.expires is None or expires < self.expires:
                     self.expires = expires
 
-    def _check_bounds(self, said: bytes, row: bytes, replaced: bytes) -> None:
+    def _check_bounds(self, said: bytes, row: bytes, replaced: bytes, standing: bool) -> None:
         """What replaces needs no place of its own, and hardly any room."""
         more, known = _number(row, _SIZE), said is not _NOTHING
         if replaced:
             if more <= SMALL_BYTES:
                 return
             more = max(0, more - _number(replaced, _SIZE))
+        count, weight = len(said) // _WIDTH - bool(replaced), int.from_bytes(said[:_TOTAL], "big")
+        if count >= AUTHOR_RECORDS_MAX:
+            raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
+        if standing:
+            return
         if not known and len(self._said) >= self._bound.authors:
             raise Ignore("GOS-8", f"scope: {self.scope} holds {self._bound.authors} authors already")
-        count, weight = len(said) // _WIDTH - bool(replaced), int.from_bytes(said[:_TOTAL], "big")
         check_room(self._bound, len(self._said) + (not known), count, weight, self._bytes, more)
 
     def _keep(self, author: bytes, row: bytes) -> None:

@@ -173,6 +173,12 @@ class Store:
         query = select(records.c.position, records.c.raw).where(records.c.scope == scope).order_by(records.c.position)
         return [held.record async for held in self._read(query)]
 
+    async def to_carry(self, scope: str, kinds: Collection[str]) -> list[Outline | Record]:
+        """The outline of every record of `scope`, then the whole records of some kinds, both in the order they came."""
+        wanted = (records.c.scope == scope) & records.c.kind.in_(kinds)
+        query = select(records.c.position, records.c.raw).where(wanted).order_by(records.c.position)
+        return [*await self.outlines(scope), *[held.record async for held in self._read(query)]]
+
     async def outlines(self, scope: str) -> list[Outline]:
         """The outline of every record of `scope`, in the order in which they came; no body is read (STO-20)."""
         query, found, after = select(records.c.position, *_OUTLINE).where(records.c.scope == scope), list[Outline](), 0

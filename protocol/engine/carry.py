@@ -1,7 +1,7 @@
 """Records of scopes that this node carries for others and takes no part in.
 
-Decides what is shelved and passed on, and how a carried scope becomes one that this node takes part in; never whether
-an author has a say: that is for those who take part. Spec: 03-gossip, GOS-40.
+Decides what is shelved and passed on, and how a carried scope becomes one that this node takes part in; what takes a
+view of the co-op or deal to judge is left to those who take part. Spec: 03-gossip, GOS-40.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from protocol.charter import is_charter
 from protocol.engine import post, room, spread, steward
+from protocol.engine.door import DOOR_KINDS, Door
 from protocol.errors import Ignore
 from protocol.events import Store
 from protocol.gossip import Want
@@ -37,8 +38,14 @@ def shelf_of(core: Core, scope: str) -> Shelf:
 
 def load(core: Core, scope: str, rows: Iterable[Record | Outline]) -> None:
     """Fill a shelf from what the disk holds."""
-    outlines = (one if isinstance(one, Outline) else outline(one) for one in rows)
-    core.shelves[scope] = Shelf(scope, (one for one in outlines if not steward.silenced(core, scope, one.author)))
+    heard = [one for one in rows if not steward.silenced(core, scope, one.author)]
+    records = [one for one in heard if isinstance(one, Record)]
+    outlines = [one for one in heard if isinstance(one, Outline)] or [outline(one) for one in records]
+    core.shelves[scope], door = Shelf(scope, outlines), Door()
+    for record in records:
+        door.note(record)
+    if records:
+        core.doors[scope] = door
     core.states.pop(scope, None)
     core.crowded = True
 
@@ -46,6 +53,7 @@ def load(core: Core, scope: str, rows: Iterable[Record | Outline]) -> None:
 def forget(core: Core, scope: str) -> None:
     """Drop a shelf from memory; the state of the scope stays known."""
     shelf = core.shelves.pop(scope, None)
+    core.doors.pop(scope, None)
     if shelf is not None and scope in core.carried:
         core.states[scope] = shelf.items.fingerprint(0, len(shelf))
 
@@ -75,9 +83,15 @@ def admit(core: Core, record: Record, peer: str) -> bool:
         return False
     if record.scope.startswith("mail/"):
         post.check(core, len(shelf), shelf.weight, record, peer)
-    room.check_newcomer(shelf, one.author, core.neighbours.get(peer))
-    if not shelf.add(one, core.awaited(record)):
+    door = core.doors.get(record.scope) or Door()
+    standing = door.check(record, core.settings.network)
+    if not standing:
+        room.check_newcomer(shelf, one.author, core.neighbours.get(peer))
+    if not shelf.add(one, core.awaited(record), standing):
         return False
+    if record.kind in DOOR_KINDS:
+        door.note(record)
+        core.doors[record.scope] = door
     if record.scope not in core.followed:
         core.follow(record.scope, lasting=False)
     core.states.pop(record.scope, None)
@@ -109,6 +123,7 @@ def adopt(core: Core, scope: str) -> None:
     """Take part in a scope that was only carried: its records are read in full before the next event."""
     core.carried.pop(scope, None)
     core.shelves.pop(scope, None)
+    core.doors.pop(scope, None)
     core.states.pop(scope, None)
     core.unread[scope] = None
 

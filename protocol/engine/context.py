@@ -20,7 +20,7 @@ from protocol.record import Record
 from protocol.template import Template
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
-_MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1")
+MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
         return record.author in charter.body["witnesses"] and not other
     if record.kind == "join.1":
         return good_join(charter, hashed, settings.network, record)
-    coop = context.coop(settings) if record.kind in _MEMBER_KINDS else None
+    coop = context.coop(settings) if record.kind in MEMBER_KINDS else None
     return coop is None or record.author in coop.keys
 
 
@@ -116,5 +116,5 @@ def is_early(context: Context, record: Record, settings: Settings) -> bool:
     on the order of arrival."""
     if record.kind == "event.1" and (deal := context.deal(settings)) is not None:
         return deal.agreement is None
-    coop = context.coop(settings) if record.kind in _MEMBER_KINDS and context.family == "coop" else None
+    coop = context.coop(settings) if record.kind in MEMBER_KINDS and context.family == "coop" else None
     return coop is not None and not coop.roster

@@ -17,6 +17,7 @@ from protocol.encoding import encode
 from protocol.engine import carry, departure, links, policy, post, reconcile, room, spread, steward
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
+from protocol.engine.door import Door
 from protocol.engine.relays import Relays
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import Drop, Effect, Keep, Notify, Send, Store
@@ -52,6 +53,7 @@ class Core:
         self.carried: dict[str, None] = {}  # of those followed: for others only (GOS-40)
         self.unread: dict[str, None] = {}  # to be loaded before the next event
         self.states: dict[str, bytes] = {}  # fingerprints of whole scopes, also of those not in memory
+        self.doors: dict[str, Door] = {}  # of shelves
         self.crowded = False  # shelves have grown since somebody looked
         self.declined: dict[bytes, int] = {}  # ids that were ignored -> until when they are not fetched
         self.neighbours: dict[str, Neighbour] = {}

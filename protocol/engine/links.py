@@ -99,7 +99,7 @@ def release(core: Core, scopes: Iterable[str]) -> None:
     """No longer carry what this node does not follow for itself and no neighbour asks for (GOS-3)."""
     for scope in scopes:
         if not core.broadcast.follows(scope) and f"scope/{scope}" not in core.facts:
-            for of in (core.followed, core.carried, core.shelves, core.states, core.unread):
+            for of in (core.followed, core.carried, core.shelves, core.doors, core.states, core.unread):
                 of.pop(scope, None)
 
 

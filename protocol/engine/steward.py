@@ -105,7 +105,7 @@ def refresh(core: Core) -> None:
             core.out.append(Drop(neighbour.name, "REL-4"))
     for scope in [one for one in core.followed if f"scope/{one}" not in core.facts]:
         if core.rules.on_scope("block", scope, core.now):
-            for of in (core.followed, core.carried, core.shelves, core.states, core.unread):
+            for of in (core.followed, core.carried, core.shelves, core.doors, core.states, core.unread):
                 of.pop(scope, None)
 
 
