@@ -89,16 +89,20 @@ def admit(core: Core, record: Record, peer: str) -> bool:
         room.check_newcomer(shelf, one.author, core.neighbours.get(peer))
     if not shelf.add(one, core.awaited(record), standing):
         return False
-    if record.kind in DOOR_KINDS:
-        door.note(record)
-        core.doors[record.scope] = door
+    noted(core, record)
     if record.scope not in core.followed:
         core.follow(record.scope, lasting=False)
-    core.states.pop(record.scope, None)
     core.crowded = core.crowded or len(shelf) % _LOOK == 0
     core.out.append(Store(record, False))
     spread.offer(core, record, False, peer)
     return True
+
+
+def noted(core: Core, record: Record) -> None:
+    """A record stands on a shelf now."""
+    core.states.pop(record.scope, None)
+    if record.kind in DOOR_KINDS:
+        core.doors.setdefault(record.scope, Door()).note(record)
 
 
 def surplus(core: Core) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from protocol.engine import post, spread, steward
+from protocol.engine import carry, post, spread, steward
 from protocol.errors import Ignore
 from protocol.outline import outline
 from protocol.record import Record
@@ -39,10 +39,10 @@ def _is_news(core: Core, record: Record) -> bool:
     scope, context = record.scope, core.contexts.get(record.scope)
     if scope in core.shelves:
         try:
-            added = core.shelves[scope].add(outline(record), awaited=True)
+            added = core.shelves[scope].add(outline(record), awaited=True, standing=True)
         except Ignore:
             return False
-        core.states.pop(scope, None)
+        carry.noted(core, record)
         return added
     if context is None:
         return True
