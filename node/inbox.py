@@ -18,7 +18,7 @@ from protocol.record import Record
 
 LANE_BYTES_MAX = 4 << 20  # GOS-45; the mesh pauses a peer long before (MSH-30)
 RECORD_US = 30  # (g) of the commit to come, for each record; handling is measured
-TALK_SHARE = 0.05  # GOS-47 (g), of the loop's time that one peer's messages may take while others are served
+TALK_SHARE = 0.02  # GOS-47 (g), of the loop's time that one peer's messages may take while others are served
 ALONE_SHARE = 0.5  # GOS-47 (g), and when nobody else was for a while
 ALONE_US = 1_000_000  # GOS-47 (g)
 TALK_FIRST_US, TALK_BURST_US = 250_000, 2_000_000  # GOS-47 (g), what a newcomer has in hand, and anybody may save up

@@ -66,14 +66,15 @@ def test_every_author_finds_its_share(said: list[tuple[int, int]]) -> None:
     weights, counts = dict.fromkeys(range(40), 0), dict.fromkeys(range(40), 0)
     for author, more in said:
         total, authors = sum(weights.values()), sum(map(bool, counts.values())) + (not counts[author])
-        if not clause(lambda: check_room(NARROW, authors, counts[author], weights[author], total, more)):  # noqa: B023
+        if not clause(partial(check_room, NARROW, authors, counts[author], weights[author], total, more)):
             weights[author] += more
             counts[author] += 1
     assert sum(weights.values()) <= NARROW.scope_bytes
     assert max(weights.values()) <= NARROW.author_bytes
     for author, weight in weights.items():
         if weight + 100 <= 1_250 and counts[author] < 10:
-            assert not clause(lambda: check_room(NARROW, 40, counts[author], weight, sum(weights.values()), 100))  # noqa: B023
+            room = partial(check_room, NARROW, 40, counts[author], weight, sum(weights.values()), 100)
+            assert not clause(room)
 
 
 def test_families() -> None:

@@ -143,7 +143,7 @@ def test_who_talks_too_much_pauses_and_its_neighbours_do_not() -> None:
 
 
 def test_alone_it_may_talk_more() -> None:
-    """GOS-47: the same debt is paid ten times as fast when nobody else was served for a second."""
+    """GOS-47: the same debt is paid sooner when nobody else was served for a second."""
     for other, paid in ((False, True), (True, False)):
         inbox = Inbox()
         for _ in range(2):

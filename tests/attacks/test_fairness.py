@@ -30,7 +30,7 @@ from tests.e2e.test_crash import ROOT, Node
 
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc"), pytest.mark.timeout(240)]
 BOARD = "board/electricity/u9"  # not the one that is flooded: who follows that has asked for what comes
-QUIET, FLOODED, EVERY_S = 60, 60, 0.05
+SAMPLES, EVERY_S = 40, 0.04
 RATIO_MAX = 3.0
 FLOOR_S = 0.030  # of the quiet figure: below it the machine's own hiccups decide
 API_S_MAX = 2.0
@@ -65,16 +65,18 @@ class Fair:
         giver, taker = [await Stranger.enter(self.relay.addresses[0], self.network) for _ in range(2)]
         await taker.tell(Subscribe((BOARD,)))
         author, found = Persona.from_seed(os.urandom(32)), list[float]()
-        while len(found) <= count:
+        await taker.verdicts(self._record(author).raw)  # and its subscription has been heard before that
+        for _ in range(count):
             record, began = self._record(author), trio.current_time()
             await giver.say(Records(next(giver.batches), (record.raw,)))
-            with trio.move_on_after(20 if found else 1):  # the first may come before the subscription
+            with trio.fail_after(20):
                 await taker.hear(partial(_brings, record.raw))
-                found.append(trio.current_time() - began)
-            await trio.sleep(EVERY_S)
+            found.append(trio.current_time() - began)
+            with trio.move_on_after(EVERY_S):
+                await trio.sleep_forever()
         for one in (giver, taker):
             await one.leave()
-        return found[1:]
+        return found
 
     def _record(self, author: Persona) -> Record:
         self.seq += 1
@@ -86,7 +88,8 @@ class Fair:
     @contextmanager
     def flood(self, kind: str) -> Iterator[list[float]]:
         """While it lasts; seconds that the API took to answer meanwhile."""
-        command = [sys.executable, "-m", "tests.attacks.flooder", self.relay.addresses[0], self.network.hex(), kind, "60"]
+        whom = self.relay.addresses[0], self.network.hex()
+        command = [sys.executable, "-m", "tests.attacks.flooder", *whom, kind, "60"]
         over, slowest = threading.Event(), [0.0]
 
         def ask() -> None:
@@ -99,7 +102,7 @@ class Fair:
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as flooder:
             assert flooder.stdout
             assert flooder.stdout.readline()
-            time.sleep(0.5)
+            over.wait(0.5)  # until the flood has come
             asker.start()
             try:
                 yield slowest
@@ -140,22 +143,37 @@ def running(kind: type[Node], folder: Path) -> Iterator[Fair]:
 
 
 @pytest.fixture(scope="module")
-def fair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fair]:
+def fair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Fair, float]]:
+    """The relay, and what 95 of 100 records take at most while nobody floods."""
     with running(Node, tmp_path_factory.mktemp("fair") / "relay") as found:
-        yield found
+        yield found, p95(found.delays(SAMPLES))
+
+
+def most(quiet: float) -> float:
+    """What is fast enough: three times the quiet figure, and more where the machine does much else."""
+    busy = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    return RATIO_MAX * max(quiet, FLOOR_S) * busy
 
 
 @pytest.mark.parametrize("kind", POURS)
-def test_a_flood_is_felt_by_the_flooder(fair: Fair, kind: str) -> None:
+def test_a_flood_is_felt_by_the_flooder(fair: tuple[Fair, float], kind: str) -> None:
     """GOS-45 to GOS-47, MSH-30"""
-    quiet = p95(fair.delays(QUIET))
-    with fair.flood(kind) as api:
-        found = fair.delays(FLOODED)
-    print(kind, f"quiet {quiet*1000:.1f} flooded p50 {found[len(found)//2]*1000:.1f} p95 {p95(found)*1000:.1f} max {found[-1]*1000:.1f} api {max(api):.2f}")
-    assert p95(found) <= RATIO_MAX * max(quiet, FLOOR_S), (kind, quiet, found[-5:])
+    place, quiet = fair
+    with place.flood(kind) as api:
+        found = place.delays(SAMPLES)
+    assert p95(found) <= most(quiet), (kind, quiet, found)
     assert max(api) < API_S_MAX, f"the API took {max(api):.1f} s"
-    assert processes(fair.client.pid) == fair.pids
-    daemon, mesh = fair.pids
+    assert processes(place.client.pid) == place.pids
+    daemon, mesh = place.pids
     assert resident(daemon) < DAEMON_BYTES_MAX
     assert resident(mesh) < MESH_BYTES_MAX
-    assert "INTERNAL" not in (fair.relay.home / "node.log").read_text()
+    assert "INTERNAL" not in (place.relay.home / "node.log").read_text()
+
+
+def test_control_one_queue_for_all_makes_everybody_wait(tmp_path: Path) -> None:
+    """GOS-46: without lanes and allowances the same flood is everybody's."""
+    with running(Fifo, tmp_path / "relay") as place:
+        quiet = p95(place.delays(SAMPLES))
+        with place.flood("ranges"):
+            found = place.delays(SAMPLES // 4)
+    assert p95(found) > RATIO_MAX * max(quiet, FLOOR_S), (quiet, found)
