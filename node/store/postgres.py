@@ -217,7 +217,7 @@ class Server:
         elif isinstance(error, ValueError):
             why = f"the address cannot be used ({self._said(error)})"
         else:
-            why = f"the database server does not answer ({self._said(error)}); it is tried again"
+            why = f"the database server does not answer ({self._said(error)}); see that it runs, and at this address"
         return StoreAway("STO-25", f"{self.name}: {why}")
 
     def _said(self, error: BaseException | None) -> str:
