@@ -194,7 +194,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The peer has committed a batch of ours."""
+    """The peer has committed this batch of ours and, where there are more codes than its records, others as well."""
 
     peer: str
     batch: int

@@ -14,7 +14,7 @@ from typing import Protocol
 import trio
 
 from node.mesh import hardening
-from node.mesh.bridge import Connected, MeshEvent, Report, weight
+from node.mesh.bridge import Acknowledged, Connected, MeshEvent, Report, weight
 from node.mesh.link import Link
 from node.mesh.muxer import Muxer, Stream
 from protocol.errors import Reject
@@ -136,7 +136,7 @@ class Connection:
                 for event in link.feed(data, now_ms()):
                     if type(event) is Connected and not await self._house.admit(self):
                         return
-                    events.append(event)
+                    _append(events, event)
                     if weight(event) > _REPORT_BYTES:
                         await self._report(events)
             except Reject:
@@ -181,6 +181,15 @@ class Connection:
             due_ms = self.link.tick(now_ms())
             self.stir()
             await trio.sleep(max(due_ms - now_ms(), 10) / 1000)
+
+
+def _append(events: list[MeshEvent], event: MeshEvent) -> None:
+    """ACKs travel together (MSH-8), and so do the reports of them."""
+    last = events[-1] if events else None
+    if isinstance(event, Acknowledged) and isinstance(last, Acknowledged):
+        events[-1] = Acknowledged(event.peer, event.batch, last.codes + event.codes)
+    else:
+        events.append(event)
 
 
 def now_ms() -> int:
