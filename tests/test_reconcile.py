@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from protocol.bounds import Bound
 from protocol.encoding import digest, encode
 from protocol.engine import Engine, Settings
+from protocol.engine.door import DOOR_KINDS
 from protocol.errors import Ignore, Reject
 from protocol.events import (
     Delivered,
@@ -75,7 +77,10 @@ class Side:
 
     def load(self, scope: str) -> None:
         rows = [one for one in self.disk.values() if one.scope == scope]
-        self.engine.load(scope, [outline(one) for one in rows] if self.engine.carries(scope) else rows)
+        if self.engine.carries(scope):
+            self.engine.load(scope, [*map(outline, rows), *(one for one in rows if one.kind in DOOR_KINDS)])
+        else:
+            self.engine.load(scope, rows)
 
     def do(self, event: Any) -> list[Effect]:
         for _ in range(16):
@@ -195,6 +200,38 @@ def test_a_carrier_takes_what_is_well_formed_and_serves_it() -> None:
     assert fresh.disk == {}
     fresh.do(RecordReceived(parent, "ann"))
     assert set(fresh.disk) == {parent.id, child.id}
+
+
+def test_strangers_do_not_fill_the_room_of_a_carried_coop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GOS-40, GOS-42: who has a say by the charter and the joins stands; the rest shares what is left."""
+    monkeypatch.setattr("protocol.shelf.bound_of", lambda _: Bound(1, 10, 10_000, 20_000))
+    made = Handmade()
+    records = [one for one in made.records if one.scope == made.scope]
+    relay = Side("relay", "relay")
+    relay.do(PeerConnected("eve", False))
+    relay.hear("eve", Subscribe((made.scope,)))
+
+    def by_stranger(kind: str, body: dict[str, Any], slot: Slot | None = None) -> str:
+        one = Record.sign(
+            persona("stranger"), NETWORK, kind, made.scope, body, created=START_MS, expires=START_MS + 9_000, slot=slot
+        )
+        with pytest.raises(Ignore) as error:
+            relay.do(RecordReceived(one, "eve"))
+        return error.value.code
+
+    vote = {"question": "deal/1", "round": 0, "step": "prevote", "value": bytes(32)}
+    place = Slot("once", "deal/1/0/prevote", 0)
+    assert by_stranger("vote.1", vote, place) == "FRM-24"  # nothing is known yet
+    for record in records:
+        assert any(isinstance(one, Store) for one in relay.do(RecordReceived(record, "eve")))
+    assert len({one.author for one in records}) > 1
+    assert by_stranger("vote.1", vote, place) == "FRM-24"
+    assert by_stranger("note.1", {}) == "GOS-8"
+    again = Side("relay", "relay", held=records)
+    again.do(PeerConnected("eve", False))
+    again.hear("eve", Subscribe((made.scope,)))
+    assert again.do(RecordReceived(records[0], "eve")) == []
+    assert again.engine._core.doors[made.scope].charter is not None
 
 
 def test_a_carried_scope_leaves_memory_and_its_state_stays_known(monkeypatch: pytest.MonkeyPatch) -> None:
