@@ -1,6 +1,6 @@
 """Ten thousand relays: one tree over one overlay, with loss, and after half of them are gone; each beside its control.
 
-A failure names its seed. Spec: 03-gossip, GOS-20 to GOS-35.
+A failure names its seed. Spec: 03-gossip, GOS-20 to GOS-34.
 """
 
 from __future__ import annotations

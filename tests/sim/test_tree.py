@@ -1,6 +1,6 @@
 """Whole engines over several relays: an overlay that finds itself, one tree for a board, links cut and healed.
 
-Spec: 03-gossip, GOS-10, GOS-20 to GOS-35.
+Spec: 03-gossip, GOS-10, GOS-20 to GOS-34.
 """
 
 from __future__ import annotations
