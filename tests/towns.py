@@ -40,6 +40,7 @@ class Villager:
         self.mesh = MeshClient(MeshConfig(network, seed, listen, log_path, limits), self._on_event)
         self.events: list[MeshEvent] = []
         self.acknowledges = True
+        self.busy_with = ""  # the peer whose messages it has not dealt with yet
         self._news = asyncio.Condition()
 
     @property
@@ -87,7 +88,7 @@ class Villager:
     async def _on_event(self, event: MeshEvent) -> None:
         if isinstance(event, Received) and self.acknowledges:
             await self.mesh.acknowledge(event.peer, event.batch, [""] * len(event.raws))
-        elif isinstance(event, Message) and self.acknowledges:
+        elif isinstance(event, Message) and self.acknowledges and event.peer != self.busy_with:
             await self.mesh.handled(event.peer, weight(event))
         async with self._news:
             self.events.append(event)

@@ -82,8 +82,9 @@ class Fair:
         self.seq += 1
         now = time.time_ns() // 10**6
         slot, body = Slot("latest", "p", self.seq), {"label": "honest", "terms": []}
-        times = {"created": now, "expires": now + 10**7}
-        return Record.sign(author, self.network, "profile.1", BOARD, body, slot=slot, **times)
+        return Record.sign(
+            author, self.network, "profile.1", BOARD, body, created=now, expires=now + 10**7, slot=slot
+        )
 
     @contextmanager
     def flood(self, kind: str) -> Iterator[list[float]]:

@@ -264,3 +264,52 @@ def test_many_identities_from_one_address_are_bounded(siege: Siege) -> None:
         return refused
 
     assert siege.attack(story) >= 10
+
+
+def test_who_is_not_dealt_with_yet_pauses_alone(siege: Siege) -> None:
+    """MSH-30: two megabytes for a daemon that is busy wait where they come from, and everybody else is heard"""
+    frame = encode_frame(MessageFrame(bytes(30_000)))
+
+    async def pour(hostile: Hostile) -> None:
+        for _ in range(70):
+            while hostile.room < len(frame):
+                await hostile.hear()
+            await hostile.data(frame)
+
+    async def story() -> None:
+        hostile = await (await Hostile.connect(siege.address)).greet()
+        siege.victim.busy_with = hostile.peer
+        with trio.move_on_after(3) as patience:
+            await pour(hostile)
+        assert patience.cancelled_caught, "all of it was taken"
+        got = [event for event in siege.victim.events if isinstance(event, Message) and event.peer == hostile.peer]
+        assert 256 * 1024 <= sum(len(event.data) for event in got) < 512 * 1024
+        assert siege.call(siege.honest.echo(siege.victim, b"and I?")) < 2
+        siege.victim.busy_with = ""
+        await hostile.tcp.aclose()
+
+    siege.attack(story)
+
+
+def test_a_storm_of_short_visits(siege: Siege) -> None:
+    """MSH-15, MSH-18: two hundred identities come, say HELLO and leave; nobody waits for them and nothing stays"""
+
+    async def visit() -> None:
+        for _ in range(20):
+            with suppress(Exception):
+                hostile = await (await Hostile.connect(siege.address)).greet()
+                await hostile.tcp.aclose()
+
+    def echo() -> float:
+        return siege.call(siege.honest.echo(siege.victim, b"in the storm"))
+
+    async def story() -> None:
+        async with trio.open_nursery() as nursery:
+            for _ in range(10):
+                nursery.start_soon(visit)
+            seconds = [await trio.to_thread.run_sync(echo) for _ in range(8)]
+            assert sorted(seconds)[4] < 2
+
+    before = siege.resident()
+    siege.attack(story)
+    assert siege.resident() - before < 16 * MIB
