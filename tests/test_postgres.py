@@ -1,8 +1,14 @@
 """Several processes on one PostgreSQL: nothing missed, nothing acknowledged lost, each failure in one sentence."""
 
 import asyncio
+import contextlib
+import random
+import signal
+import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -15,7 +21,8 @@ from protocol.record import Record
 from tests.postgres import Postgres
 from tests.writer import NETWORK, SCOPE, numbered
 
-PATIENCE_S = 20
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -259,6 +266,55 @@ def test_one_process_per_node(url: str) -> None:
             pass
 
     live(body())
+
+
+def test_writers_that_are_killed_lose_nothing_and_a_follower_misses_nothing(url: str) -> None:
+    """STO-2, STO-3, STO-24: two processes write, one is stopped for a while, both are killed; and again."""
+    rng = random.Random(1)
+
+    async def round_of(number: int) -> list[bytes]:
+        """The ids that were acknowledged."""
+        writers = [await started(url, name, 10_000 * number + start) for name, start in (("a", 0), ("b", 5_000))]
+        first = [await lines(writer, 3) for writer in writers]
+        writers[0].send_signal(signal.SIGSTOP)
+        first[1] += await lines(writers[1], rng.randint(1, 5)) if number % 2 else []
+        writers[0].send_signal(signal.SIGCONT)
+        first[0] += await lines(writers[0], rng.randint(1, 20))
+        acknowledged = []
+        for start, writer, seen in zip((0, 5_000), writers, first, strict=True):
+            with contextlib.suppress(ProcessLookupError):
+                writer.kill()
+            assert writer.stdout is not None
+            last = max(seen + [int(line) for line in (await writer.stdout.read()).split(b"\n")[:-1] if line])
+            await writer.wait()
+            acknowledged += [numbered(n).id for n in range(10_000 * number + start, last + 1)]
+        return acknowledged
+
+    async def body() -> None:
+        async with opened(url, "reader") as reader:
+            hears, promised = Listener(reader), list[bytes]()
+            for number in range(2):
+                promised += await round_of(number)
+            await reader.append(batch(10**6))  # the last position of all
+            held = await reader.page(0, 10**6)
+            assert [one.position for one in held] == list(range(1, len(held) + 1))
+            there = {one.record.id for one in held}
+            assert [one for one in promised if one not in there] == []
+            assert list(await hears.until(len(held) - 1)) == [one.record.id for one in held[:-1]]
+            await hears.stop()
+
+    live(body())
+
+
+async def started(url: str, node: str, first: int) -> Process:
+    command = (sys.executable, "-m", "tests.writer", url, str(first), str(first), node)
+    return await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, cwd=ROOT)
+
+
+async def lines(writer: Process, count: int) -> list[int]:
+    """What it acknowledges next; nothing more when it lost its turn while it was stopped."""
+    assert writer.stdout is not None
+    return [int(line) for line in [await writer.stdout.readline() for _ in range(count)] if line]
 
 
 # --- failures -------------------------------------------------------------------------------------------------------

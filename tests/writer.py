@@ -1,12 +1,12 @@
 """A process that appends to a store until it is killed, and says after each commit how far it has come.
 
-Run as `python -m tests.writer FILE FIRST SEED`; it prints the number of the last record acknowledged, a line per batch.
+Run as `python -m tests.writer PLACE FIRST SEED [NODE]`; it prints the number of the last record acknowledged, a line
+per batch. PLACE is a file, or the URL of a database that NODE shares with others.
 """
 
 import asyncio
 import random
 import sys
-from pathlib import Path
 
 from node.store import Store
 from protocol.identity import Persona
@@ -26,10 +26,10 @@ def numbered(
     return Record.sign(AUTHOR, NETWORK, "entry.1", scope, body, created=start, expires=start + life)
 
 
-async def write(path: Path, first: int, seed: int) -> None:
+async def write(place: str, first: int, seed: int, node: str = "") -> None:
     """Appends batches of 1 to 40 records, own and foreign, for ever."""
     rng = random.Random(seed)
-    store = await Store.open(path, NETWORK)
+    store = await Store.open(place, NETWORK, node)
     while True:
         size = rng.randint(1, 40)
         batch = [(numbered(number), rng.random() < 0.2) for number in range(first, first + size)]
@@ -39,4 +39,4 @@ async def write(path: Path, first: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    asyncio.run(write(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:]))
