@@ -10,6 +10,7 @@ the messages of one session over all records as one scope.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import tempfile
@@ -28,7 +29,7 @@ from protocol.index import Index
 from protocol.params import DAY_MS, SYNC_FRAME_BYTES_MAX
 from protocol.record import Record, Slot
 from protocol.sync import MODE_FINGERPRINT, VERSION, initiate, respond
-from scripts.rig import LOOPBACK, NETWORK, PATIENCE_S, board
+from scripts.rig import LOOPBACK, NETWORK, PATIENCE_S, board, cpu_s, descendants
 
 UNIT = "bytes"
 AGAINST = "the bytes of the missing records"
@@ -161,17 +162,19 @@ async def _catch_up(records: tuple[Record, ...], boards: int) -> tuple[float, di
         other = await _other(relay.mesh.addresses[0], scopes)
         held = disk.last_position
         address = await proxy.start(relay.mesh.addresses[0])
-        began = time.perf_counter()
+        began, used = time.perf_counter(), cpu_s(descendants([os.getpid()]))
         await home.mesh.dial(address)
         linked = await _until(lambda: proxy.total > 0)
         done = await _until(lambda: disk.last_position >= held + len(records) // SHARE)
+        used = cpu_s(descendants([os.getpid()])) - used
         await asyncio.sleep(0.3)  # for the last acknowledgements
         total = proxy.total
         for one in (home, relay):
             await one.stop()
         await other.stop()
         proxy.stop()
-    return total, {"s from the first byte": done - linked, "s from the dial": done - began, **_scattered(records)}
+    seconds = {"s from the first byte": done - linked, "s from the dial": done - began, "CPU s of both nodes": used}
+    return total, {**seconds, **_scattered(records)}
 
 
 def _scattered(records: tuple[Record, ...]) -> dict[str, float]:
