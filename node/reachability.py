@@ -15,6 +15,7 @@ from node.outbox import Mesh
 from node.present import moment
 from node.store import Store
 from protocol.commands import AskDigest, AskPeers, AskStatus
+from protocol.engine.relays import STRANGERS
 from protocol.log import digest_of_scope
 
 _WIDTH = len(fields(Traffic))
@@ -138,7 +139,7 @@ def _words(told: Mapping[str, Any], around: Surroundings) -> dict[str, str]:
 
 
 def _second(told: Mapping[str, Any], dialled: int) -> str:
-    own = [one for one in told["relays"] if one["why"] != "learned"]
+    own = _own(told)
     if len(own) == 1 and dialled > 1:
         return "Only one relay is of your choice, and it alone carries your co-ops: add another: wltm peers add ADDRESS"
     if len(own) < 2 and (own or dialled < 2):
@@ -151,11 +152,15 @@ def _second(told: Mapping[str, Any], dialled: int) -> str:
     return ""
 
 
+def _own(told: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for one in told["relays"] if one["why"] not in STRANGERS]
+
+
 def _freshness(told: Mapping[str, Any], linked: int) -> str:
     if not told["relays"] and not linked:
         return ""
     if not told["as_of"]:
-        own = [one for one in told["relays"] if one["why"] != "learned"]
+        own = _own(told)
         asked = "a relay has" if len(own) < 2 and linked < 2 else "two relays have"
         return f"Not fresh before {asked} told all: something may be missing here."
     at = moment(told["as_of"])

@@ -243,6 +243,10 @@ def test_a_stranger_hears_of_public_scopes_alone_until_it_is_added() -> None:
     assert not stranger.may_hear("coop/" + "ab" * 16)
     told = home.ask(ask.AskPeers())
     assert told["operators"] == 1, "and is no second opinion on co-ops"
+    near = "/ip4/192.168.1.5/tcp/4001/p2p/near"
+    home.ask(ask.NoticePeer(near))
+    home._do(home.engine.handle(PeerConnected("near", True, (near,)), home.now))
+    assert not core.neighbours["near"].may_hear("coop/" + "ab" * 16), "who shows itself nearby is one too"
     home.ask(ask.AddPeer(at(5)))
     home.up("relay5")
     assert core.neighbours["relay5"].may_hear("coop/" + "ab" * 16)

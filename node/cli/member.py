@@ -232,7 +232,7 @@ def _beginnings(client: Client) -> tuple[str, ...]:
     mesh, relays = client.get("/mesh"), client.get("/peers")["relays"]
     here = [f"{one}/p2p/{mesh['peer_id']}" for one in mesh["announced"]]
     here = here or [one for one in mesh["listens"] if not one.startswith(("/ip4/0.0.0.0/", "/ip6/::/"))]
-    own = [one for one in relays if one["why"] != "learned"]
+    own = [one for one in relays if one["why"] not in ("learned", "nearby")]
     known = [one["address"] for one in sorted(own, key=lambda one: one["state"] != "linked")]
     return tuple(dict.fromkeys([*here[:1], *known, *here[1:]]))[: invitation.RELAYS_MAX]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ADDED, CONFIGURED, INVITED, NEARBY, LEARNED = "added", "configured", "invitation", "nearby", "learned"
 _RANKS = (ADDED, CONFIGURED, INVITED, NEARBY, LEARNED)
+STRANGERS = (NEARBY, LEARNED)  # nobody this node's person knows vouched for them
 _FACT = "dial/"
 _SLEEP_ROUNDS = 3  # (g) reconciliations missed: then we were asleep
 _STALE_ROUNDS = 4  # (g) a state last confirmed so long ago is no longer called fresh
@@ -118,7 +119,7 @@ def forget(core: Core, address: str) -> dict[str, Any]:
 
 
 def notice(core: Core, address: str) -> dict[str, Any]:
-    """A node of this network shows itself on the local network: as good as invited, until this process ends (LAN-3)."""
+    """A node of this network shows itself on the local network: to be dialled until this process ends (LAN-3)."""
     if len(core.relays.nearby) < RELAYS_NEARBY_MAX:
         core.relays.nearby[address] = None
         core.relays.wake = core.now
@@ -237,9 +238,9 @@ def _let_go(core: Core, address: str) -> None:
 
 
 def strange(core: Core, peer: str) -> bool:
-    """Whether a peer was dialled only because others named it: it hears of public scopes alone (GOS-64)."""
+    """Whether a peer was dialled only because others named it, or itself: it hears of public scopes alone (GOS-64)."""
     found = known(core) if any(peer_of(one) == peer for one in core.relays.dialled) else {}
-    return any(why == LEARNED and peer_of(address) == peer for address, why in found.items())
+    return any(why in STRANGERS and peer_of(address) == peer for address, why in found.items())
 
 
 def _linked(core: Core, address: str) -> bool:
@@ -252,8 +253,9 @@ def as_of(core: Core) -> int:
     With one relay known, that one's word is all there is.
     """
     found = known(core)
-    strangers = [peer_of(address) for address, why in found.items() if why == LEARNED]  # asked for public scopes alone
-    peers = [peer_of(address) for address, why in found.items() if why != LEARNED]
+    # Strangers were asked for public scopes alone (GOS-64).
+    strangers = [peer_of(address) for address, why in found.items() if why in STRANGERS]
+    peers = [peer_of(address) for address, why in found.items() if why not in STRANGERS]
     peers += [one.name for one in core.neighbours.values() if one.outbound and one.name not in [*peers, *strangers]]
     times = sorted((when for peer, when in core.relays.synced.items() if peer not in strangers), reverse=True)
     enough = min(RELAYS_ASKED, max(1, len(peers)))
@@ -281,7 +283,7 @@ def report(core: Core) -> dict[str, Any]:
             }
             for address, why in found.items()
         ],
-        "operators": len({operator(one): None for one, why in found.items() if why != LEARNED}),
+        "operators": len({operator(one): None for one, why in found.items() if why not in STRANGERS}),
     }
 
 
