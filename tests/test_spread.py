@@ -180,3 +180,13 @@ def test_what_relays_know_of_each_other_outlives_a_restart() -> None:
     facts = {name for name in relay.engine._core.facts if name.startswith("overlay/")}
     assert facts == {"overlay/" + one for one in relay.engine._core.overlay.known}
     assert facts
+
+
+def test_trees_are_of_followed_scopes_alone() -> None:
+    """GOS-2, GOS-20: what a neighbour names and nobody follows costs no tree until it is followed."""
+    home = Peer("home")
+    home.link("ann", scopes=(BOARD, OTHER))
+    assert home.engine._core.broadcast.follows(BOARD)
+    assert not home.engine._core.broadcast.follows(OTHER)
+    home.handle(Submit(1, ask.Watch("tea", "u10")))
+    assert home.engine._core.broadcast.peers(OTHER) == (("ann",), ())

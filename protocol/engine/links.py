@@ -67,6 +67,8 @@ def disconnected(core: Core, peer: str) -> None:
 def announce(core: Core, scope: str, lasting: bool) -> None:
     """This node begins to follow a scope: say so where we dialled and to those who asked for it."""
     for neighbour in core.neighbours.values():
+        if scope in neighbour.scopes:
+            core.broadcast.enter(scope, neighbour.name)
         told = neighbour.may_hear(scope) if neighbour.outbound or neighbour.relay else scope in neighbour.scopes
         if told and (lasting or neighbour.outbound or scope not in neighbour.scopes):
             subscribe(core, neighbour, (scope,))
@@ -77,12 +79,13 @@ def announce(core: Core, scope: str, lasting: bool) -> None:
 def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
     """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
     fresh = neighbour.subscribe(tuple(scope for scope in scopes if steward.serves(core, neighbour, scope)))
-    for scope in fresh:
-        core.broadcast.enter(scope, neighbour.name)
     if core.settings.role == "relay":
         for scope in fresh:
             if len(core.followed) < SCOPES_CARRIED_MAX:
                 core.follow(scope, lasting=False)
+    for scope in fresh:
+        if scope in core.followed:
+            core.broadcast.enter(scope, neighbour.name)
     if not neighbour.outbound:
         subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
 
