@@ -131,8 +131,12 @@ def keep(found: Mapping[str, Any], out: Path) -> None:
     held[found["name"]] = found
     results = [held[name] for name in sorted(held)]
     benches = {name: load(name) for name in sorted({one["name"].split()[0] for one in results})}
-    texts = {name: f"{one['__doc__'].strip()}\n\n{one.get('LIMITED_BY', '')}" for name, one in benches.items()}
-    write_all(out, results, texts, [good(one) for one in results])
+    write_all(out, results, {name: _text(one) for name, one in benches.items()}, [good(one) for one in results])
+
+
+def _text(bench: Mapping[str, Any]) -> str:
+    limited = bench.get("LIMITED_BY", "")
+    return f"{bench['__doc__'].strip()}\n\n" + (f"What limits it: {limited.strip()}" if limited else "")
 
 
 def every(names: Sequence[str], arguments: Sequence[str]) -> int:
