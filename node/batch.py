@@ -13,6 +13,7 @@ from node.inbox import Item
 from node.outbox import Spoken
 from node.store import Held
 from protocol import events as ev
+from protocol.errors import ProtocolError
 from protocol.record import Record
 
 
@@ -38,6 +39,14 @@ class Batch:
                     self.keep[name] = value
                 case _:
                     self.speak.append(effect)
+
+
+def parsed(raw: bytes, network: bytes) -> Record | ProtocolError:
+    """The record that our own mesh process received, which has verified its signature; or what is wrong with it."""
+    try:
+        return Record.parse(raw, network, verified=True)
+    except ProtocolError as error:
+        return error
 
 
 def touched(event: ev.Event, resident: tuple[str, ...]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
-from node.batch import Batch, named, plain, touched
+from node.batch import Batch, named, parsed, plain, touched
 from node.economy import Economy
 from node.inbox import Inbox, Item
 from node.measures import Measures
@@ -250,21 +250,20 @@ class Daemon:
         elif self.trouble and self._time() < self._retry_at:
             batch.speak.append(Ack(item.peer, item.batch, (self.trouble.code,) * len(item.raws)))
         else:
-            verdicts = [await self._record(raw, item.peer, batch) for raw in item.raws]
+            read = [parsed(raw, self._network) for raw in item.raws]  # all first: the processor keeps to one thing
+            verdicts = [await self._record(one, item.peer, batch) for one in read]
             unsure = [record_id for record_id, code in verdicts if not code and record_id not in batch.ids]
             held = await self._store.has(unsure)
             codes = tuple(code or ("" if one in batch.ids or one in held else WAITING) for one, code in verdicts)
             self.measures.verdicts.update(codes)
             batch.speak.append(Ack(item.peer, item.batch, codes))
 
-    async def _record(self, raw: bytes, peer: str, batch: Batch) -> tuple[bytes, str]:
-        """Id of, and verdict's code on, one record of our own mesh process, which has verified its signature."""
-        try:
-            record = Record.parse(raw, self._network, verified=True)
-        except ProtocolError as error:
-            if isinstance(error, Reject):
-                batch.speak.append(ev.Drop(peer, error.code))
-            return b"", error.code
+    async def _record(self, record: Record | ProtocolError, peer: str, batch: Batch) -> tuple[bytes, str]:
+        """Id of, and verdict's code on, one record of a peer, or what is wrong with it."""
+        if isinstance(record, ProtocolError):
+            if isinstance(record, Reject):
+                batch.speak.append(ev.Drop(peer, record.code))
+            return b"", record.code
         if record.scope in batch.broken:
             return record.id, INTERNAL
         if self._upkeep.full and self._engine.carries(record.scope):

@@ -212,7 +212,7 @@ def _fields(fields: Any, wire: bytes, signature: bytes, network: bytes) -> Heade
     if refs != []:
         _check_refs(refs)
     return Header(
-        of,
+        network,
         kind,
         author,
         scope,
