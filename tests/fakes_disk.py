@@ -22,12 +22,12 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
 
 
 class WornStore(Store):
-    """A store that loses its file when a test sets `lost`."""
+    """A store that loses its file when a test sets `worn`."""
 
-    lost = False
+    worn = False
 
     async def by_scope(self, scope: str) -> list[Record]:
         """As in Store."""
-        if self.lost:
+        if self.worn:
             raise StoreError("STO-6", f"{self.name}: the file is damaged")
         return await super().by_scope(scope)

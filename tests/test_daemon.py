@@ -325,7 +325,7 @@ def test_a_log_that_can_no_longer_be_read_ends_the_node_with_its_sentence(folder
 
     async def body() -> None:
         async with running(folder) as run:
-            run.store.lost = True
+            run.store.worn = True
             with pytest.raises(CommandError, match="damaged"):
                 await run.daemon.submit(("list", "coop/new"))
             with pytest.raises(StoreError, match="damaged"):
