@@ -47,9 +47,9 @@ LIMITED_BY = """Where the time goes, in CPU microseconds for a record of 375 byt
 | rows and their commit, in batches of what came meanwhile; 1 of it SQLAlchemy | 14 |
 
 Each is measured alone; together they take some 15 more, for they push one another out of the processor's caches, which
-is also why a frame is read as a whole before its first record is handled. A million stored rows add some 20: the index of ids is random by nature, so that nearly every record writes a page of it
-into the write-ahead log and another into the file. One record alone costs the daemon half a millisecond, most of it the
-transaction and the two changes of thread."""
+is also why a frame is read as a whole before its first record is handled. A million stored rows add some 20: the index
+of ids is random by nature, so that nearly every record writes a page of it into the write-ahead log and another into
+the file. One record alone costs the daemon half a millisecond, mostly the transaction and the changes of thread."""
 OPTIONS = {"rows": 0}
 VARIANTS = ({"rows": 1_000_000},)
 
