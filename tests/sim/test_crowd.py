@@ -25,23 +25,19 @@ def run(crowd: Crowd, count: int, name: str, wait_ms: int = 5_000) -> Iterator[t
         yield crowd.broadcast(crowd.rng.choice(list(crowd.members)), f"{name} {number}".encode(), wait_ms)
 
 
-def gathered(seed: int, count: int) -> bytes:
-    """A crowd that has found itself and settled on a tree, to be loaded as often as wanted."""
+def settled(seed: int, count: int) -> Crowd:
+    """A crowd that has found itself and settled on a tree."""
     crowd = Crowd(seed)
     crowd.gather(count)
     for _ in run(crowd, BROADCASTS, "first"):
         pass
-    return pickle.dumps(crowd)
-
-
-@pytest.fixture(scope="module")
-def many() -> bytes:
-    return gathered(SEED, MANY)
+    return crowd
 
 
 @pytest.fixture(scope="module")
 def few() -> bytes:
-    return gathered(SEED, FEW)
+    """A small crowd, to be loaded as often as wanted."""
+    return pickle.dumps(settled(SEED, FEW))
 
 
 def load(data: bytes) -> Crowd:
@@ -76,13 +72,17 @@ def halved(crowd: Crowd, repair_ms: int = 90_000) -> None:
     assert min(reached) >= 0.9998
 
 
-@pytest.mark.timeout(600)
-def test_ten_thousand(many: bytes) -> None:
-    """GOS-20, GOS-22, GOS-31: once without loss, nearly everybody with loss, and again when half are gone."""
-    crowd = load(many)
+def ordeal(crowd: Crowd) -> None:
+    """All three, one after another."""
     quiet(crowd)
     lossy(crowd)
     halved(crowd)
+
+
+@pytest.mark.timeout(600)
+def test_ten_thousand() -> None:
+    """GOS-20, GOS-22, GOS-31: once without loss, nearly everybody with loss, and again when half are gone."""
+    ordeal(settled(SEED, MANY))
 
 
 @pytest.mark.long
@@ -90,7 +90,7 @@ def test_ten_thousand(many: bytes) -> None:
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_ten_thousand_of_other_seeds(seed: int) -> None:
     """The same from other seeds, by hand."""
-    test_ten_thousand(gathered(seed, MANY))
+    ordeal(settled(seed, MANY))
 
 
 def test_flooding_costs_several_times_as_much(few: bytes) -> None:
