@@ -273,6 +273,7 @@ class Talk:
 
     session: Session
     since: int
+    late: bool = False  # not answered in time, and no longer counted on
     held: bytes = b""  # its next message, until enough of what was fetched or given has arrived
 
 
@@ -292,6 +293,7 @@ class Neighbour:
     due: dict[str, None] = field(default_factory=dict)  # scopes to reconcile when a session has room
     asked: dict[bytes, tuple[str, int]] = field(default_factory=dict)  # fetched and not here: scope, since when
     given: int = 0  # records sent in sessions and not acknowledged
+    given_at: int = 0  # since when that number is what it is
     asking: bool = False  # all is being reconciled, and nothing was given up since that began
     compare: Talk | None = None
     compare_at: int | None = None  # when to compare the states of all scopes

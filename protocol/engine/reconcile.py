@@ -53,6 +53,7 @@ def begin(core: Core, neighbour: Neighbour, scope: str) -> None:
 def begin_all(core: Core, neighbour: Neighbour) -> None:
     """Reconcile all that is followed: each scope when they are few, else those whose states differ."""
     if len(core.followed) <= SESSIONS_MAX:
+        neighbour.sessions = {scope: talk for scope, talk in neighbour.sessions.items() if not talk.late}
         fresh = (scope for scope in core.followed if scope not in neighbour.sessions)
         due = (scope for scope in fresh if neighbour.may_hear(scope) and not core.spared(scope))
         neighbour.due.update(dict.fromkeys(due))
@@ -85,8 +86,9 @@ def advance(core: Core, neighbour: Neighbour) -> None:
 
 
 def _open(core: Core, neighbour: Neighbour) -> None:
+    late = [scope for scope, talk in neighbour.sessions.items() if talk.late]
     for scope in list(neighbour.due):
-        if len(neighbour.sessions) >= SESSIONS_MAX:
+        if len(neighbour.sessions) >= SESSIONS_MAX and not late:
             return
         items = core.items(scope)
         if scope in core.followed and items is None:
@@ -94,6 +96,8 @@ def _open(core: Core, neighbour: Neighbour) -> None:
         elif scope not in neighbour.sessions:
             del neighbour.due[scope]
             if items is not None:
+                if len(neighbour.sessions) >= SESSIONS_MAX:
+                    del neighbour.sessions[late.pop(0)]
                 session, message = initiate(items, SYNC_FRAME_BYTES_MAX)
                 neighbour.sessions[scope] = Talk(session, core.now)
                 core.send(neighbour.name, Sync(scope, message))
@@ -114,9 +118,9 @@ def go_on(core: Core, neighbour: Neighbour, scope: str, message: bytes) -> None:
         reply, have, need = talk.session.receive(message)
     except Ignore:  # SYN-2, SYN-15: nobody's fault, and over
         reply, have, need = None, [], []
-    talk.since = core.now
+    talk.since, talk.late = core.now, False
     _send(core, neighbour, scope, have)
-    neighbour.given += len(have)
+    neighbour.given, neighbour.given_at = neighbour.given + len(have), core.now
     if not _fetch(core, neighbour, scope, need):
         neighbour.due[scope] = None  # not all was asked for: once more
     if reply is None:
@@ -164,7 +168,7 @@ def delivered(core: Core, peer: str, count: int) -> None:
     """A neighbour acknowledged records."""
     neighbour = core.neighbours.get(peer)
     if neighbour is not None and neighbour.given:
-        neighbour.given = max(0, neighbour.given - count)
+        neighbour.given, neighbour.given_at = max(0, neighbour.given - count), core.now
         advance(core, neighbour)
 
 
@@ -183,11 +187,14 @@ def deadline(core: Core) -> int | None:
             times += (since + patience_ms(core) for _, since in islice(neighbour.asked.values(), 1))
             times += (talk.since + patience_ms(core) for talk in _talks(neighbour))
             times += () if neighbour.compare_at is None else (neighbour.compare_at,)
+            times += (neighbour.given_at + patience_ms(core),) if neighbour.given > GIVEN_MAX // 2 else ()
     return min(times, default=None)
 
 
 def _talks(neighbour: Neighbour) -> list[Talk]:
-    return [*neighbour.sessions.values(), *([neighbour.compare] if neighbour.compare else [])]
+    """Those that wait for an answer, and not too long yet."""
+    talks = [*neighbour.sessions.values(), *([neighbour.compare] if neighbour.compare else [])]
+    return [talk for talk in talks if not (talk.held or talk.late)]
 
 
 def attend(core: Core) -> None:
@@ -208,17 +215,12 @@ def attend(core: Core) -> None:
 
 
 def _silent(core: Core, neighbour: Neighbour) -> None:
-    """Give up sessions that were not answered; those held back for what never arrived go on."""
-    for scope, talk in list(neighbour.sessions.items()):
+    """Sessions that were not answered make room for others; an answer that comes late all the same is welcome."""
+    for talk in _talks(neighbour):
         if talk.since + patience_ms(core) <= core.now:
-            if talk.held:
-                neighbour.given = 0
-                talk.since = core.now
-            else:
-                del neighbour.sessions[scope]
-                neighbour.asking = False
-    if neighbour.compare is not None and neighbour.compare.since + patience_ms(core) <= core.now:
-        neighbour.compare, neighbour.states, neighbour.asking = None, {}, False
+            talk.late, neighbour.asking = True, False
+    if neighbour.given and neighbour.given_at + patience_ms(core) <= core.now:
+        neighbour.given = 0  # lost on the way, or pruned before it was sent
 
 
 def abandon(core: Core, neighbour: Neighbour, scopes: Iterable[str]) -> None:

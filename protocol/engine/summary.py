@@ -55,7 +55,7 @@ def go_on(core: Core, neighbour: Neighbour, message: bytes) -> None:
     if reply is None:
         neighbour.compare, neighbour.states = None, {}
     else:
-        neighbour.compare.since = core.now
+        neighbour.compare.since, neighbour.compare.late = core.now, False
         core.send(neighbour.name, Compare(reply))
     reconcile.advance(core, neighbour)
 
