@@ -24,6 +24,9 @@ max_connections = 60
 shared_buffers = 64MB
 """
 
+# Whoever started it is gone when its input ends.
+_WITH_US = '"$0" -D "$1" >>"$2" 2>&1 </dev/null & read -r _; kill -QUIT $! 2>/dev/null; wait'
+
 
 def programs() -> Path | None:
     """The newest version's folder of programs, if there is any."""
@@ -39,6 +42,7 @@ class Postgres:
     def __init__(self, bin_folder: Path, folder: Path, user: str) -> None:
         self.folder, self.user = folder, user
         self._bin, self._databases = bin_folder, 0
+        self._watch: subprocess.Popen[bytes] | None = None
 
     def _run(self, program: str, *arguments: str) -> str:
         command = [str(self._bin / program), *arguments]
@@ -57,12 +61,18 @@ class Postgres:
         rules.write_text("local all guarded scram-sha-256\n" + rules.read_text())
 
     def start(self) -> None:
-        """Returns when it answers."""
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "start")
+        """Returns when it answers; it ends with this process, however that ends."""
+        command = ["sh", "-c", _WITH_US, *map(str, (self._bin / "postgres", self.folder / "data", self.folder / "log"))]
+        as_user = self.user if os.getuid() == 0 else None
+        self._watch = subprocess.Popen(command, stdin=subprocess.PIPE, user=as_user, cwd=self.folder)
+        answers = [str(self._bin / "pg_isready"), "-q", "-h", str(self.folder)]
+        assert any(subprocess.run(answers).returncode == 0 for _ in range(2000)), (self.folder / "log").read_text()
 
     def stop(self, mode: str = "fast") -> None:
         """`fast` cuts every connection, `immediate` is a crash."""
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+        assert self._watch is not None
+        self._watch.communicate()
 
     def sql(self, statement: str, database: str = "postgres") -> str:
         """What psql prints."""
