@@ -51,6 +51,7 @@ from protocol.errors import Reject
 _REDIAL_MS_FIRST, _REDIAL_MS_MAX = 200, 30_000  # (g)
 _LEARNED_TRIES_MAX = 8  # (g) over about half a minute
 _FORGET_S = 1.0  # for what is said in parting
+_TURN_COMMANDS = 16  # (g) after so many the connections have their turn
 _LOG = logging.getLogger("wltm.mesh")
 
 
@@ -333,8 +334,12 @@ async def main(descriptor: int) -> None:
             await mesh.report(Failed(error.message if isinstance(error, Reject) else str(error)))
         else:
             nursery.start_soon(mesh.hasten)
+            number = 0
             async for command in commands:
                 mesh.obey(command)
+                number += 1
+                if number % _TURN_COMMANDS == 0:  # or a burst would fill the queue of a peer that reads fast (MSH-10)
+                    await trio.lowlevel.checkpoint()
         nursery.cancel_scope.cancel()
 
 

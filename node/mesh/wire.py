@@ -236,8 +236,9 @@ def parse_address(text: str) -> Address:
 
 
 def _leads_to(text: str, peer: str) -> bool:
+    """Whether strangers can be told this address too: a zone (`fe80::1%eth0`) means nothing elsewhere (GOS-30)."""
     try:
-        return parse_address(text).peer == peer
+        return parse_address(text).peer == peer and "%" not in text
     except Reject:
         return False
 

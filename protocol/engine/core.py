@@ -7,7 +7,7 @@ Spec: 03-gossip, GOS-3 to GOS-9; 01-record, REC-13.
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from protocol.accountability import came_late
@@ -36,6 +36,8 @@ from protocol.record import EXPIRING, Record, Slot
 from protocol.retention import is_over
 from protocol.rules import Rules
 from protocol.shelf import Shelf
+
+_OF_THE_LINK = ("GOS-3", "GOS-50", "REL-6", "REL-15")  # what says nothing of the record: another may bring it, or later
 
 
 class Core:
@@ -142,15 +144,20 @@ class Core:
                 if scope in self.carried:
                     carry.adopt(self, scope)
             return
+        if not lasting:
+            self.carry((scope,))
+            return
         self.followed[scope] = None
-        if lasting:
-            self.keep(f"scope/{scope}", b"1")
-        if lasting:
-            self.context(scope)
-            self.dirty[scope] = None
-        else:
-            self.carried[scope] = None
-        links.announce(self, scope, lasting)
+        self.keep(f"scope/{scope}", b"1")
+        self.context(scope)
+        self.dirty[scope] = None
+        links.announce(self, (scope,), lasting)
+
+    def carry(self, scopes: Sequence[str]) -> None:
+        """Follow for others what was not followed so far."""
+        self.followed.update(dict.fromkeys(scopes))
+        self.carried.update(dict.fromkeys(scopes))
+        links.announce(self, scopes, lasting=False)
 
     def spared(self, scope: str) -> bool:
         """Whether a scope has to wait until this node may spend again (GOS-67)."""
@@ -181,8 +188,9 @@ class Core:
         reconcile.arrived(self, record.id, peer)
         try:
             moved = self._admit(record, peer)
-        except Ignore:
-            reconcile.decline(self, record.id)
+        except Ignore as error:
+            if error.code not in _OF_THE_LINK:
+                reconcile.decline(self, record.id)
             raise
         if moved:
             self.admit_waiting(record.scope, (record.id,))

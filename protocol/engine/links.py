@@ -6,7 +6,7 @@ Spec: 03-gossip, GOS-2 to GOS-4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from protocol.engine import peering, policy, post, reconcile, relays, spread, steward
@@ -64,15 +64,20 @@ def disconnected(core: Core, peer: str) -> None:
         core.notify("peer", peer=peer, connected=False)
 
 
-def announce(core: Core, scope: str, lasting: bool) -> None:
-    """This node begins to follow a scope: say so where we dialled and to those who asked for it."""
+def announce(core: Core, scopes: Sequence[str], lasting: bool) -> None:
+    """This node begins to follow scopes: say so where we dialled and to those who asked for them."""
     for neighbour in core.neighbours.values():
-        if scope in neighbour.scopes:
-            core.broadcast.enter(scope, neighbour.name)
-        told = neighbour.may_hear(scope) if neighbour.outbound or neighbour.relay else scope in neighbour.scopes
-        if told and (lasting or neighbour.outbound or scope not in neighbour.scopes):
-            subscribe(core, neighbour, (scope,))
-        if neighbour.outbound and told:
+        told = [
+            scope
+            for scope in scopes
+            if (neighbour.may_hear(scope) if neighbour.outbound or neighbour.relay else scope in neighbour.scopes)
+        ]
+        for scope in scopes:
+            if scope in neighbour.scopes:
+                core.broadcast.enter(scope, neighbour.name)
+        news = (scope for scope in told if lasting or neighbour.outbound or scope not in neighbour.scopes)
+        subscribe(core, neighbour, tuple(news))  # in few messages: a neighbour reads only so many at a time (MSH-10)
+        for scope in told if neighbour.outbound else ():
             reconcile.begin(core, neighbour, scope)
 
 
@@ -80,9 +85,8 @@ def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> Non
     """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
     fresh = neighbour.subscribe(tuple(scope for scope in scopes if steward.serves(core, neighbour, scope)))
     if core.settings.role == "relay":
-        for scope in fresh:
-            if len(core.followed) < SCOPES_CARRIED_MAX:
-                core.follow(scope, lasting=False)
+        new = [scope for scope in fresh if scope not in core.followed]
+        core.carry(new[: max(0, SCOPES_CARRIED_MAX - len(core.followed))])
     for scope in fresh:
         if scope in core.followed:
             core.broadcast.enter(scope, neighbour.name)

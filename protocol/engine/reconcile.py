@@ -87,7 +87,7 @@ def advance(core: Core, neighbour: Neighbour) -> None:
 
 def _open(core: Core, neighbour: Neighbour) -> None:
     late = [scope for scope, talk in neighbour.sessions.items() if talk.late]
-    for scope in list(neighbour.due):
+    for scope in list(islice(neighbour.due, 2 * SESSIONS_MAX)):  # no more are in sessions, or read for them, at once
         if len(neighbour.sessions) >= SESSIONS_MAX and not late:
             return
         items = core.items(scope)
