@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, Ping, Pong, Request, TextMessage
+from wsproto.events import AcceptConnection, BytesMessage, Ping, Pong, Request, TextMessage
 
 from node.mesh import Connected, Limits, MeshError
 from node.mesh.gate import Gate
@@ -209,7 +209,15 @@ def test_what_opens_no_websocket_is_told_so_or_cut_off(opening: bytes) -> None:
     run(story())
 
 
-@pytest.mark.parametrize("pest", ["text", "pings"])
+PESTS: dict[str, tuple[Any, int]] = {
+    "text": (TextMessage("hello"), 1),
+    "pings": (Ping(b"?"), 500),
+    "pongs": (Pong(b"?"), 20_000),
+    "nothing": (BytesMessage(b""), 20_000),
+}
+
+
+@pytest.mark.parametrize("pest", PESTS)
 def test_who_misuses_a_websocket_is_cut_off(pest: str) -> None:
     """MSH-42"""
 
@@ -220,8 +228,7 @@ def test_who_misuses_a_websocket_is_cut_off(pest: str) -> None:
             caller.writer.write(caller.connection.send(Ping(b"?")))
             while not any(isinstance(one, Pong) for one in await caller.hear()):
                 pass  # one ping is answered, somewhere behind the first words of multistream-select
-            event: Any = TextMessage("hello") if pest == "text" else Ping(b"?")
-            times = 1 if pest == "text" else 500
+            event, times = PESTS[pest]
             began = asyncio.get_running_loop().time()
             caller.writer.write(b"".join(caller.connection.send(event) for _ in range(times)))
             heard = await caller.until_closed()

@@ -28,6 +28,7 @@ from node.mesh.budget import Budget
 _READ_BYTES = 1 << 16
 _OPENING_BYTES_MAX = 16 * 1024  # MSH-41
 _PINGS_PER_S, _PINGS_BURST = 5.0, 50.0  # MSH-42 (g)
+_FRAMES_PER_S, _FRAMES_BURST = 1000.0, 1000.0  # MSH-42 (g), each costs as much as kilobytes in a larger one
 _FORWARDED = b"x-forwarded-for"
 
 
@@ -40,6 +41,7 @@ class WebSocketStream:
         self._speaking = trio.Lock()
         self._held = bytearray()  # at most what one read brought
         self._pings = Budget(_PINGS_PER_S, _PINGS_BURST)
+        self._frames = Budget(_FRAMES_PER_S, _FRAMES_BURST)
         self._open = self._over = False
 
     @classmethod
@@ -86,6 +88,8 @@ class WebSocketStream:
         try:
             self._connection.receive_data(data or None)
             for event in self._connection.events():
+                if not self._frames.spend():
+                    raise trio.BrokenResourceError("WebSocket: too many frames")
                 await self._take(event)
         except RemoteProtocolError as error:
             if isinstance(error.event_hint, RejectConnection):
