@@ -136,7 +136,7 @@ BAD: list[tuple[str, str, bytes]] = [
     ("an address with a path", "GOS-30", encode(["forward", RELAY + "/p2p-circuit", 6])),
     ("an address of another kind", "GOS-30", encode(["shuffle", ["/unix/tmp/p2p/x"]])),
     ("an address with a space", "GOS-30", encode(["shuffled", [RELAY.replace("example", "exa mple")]])),
-    ("an address of 513 characters", "GOS-30", encode(["shuffle", ["/dns4/" + "a" * 491 + "/tcp/1/p2p/x"]])),
+    ("an address of 513 characters", "GOS-30", encode(["shuffle", ["/dns4/" + "a" * 495 + "/tcp/1/p2p/x"]])),
     ("nine addresses", "GOS-30", encode(["shuffled", [RELAY] * 9])),
     ("131,073 bytes", "ENC-6", encode(["sync", BOARD, bytes(131_073 - 24)])),
     ("a range of two items", "GOS-43", encode(["fetch", BOARD, [[bytes(8), bytes(8)]]])),

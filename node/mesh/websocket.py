@@ -43,12 +43,14 @@ class WebSocketStream:
         self._pings = Budget(_PINGS_PER_S, _PINGS_BURST)
         self._frames = Budget(_FRAMES_PER_S, _FRAMES_BURST)
         self._open = self._over = False
+        self._kept: bytearray | None = None  # by a listener, until the dialler has spoken (MSH-41)
 
     @classmethod
     async def accept(cls, wire: trio.abc.Stream) -> WebSocketStream:
         """The listener's side, once the opening request is answered. Raises trio.BrokenResourceError."""
         stream = cls(wire, ConnectionType.SERVER)
         await stream._opened()
+        stream._kept = None if stream._held else bytearray()
         return stream
 
     @classmethod
@@ -61,7 +63,10 @@ class WebSocketStream:
 
     async def send_all(self, data: bytes) -> None:
         """Send one binary message. Raises trio.BrokenResourceError or trio.ClosedResourceError."""
-        await self._say(BytesMessage(data=data))
+        if self._kept is None:
+            await self._say(BytesMessage(data=data))
+        else:
+            self._kept += data
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """At least one byte, or none when the other side has closed. Raises trio.BrokenResourceError."""
@@ -91,11 +96,19 @@ class WebSocketStream:
                 if not self._frames.spend():
                     raise trio.BrokenResourceError("WebSocket: too many frames")
                 await self._take(event)
+        except UnicodeDecodeError as error:  # wsproto takes a header for ASCII
+            if not self._open:
+                await self._say(RejectConnection(status_code=400))
+            raise trio.BrokenResourceError(f"WebSocket: {error}") from None
         except RemoteProtocolError as error:
             if isinstance(error.event_hint, RejectConnection):
                 await self._say(error.event_hint)  # somebody who speaks plain HTTP learns why
             raise trio.BrokenResourceError(f"WebSocket: {error}") from None
         self._over = self._over or not data
+        if self._held and self._kept is not None:
+            kept, self._kept = bytes(self._kept), None
+            if kept:
+                await self._say(BytesMessage(data=kept))
         return len(data)
 
     async def _take(self, event: Event) -> None:
