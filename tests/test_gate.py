@@ -49,3 +49,40 @@ def test_addresses_at_fault_are_bounded() -> None:
         blamed(gate, f"2001:db8:1:2::{number:x}", "q", 0)
     assert gate.refuses("2001:db8:1:2:ffff::1", 0)
     assert not gate.refuses("2001:db8:1:3::1", 0)
+
+
+def test_a_crowd_makes_room_for_who_comes_from_elsewhere() -> None:
+    """MSH-18: its youngest, while it has more than a sixteenth of the places and two more than the newcomer's source"""
+    gate = Gate(Limits(inbound_max=32, inbound_per_ip_max=16))
+
+    def come(ip: str) -> tuple[int | None, bool]:
+        ticket, _ = gate.knock(ip)
+        return gate.displaced(ticket), gate.enter(ticket)
+
+    assert [come(BAD) for _ in range(16)] == [(None, True)] * 16
+    others = [come(f"192.0.2.{10 + number % 8}") for number in range(16)]
+    assert others == [(None, True)] * 16, "nobody makes room while there is some"
+    assert [come(GOOD) for _ in range(8)] == [(16 - number, True) for number in range(8)], "the youngest first"
+    assert come(GOOD) == come(BAD) == (None, False), "now both have as many"
+    assert come("192.0.2.99") == (8, True)
+    small = Gate(Limits(inbound_max=32))
+    for number in range(32):
+        ticket, _ = small.knock(f"192.0.2.{number // 2}")
+        assert small.enter(ticket)
+    ticket, _ = small.knock(BAD)
+    assert (small.displaced(ticket), small.enter(ticket)) == (None, False), "nobody has many: first come, first served"
+    assert small.displaced(0) is None, "whom we dialled takes nobody's place"
+
+
+def test_a_source_that_a_proxy_names_is_refused_too() -> None:
+    """MSH-31, MSH-43"""
+    gate = Gate(LIMITS)
+    for number in range(3):
+        blamed(gate, BAD, f"p{number}", 0)
+    ticket, _ = gate.knock("127.0.0.1")
+    assert not gate.refuses_named(ticket, 0)
+    gate.name_source(ticket, "127.0.0.1", BAD)
+    assert gate.refuses_named(ticket, 0)
+    assert not gate.refuses_named(ticket, 1_000)
+    gate.name_source(ticket, "127.0.0.1", GOOD)
+    assert not gate.refuses_named(ticket, 0)

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from node.mesh.bridge import Limits
 
 BANS_MAX = 4096  # (g)
+_CROWD_SHARE = 16  # MSH-18 (g), of the places
 
 
 class Gate:
@@ -66,6 +67,22 @@ class Gate:
         self._open[ticket] = source
         return True
 
+    def displaced(self, ticket: int) -> int | None:
+        """The ticket that gives its place to a socket that has proved who it is, when all are taken (MSH-18).
+
+        Of a source that has many it is the youngest: whoever else lives there has most likely stayed for longer.
+        """
+        source = self._half_open.get(ticket)
+        if source is None or len(self._open) < self._limits.inbound_max:
+            return None
+        counts = Counter(self._open.values())
+        crowd, most = counts.most_common(1)[0]
+        if most <= max(self._limits.inbound_max // _CROWD_SHARE, counts[source] + 1):
+            return None
+        evicted = next(ticket for ticket, at in reversed(self._open.items()) if at == crowd)
+        del self._open[evicted]
+        return evicted
+
     def leave(self, ticket: int) -> None:
         """The socket is closed, however far it had come."""
         self._half_open.pop(ticket, None)
@@ -73,7 +90,14 @@ class Gate:
 
     def refuses(self, ip: str, now_ms: int) -> bool:
         """Whether a new socket is closed at once: too many faults came from its source lately (MSH-31)."""
-        count, until = self._faults.get(_source(ip), (0, 0))
+        return self._worn(_source(ip), now_ms)
+
+    def refuses_named(self, ticket: int, now_ms: int) -> bool:
+        """The same of a half-open socket, once a proxy has said whom it is for."""
+        return self._worn(self._half_open.get(ticket, ""), now_ms)
+
+    def _worn(self, source: str, now_ms: int) -> bool:
+        count, until = self._faults.get(source, (0, 0))
         return count >= self._limits.faults_per_ip_max and now_ms < until
 
     def ban(self, peer: str, now_ms: int, ticket: int = 0) -> None:

@@ -264,11 +264,16 @@ class Mesh:
         evicted = self._gate.name_source(ticket, address.host, stream.forwarded_for)
         if evicted is not None:
             self._scopes[evicted].cancel()
+        if self._gate.refuses_named(ticket, now_ms()):
+            raise OSError("MSH-31: too many faults came from where the proxy says it comes from")
         return stream
 
     async def admit(self, connection: Connection) -> bool:
         """Whether a peer that has said HELLO may stay, and which of two connections to it does (MSH-15, MSH-18)."""
         link = connection.link
+        if (evicted := self._gate.displaced(connection.ticket)) is not None:
+            for crowded in [one for one in self._peers.values() if one.ticket == evicted]:
+                crowded.close("MSH-18 gave its place to a newcomer", "MSH-18")
         if connection.ticket and not self._gate.enter(connection.ticket):
             connection.close("MSH-18 too many connections", "MSH-18")
             return False

@@ -53,10 +53,10 @@ def varint(number: int) -> bytes:
     return bytes([*out, number])
 
 
-async def knock(address: str) -> trio.SocketStream:
-    """A bare TCP connection."""
+async def knock(address: str, source: str | None = None) -> trio.SocketStream:
+    """A bare TCP connection, from that address of this machine."""
     where = parse_address(address)
-    return await trio.open_tcp_stream(where.host, where.port)
+    return await trio.open_tcp_stream(where.host, where.port, local_address=source)
 
 
 async def ended(tcp: trio.SocketStream) -> None:
@@ -100,9 +100,9 @@ class Hostile:
         self.room = 256 * 1024  # what the victim still takes on stream 1, for those who care
 
     @classmethod
-    async def connect(cls, address: str, seed: bytes | None = None, pair: Any = None) -> Hostile:
-        """TCP, Noise, and the agreement on yamux."""
-        tcp = await knock(address)
+    async def connect(cls, address: str, seed: bytes | None = None, pair: Any = None, tcp: Any = None) -> Hostile:
+        """TCP, or what is in its place, Noise, and the agreement on yamux."""
+        tcp = tcp or await knock(address)
         raw = RawConnection(TrioTCPStream(tcp), True)
         await raw.write(line(MULTISTREAM) + line("/noise"))
         await expect(raw.read, (MULTISTREAM, "/noise"))
@@ -181,12 +181,12 @@ class Hostile:
 class Siege:
     """A victim and an honest peer that must not notice anything."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = LIMITS, listen: tuple[str, ...] = LOOPBACK) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.victim = Villager(b"v" * 32, LOOPBACK, LIMITS)
-        self.honest = Villager(b"h" * 32, (), LIMITS)
+        self.victim = Villager(b"v" * 32, listen, limits)
+        self.honest = Villager(b"h" * 32, (), limits)
         self.call(self._begin())
         self.pid = self.victim.mesh.pid
 
