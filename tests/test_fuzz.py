@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TAKEN = {name: [data for data in seeds(name) if knock(name, data)] for name in TARGETS}
 SEARCHED = (  # what a peer can reach: a minute for all of them together
     *("record", "header", "body", "gossip", "neighbours", "sync", "sync_answer"),
-    *("frame", "link", "negotiation", "address"),
+    *("frame", "link", "negotiation", "address", "yamux", "websocket"),
 )
 
 
@@ -71,7 +71,7 @@ def test_a_finding_is_reported() -> None:
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_a_short_search(name: str) -> None:
-    """REC-1, GOS-1, SYN-5, MSH-2, MSH-4: atheris, guided by coverage, for three seconds."""
+    """REC-1, GOS-1, SYN-5, MSH-2, MSH-4, MSH-20, MSH-41: atheris, guided by coverage, for three seconds."""
     if find_spec("atheris") is None:
         pytest.skip("atheris has no wheel for this machine")
     command = [sys.executable, "-m", "tests.fuzz", name, "-max_total_time=3", "-seed=1"]

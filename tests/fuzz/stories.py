@@ -86,6 +86,74 @@ def negotiation(data: bytes) -> None:
 
 
 @target
+def yamux(data: bytes) -> None:
+    """03-mesh, MSH-2, MSH-20: frames in whatever portions, on streams that are read, left, written to and reset"""
+    from node.mesh.yamux import BUFFERED_BYTES_MAX, STREAMS_MAX, UNSENT_BYTES_MAX, WINDOW_BYTES, Misbehaviour, Session
+
+    one, came, out = Session(dialler=False), 0, b""
+    one.open().unsent += b"hello"
+    for number, piece in enumerate(pieces(data)):
+        came += len(piece)
+        try:
+            touched = one.feed(piece)
+        except Misbehaviour as fault:
+            raise Reject("MSH-2", str(fault)) from None
+        for stream in touched:
+            match (number + stream.number) % 4:
+                case 0:
+                    stream.unsent += stream.take(7)
+                case 1:
+                    stream.take(WINDOW_BYTES)
+                case 2 if number % 3 == 0:
+                    one.reset(stream)
+        assert len(one.streams) <= STREAMS_MAX
+        assert sum(stream.unread for stream in one.streams.values()) <= min(came, BUFFERED_BYTES_MAX)
+        for stream in one.streams.values():
+            assert sum(map(len, stream._held)) == stream.unread
+            assert 0 <= stream.granted <= WINDOW_BYTES
+            assert stream.room >= 0
+        out += one.pull()
+    assert len(out) <= UNSENT_BYTES_MAX + 13 * came
+    while out:  # whole frames of its own
+        version, kind, length = out[0], out[1], int.from_bytes(out[8:12], "big")
+        assert (version, kind > 3) == (0, False)
+        out = out[12 + (length if kind == 0 else 0) :]
+
+
+@target
+def websocket(data: bytes) -> None:
+    """03-mesh, MSH-40 to MSH-43: all that a listener reads, in whatever portions"""
+    import trio
+
+    from node.mesh.websocket import WebSocketStream
+
+    class Wire:
+        def __init__(self) -> None:
+            self.left, self.said = list(pieces(data)), 0
+
+        async def receive_some(self, _: int) -> bytes:
+            return self.left.pop(0) if self.left else b""
+
+        async def send_all(self, part: bytes) -> None:
+            self.said += len(part)
+
+    wire: Any = Wire()
+
+    async def listen() -> None:
+        stream = await WebSocketStream.accept(wire)
+        while part := await stream.receive_some(100):
+            assert len(part) <= 100
+        assert len(stream._held) <= len(data)
+
+    try:
+        trio.run(listen)
+    except trio.BrokenResourceError as error:
+        raise Reject("MSH-42", str(error).splitlines()[0]) from None
+    finally:
+        assert wire.said <= 1000 + 2 * len(data)
+
+
+@target
 def sync_answer(data: bytes) -> None:
     """03-sync: the side that began, hearing whatever it hears, in several rounds"""
     from protocol.index import Index
