@@ -124,11 +124,11 @@ def p95(seconds: list[float]) -> float:
 
 
 @contextmanager
-def running(kind: type[Node], folder: Path) -> Iterator[Fair]:
+def running(kind: type[Node], folder: Path, host: str = "127.0.0.1") -> Iterator[Fair]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    relay = kind(folder, ("--role", "relay", "--listen", f"/ip4/127.0.0.1/tcp/{port}"))
+    relay = kind(folder, ("--role", "relay", "--listen", f"/ip4/{host}/tcp/{port}"))
     relay.home.mkdir(mode=0o700)
     config = f'[network]\nname = "siege"\nsalt = "{os.urandom(8).hex()}"\n[api]\nport = 0\n'
     (relay.home / "config.toml").write_text(config)
