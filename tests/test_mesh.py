@@ -299,7 +299,7 @@ class Pair:
             for sender, receiver in ((self.a, self.b), (self.b, self.a)):
                 while data := sender.pull():
                     busy = True
-                    self.events[receiver] += receiver.feed(data, self.now_ms)
+                    self.events[receiver] += filter(None, receiver.feed(data, self.now_ms))
 
 
 def greeted(**kwargs: Any) -> Pair:

@@ -134,6 +134,9 @@ class Connection:
             events: list[MeshEvent] = []
             try:
                 for event in link.feed(data, now_ms()):
+                    if event is None:
+                        await trio.lowlevel.checkpoint()
+                        continue
                     if type(event) is Connected and not await self._house.admit(self):
                         return
                     _append(events, event)

@@ -42,6 +42,7 @@ _FRAME_OVERHEAD_BYTES = 32 + 5 * _RECORDS_PER_FRAME
 UNHANDLED_BYTES_MAX = 256 << 10  # MSH-30 (g), with the event that passes it 1.3 MB of one peer in the daemon
 ACK_MS_MAX = 200  # MSH-8 (g)
 _ACK_SOON_RECORDS = 16  # (g) a batch of so many is acknowledged at once
+_TURN_FRAMES = 128  # (g) that say nothing, before other connections have their turn
 _UNKNOWN_MAX = 10_000  # (g) frames of unknown types passed over in one connection
 
 
@@ -85,16 +86,18 @@ class Link:
         self._heard_ms = self._spoke_ms = self._began_ms = now_ms
         self._traffic = Traffic(outbound=int(outbound))
 
-    def feed(self, data: bytes, now_ms: int) -> Iterator[MeshEvent]:
-        """What the peer's bytes amount to; between two events the caller may rest. Raises Reject."""
+    def feed(self, data: bytes, now_ms: int) -> Iterator[MeshEvent | None]:
+        """What the peer's bytes amount to; between two events, or at None, the caller may rest. Raises Reject."""
         self._heard_ms = now_ms
         self._traffic.bytes_in += len(data)
-        for body in self._splitter.feed(data):
+        for number, body in enumerate(self._splitter.feed(data), 1):
             event = self._handle(parse_frame(body))
             if event is not None:
                 if isinstance(event, Message):
                     self._unhandled += weight(event)
                 yield event
+            elif number % _TURN_FRAMES == 0:
+                yield None
 
     def publish(self, raws: Sequence[bytes]) -> Overflow | None:
         """Queue records; what does not fit is dropped, and told once until the queue has been empty (MSH-16)."""

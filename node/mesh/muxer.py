@@ -17,6 +17,8 @@ from node.mesh.yamux import Stream as Half
 _READ_BYTES = 1 << 16
 _LENGTH_BYTES = 2  # of a Noise message, big-endian
 _PLAIN_BYTES_MAX = 65_535 - 16  # in a Noise message, beside its tag
+_TURN_MESSAGES = 32  # (g) opened, and bytes of frames looked at, before other connections have their turn
+_TURN_BYTES, _TURN_FRAMES = 1 << 12, 32  # of which large ones are a few
 
 
 class Cipher(Protocol):
@@ -40,6 +42,7 @@ class Line:
         self._wire, self._cipher = wire, cipher
         self._sealed = bytearray()  # at most one message that is not whole, and what one read brought
         self._plain = b""
+        self._more = False  # whole messages are left of what the last read brought
 
     async def write(self, data: bytes) -> None:
         """Send this, as few messages in one go."""
@@ -52,18 +55,23 @@ class Line:
     async def read(self, bytes_max: int = _READ_BYTES * 4) -> bytes:
         """Whatever has come, at most so much; empty at the end."""
         while not self._plain:
-            more = await self._wire.receive_some(_READ_BYTES)
-            if not more:
+            if self._more:
+                await trio.lowlevel.checkpoint()
+            elif more := await self._wire.receive_some(_READ_BYTES):
+                self._sealed += more
+            else:
                 return b""
-            self._sealed += more
             self._plain = self._opened()
         data, self._plain = self._plain[:bytes_max], self._plain[bytes_max:]
         return data
 
     def _opened(self) -> bytes:
-        """What the whole messages hold."""
-        plain, at = [], 0
+        """What the whole messages hold, at most so many."""
+        plain, at, self._more = list[bytes](), 0, False
         while len(self._sealed) - at >= _LENGTH_BYTES:
+            if len(plain) >= _TURN_MESSAGES:
+                self._more = True
+                break
             end = at + _LENGTH_BYTES + int.from_bytes(self._sealed[at : at + _LENGTH_BYTES], "big")
             if len(self._sealed) < end:
                 break
@@ -124,11 +132,15 @@ class Muxer:
     async def run(self, on_stream: Callable[[Stream], None]) -> None:
         """Read until the connection or the session ends; `on_stream` gets each stream that the peer opens."""
         while not self.session.over and (data := await self.line.read()):
-            for half in self.session.feed(data):
-                if half.stir is None:
-                    on_stream(Stream(self, half))
-                else:
-                    half.stir()
+            for at in range(0, len(data), _TURN_BYTES):
+                began = self.session.frames
+                for half in self.session.feed(data[at : at + _TURN_BYTES]):
+                    if half.stir is None:
+                        on_stream(Stream(self, half))
+                    else:
+                        half.stir()
+                if self.session.frames - began > _TURN_FRAMES:
+                    await trio.lowlevel.checkpoint()
             if self.session.unsent:
                 self.wake.set()
 

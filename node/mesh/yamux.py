@@ -74,6 +74,7 @@ class Session:
     def __init__(self, dialler: bool) -> None:
         self.streams: dict[int, Stream] = {}
         self.over = False
+        self.frames = 0  # that have come
         self._next = 1 if dialler else 2
         self._partial = bytearray()  # of a header
         self._into: Stream | None = None  # whose data comes now
@@ -140,6 +141,7 @@ class Session:
 
     def _begin(self, version: int, kind: int, flags: int, number: int, length: int) -> Stream | None:
         """A frame's header; the stream that it changes."""
+        self.frames += 1
         if version != 0 or kind > _GO_AWAY:
             raise Misbehaviour("yamux: an unknown version or frame type")
         opens = kind <= _WINDOW_UPDATE and bool(flags & _SYN)

@@ -1,5 +1,6 @@
 """Attacks in our own protocol, by peers whose handshake was in order. Each against a real mesh process."""
 
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -313,3 +314,40 @@ def test_a_storm_of_short_visits(siege: Siege) -> None:
     before = siege.resident()
     siege.attack(story)
     assert siege.resident() - before < 16 * MIB
+
+
+@pytest.mark.parametrize("pest", ["pings", "frames of a byte", "messages of nothing"])
+def test_a_flood_of_what_says_nothing_leaves_the_honest_peer_its_turn(siege: Siege, pest: str) -> None:
+    """MSH-30 pauses nobody who says nothing; a connection is served in short turns all the same"""
+    small = encode_frame(Ping(1))
+
+    async def pour(hostile: Hostile) -> None:
+        while True:
+            if pest == "messages of nothing":
+                cipher = hostile.session.conn.noise_state
+                sealed = [cipher.encrypt(b"") for _ in range(2000)]
+                await hostile.tcp.send_all(b"".join(len(one).to_bytes(2, "big") + one for one in sealed))
+                continue
+            while hostile.room < 60_000:
+                await hostile.hear()
+            if pest == "pings":
+                await hostile.data(small * (60_000 // len(small)))
+            else:
+                parts = b"".join(struct.pack("!BBHII", 0, 0, 0, 1, 1) + bytes([byte]) for byte in small)
+                times = 60_000 // len(parts)
+                hostile.room -= times * len(small)
+                await hostile.session.write(parts * times)
+
+    def echo() -> float:
+        return siege.call(siege.honest.echo(siege.victim, b"meanwhile"))
+
+    async def story() -> float:
+        hostile = await (await Hostile.connect(siege.address)).greet()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(pour, hostile)
+            seconds = sorted([await trio.to_thread.run_sync(echo) for _ in range(60)][20:])
+            nursery.cancel_scope.cancel()
+        await hostile.tcp.aclose()
+        return seconds[20]
+
+    assert siege.attack(story) < 0.04, "a turn of this peer took longer than all that the other asked for"
