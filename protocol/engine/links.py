@@ -17,6 +17,8 @@ from protocol.params import SCOPES_CARRIED_MAX, SCOPES_PER_MESSAGE_MAX
 if TYPE_CHECKING:
     from protocol.engine.core import Core
 
+_LEFT_SHARE = 8  # (g) of the room that is left, once half is used, the part that one neighbour may fill
+
 
 def connected(core: Core, peer: str, outbound: bool, addresses: tuple[str, ...] = (), host: str = "") -> None:
     """A link is up: where we dialled, say what we follow, and reconcile.
@@ -83,15 +85,24 @@ def announce(core: Core, scopes: Sequence[str], lasting: bool) -> None:
 
 def subscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:
     """Note what a neighbour follows; a relay carries it from now on. Who dialled in hears which of it we follow."""
-    fresh = neighbour.subscribe(tuple(scope for scope in scopes if steward.serves(core, neighbour, scope)))
-    if core.settings.role == "relay":
-        new = [scope for scope in fresh if scope not in core.followed]
-        core.carry(new[: max(0, SCOPES_CARRIED_MAX - len(core.followed))])
+    served = tuple(scope for scope in dict.fromkeys(scopes) if steward.serves(core, neighbour, scope))
+    fresh = neighbour.subscribe(served)
+    if core.settings.role == "relay":  # also for what found no room when it was named first
+        new = [scope for scope in served if scope in neighbour.scopes and scope not in core.followed]
+        core.carry(new[: _room(core, neighbour)])
+        fresh = tuple(dict.fromkeys((*fresh, *new)))
     for scope in fresh:
         if scope in core.followed:
             core.broadcast.enter(scope, neighbour.name)
     if not neighbour.outbound:
         subscribe(core, neighbour, tuple(scope for scope in fresh if scope in core.followed))
+
+
+def _room(core: Core, neighbour: Neighbour) -> int:
+    """How many more scopes are carried for a neighbour: some always are for who names few (GOS-3)."""
+    left = max(0, SCOPES_CARRIED_MAX - len(core.followed))
+    greedy = not neighbour.trusted and len(neighbour.scopes) > left // _LEFT_SHARE
+    return 0 if greedy and 2 * left < SCOPES_CARRIED_MAX else left
 
 
 def unsubscribed(core: Core, neighbour: Neighbour, scopes: tuple[str, ...]) -> None:

@@ -106,3 +106,21 @@ def test_who_may_not_bring_a_record_does_not_keep_others_from_bringing_it(monkey
     relay.now += 1000 + HAVE_MS
     asked = [message for peer, message in sent(relay.settle()) if peer == "other"]
     assert any(getattr(message, "ids", ()) == (note(1).id,) for message in asked), asked
+
+
+def test_a_few_strangers_cannot_use_up_what_a_relay_carries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GOS-3: with a smaller number; who names little is always carried, and what found no room is when there is some"""
+    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 2000)
+    relay, secret = Peer("relay", "relay", scopes=()), "coop/" + "1" * 32
+    for number in range(40):
+        relay.handle(PeerConnected(f"eve{number}", False))
+        for start in range(0, 400, 20):
+            relay.hear(f"eve{number}", Subscribe(tuple(f"board/e{number}/{start + one}" for one in range(20))))
+    relay.handle(PeerConnected("home", False))
+    assert sent(relay.hear("home", Subscribe((secret,)))) == [("home", Subscribe((secret,)))]
+    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 0)
+    relay.hear("home", Subscribe((BOARD,)))
+    assert BOARD not in relay.engine.carried()
+    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 10_000)
+    relay.hear("home", Sync(BOARD, b"\x61"))
+    assert BOARD in relay.engine.carried()
