@@ -103,8 +103,13 @@ def test_control_the_stock_negotiation_waits_for_whatever_is_claimed() -> None:
 def test_bytes_that_are_no_handshake(siege: Siege) -> None:
     """MSH-1"""
 
+    async def throw(data: bytes) -> None:
+        tcp = await knock(siege.address)
+        await tcp.send_all(data)
+        await ended(tcp)
+
     async def story() -> None:
-        for garbage in (
+        garbage = (
             bytes(64),
             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
             b"\x16\x03\x01" + bytes(200),
@@ -112,10 +117,10 @@ def test_bytes_that_are_no_handshake(siege: Siege) -> None:
             line(MULTISTREAM) + line("/noise") + b"\xff\xff" + bytes(65_535),
             line(MULTISTREAM) + line("/noise") + b"\x00\x00",
             line(MULTISTREAM) + line("/noise") + b"\x00\x20" + bytes(32),
-        ):
-            tcp = await knock(siege.address)
-            await tcp.send_all(garbage)
-            await ended(tcp)
+        )
+        async with trio.open_nursery() as nursery:
+            for one in garbage:
+                nursery.start_soon(throw, one)
 
     siege.attack(story)
 

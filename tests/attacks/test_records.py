@@ -34,17 +34,21 @@ from protocol.charter import charter_hash, coop_scope
 from protocol.commands import Watch
 from protocol.encoding import digest, encode
 from protocol.engine import Engine, Settings
-from protocol.gossip import Answer, Message, Subscribe, Sync, Unsubscribe, Want, encode_message
+from protocol.gossip import Answer, Message, Subscribe, Sync, Unsubscribe, Want, encode_message, parse_message
 from protocol.identity import Persona
+from protocol.index import Index
 from protocol.params import (
     DEALS_EMPTY_MAX,
+    INTEGER_MAX,
     LIVE_INTENTS_MAX,
     ONCE_HELD_MAX,
     SCOPES_PER_MESSAGE_MAX,
     SCOPES_PER_PEER_MAX,
+    SYNC_MESSAGE_BYTES_MAX,
     WANT_IDS_MAX,
 )
 from protocol.record import Record, Slot
+from protocol.sync import initiate
 from protocol.template import scaled
 from tests.attacks.hostile import HELLO, Hostile
 from tests.e2e.test_crash import Node
@@ -52,10 +56,11 @@ from tests.e2e.test_crash import Node
 pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc"), pytest.mark.timeout(240)]
 PATIENCE_S = 60.0
 ANSWER_S_MAX = 20.0  # of the API under attack, on machines that do much else
-FLOOD_S = 12.0  # of messages without end
+FLOOD_S = 6.0  # of messages without end
 SPEED = 2000
 MIB = 1 << 20
 MESH_BYTES_MAX, DAEMON_BYTES_MAX = 384 * MIB, 384 * MIB
+SCOPE_BYTES_MAX = 1024  # of a carried scope: as many as GOS-3 allows are under 100 MiB
 BATCH = 100
 REGION = "u1"
 BOARD = f"board/electricity/{REGION}"
@@ -440,6 +445,66 @@ def test_floods_of_wants_subscriptions_and_rounds(place: Place) -> None:
     place.attack(story)
     grown = [resident(pid) - was for pid, was in zip(place.pids, before, strict=True)]
     assert max(grown) < 96 * MIB, [size // MIB for size in grown]
+
+
+def test_scopes_that_many_peers_name_are_bounded_in_memory(place: Place) -> None:
+    """GOS-2, GOS-3: a dozen peers name 4,096 scopes each, and hundreds more that count for nothing"""
+    peers, extra = 12, SCOPES_PER_MESSAGE_MAX
+
+    async def crowd(first: Stranger) -> int:
+        others = [await Stranger.enter(place.relay.addresses[0], place.network) for _ in range(peers - 1)]
+        before = resident(place.pids[0])
+        for number, stranger in enumerate([first, *others]):
+            for start in range(0, SCOPES_PER_PEER_MAX + extra, SCOPES_PER_MESSAGE_MAX):
+                names = (f"coop/{number:04x}{start + at:028x}" for at in range(SCOPES_PER_MESSAGE_MAX))
+                await stranger.tell(Subscribe(tuple(names)))
+        for stranger in [first, *others]:  # all has been heard
+            await stranger.verdicts(intent(place, somebody()).raw)
+        grown = resident(place.pids[0]) - before
+        for stranger in others:
+            await stranger.leave()
+        return grown
+
+    grown = place.attack(crowd)
+    assert grown < peers * SCOPES_PER_PEER_MAX * SCOPE_BYTES_MAX, grown // MIB
+
+
+def test_clocks_that_lie_harm_only_what_they_stamp(place: Place) -> None:
+    """REC-10, REC-13, REC-14: years ahead and behind; a later time wins nothing and parts nobody"""
+    liar, me, year = somebody(), somebody(), 365 * 86_400_000
+    make = partial(intent, place)
+    soon = now() + 9 * 60_000
+    said = [
+        ("", make(me, "slot", 5)),
+        ("REC-14", make(me, "slot", 4, created=soon, expires=soon + 10**6)),  # the number decides, not the time
+        ("", make(liar, "soon", created=soon, expires=soon + 10**6)),
+        ("", make(liar, "old", created=now() - 9 * year, expires=now() + year // 2)),
+        ("REC-13", make(liar, "ahead", created=now() + 11 * 60_000, expires=now() + 10**8)),
+        ("REC-13", make(liar, "far", created=now() + 1_000 * year, expires=now() + 1_001 * year)),
+        ("REC-13", make(liar, "last", created=INTEGER_MAX - 1, expires=INTEGER_MAX)),
+        ("REC-13", make(liar, "first", created=0, expires=9 * year)),
+        ("", make(me, "slot", 6)),
+    ]
+
+    async def story(stranger: Stranger) -> None:
+        for at, (code, one) in enumerate(said):
+            assert await stranger.verdicts(one.raw) == (code,), at
+        honest = await Stranger.enter(place.relay.addresses[0], place.network)
+        assert await honest.verdicts(make(somebody(), "now").raw) == ("",)
+        await honest.tell(Sync(BOARD, initiate(Index(), SYNC_MESSAGE_BYTES_MAX)[1]))
+        await honest.hear(_reconciles)
+        await honest.leave()
+        for times in ((now(), INTEGER_MAX), (-1, 9), (9, 9)):
+            other = await Stranger.enter(place.relay.addresses[0], place.network)
+            body = dict(make(liar).body)
+            await other.say(Records(1, (signed(liar, place.network, "intent.1", BOARD, body, [], times),)))
+            assert (await other.hostile.dismissed()).startswith("REC-"), times
+
+    place.attack(story)
+
+
+def _reconciles(frame: Frame) -> bool:
+    return isinstance(frame, MessageFrame) and isinstance(parse_message(frame.data), Answer)
 
 
 def watching(role: str) -> Engine:
