@@ -304,6 +304,24 @@ def test_a_peer_that_stops_without_a_word_is_missed() -> None:
     run(story())
 
 
+@LINUX
+def test_a_process_that_reads_nothing_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MSH-16: one that hangs would hold up the daemon's loop for ever"""
+    monkeypatch.setattr("node.mesh.client._STUCK_S_MAX", 1.0)
+
+    async def story() -> None:
+        async with village(LOOPBACK, ()) as (relay, home):
+            await home.meet(relay)
+            os.kill(home.mesh.pid, signal.SIGSTOP)
+            for _ in range(2000):
+                await home.mesh.send(relay.mesh.peer_id, bytes(1000))
+            await home.wait(Connected)
+            assert home.mesh.restarts == 1
+            assert await home.echo(relay) < PATIENCE_S
+
+    run(story())
+
+
 def test_a_busy_daemon_does_not_make_its_peers_look_dead() -> None:
     """MSH-11: while reading is suspended on this side"""
 

@@ -52,6 +52,7 @@ _MEASURE_S_MAX = 2.0  # (g)
 _RESTART_S_FIRST, _RESTART_S_MAX = 0.1, 30.0  # (g)
 _SETTLED_S = 10.0  # (g) a child that lived so long may be restarted at once again
 _MEMORY_CHECK_S = 5.0
+_STUCK_S_MAX = 30.0  # (g)
 _PUBLISH_RECORDS_MAX = 1000
 _READ_BYTES = 1 << 18
 _UNWRITTEN_BYTES_MAX = 1 << 16  # beyond which a command waits until the process reads on
@@ -276,7 +277,17 @@ class MeshClient:
         if len(self._unwritten) + self._writer.transport.get_write_buffer_size() > _UNWRITTEN_BYTES_MAX:
             self._flush()
             with contextlib.suppress(OSError):
-                await self._writer.drain()
+                await self._drained(self._writer)
+
+    async def _drained(self, writer: asyncio.StreamWriter) -> None:
+        """Until the process reads on; one that does not, since it hangs or was stopped, is ended: the node waits."""
+        try:
+            async with asyncio.timeout(_STUCK_S_MAX):
+                await writer.drain()
+        except TimeoutError:
+            if self._child is not None and writer is self._writer:
+                _LOG.warning("the mesh process has read nothing for %d s and is started again", _STUCK_S_MAX)
+                self._child.kill()
 
     def _flush(self) -> None:
         commands, self._unwritten = self._unwritten, bytearray()
