@@ -55,6 +55,7 @@ COMPARE_MS = 1000  # GOS-41 (g), from the link to the first comparison, so that 
 DECLINED_MAX = 4096  # GOS-44 (g), ids that were ignored, and are not fetched again for a while
 SYNC_FRAME_BYTES_MAX = 60_000  # GOS-4 (g)
 SYNC_MESSAGE_BYTES_MAX = 65_536  # SYN-3 (g), about 2,000 ids
+SYNC_RANGES_ANSWERED_MAX = 512  # SYN-18 (g), each may cost a fingerprint: some 20 ms in all
 SYNC_RANGES_MAX = 8192  # SYN-3, more than an honest answer to that many bytes of fingerprints holds
 SYNC_HAVE_IDS_MAX = 2_048  # SYN-14 (g), ids to give away found in one message
 SYNC_ROUNDS_MAX = 4096  # SYN-15 (g), eight million differences at 2,000 a round

@@ -9,7 +9,13 @@ from itertools import pairwise
 
 from protocol.errors import Ignore, Reject
 from protocol.index import CREATED_BYTES, FINGERPRINT_BYTES, ID_BYTES, INFINITE_MS, Index, item_key, varint
-from protocol.params import SYNC_HAVE_IDS_MAX, SYNC_MESSAGE_BYTES_MAX, SYNC_RANGES_MAX, SYNC_ROUNDS_MAX
+from protocol.params import (
+    SYNC_HAVE_IDS_MAX,
+    SYNC_MESSAGE_BYTES_MAX,
+    SYNC_RANGES_ANSWERED_MAX,
+    SYNC_RANGES_MAX,
+    SYNC_ROUNDS_MAX,
+)
 
 VERSION = 0x61  # SYN-2
 BUCKETS = 16  # SYN-9
@@ -248,6 +254,11 @@ class _Writer:
         # A skip, a list and the rest still fit.
         return len(self.out) > self._limit or self._ranges > SYNC_RANGES_MAX - 3
 
+    def stop(self, index: Index, lower: int, lower_bound: Bound) -> None:
+        """Close the message before a range that is left for the next one."""
+        self.skip_to(lower_bound)
+        self._close(index, lower)
+
     def _close(self, index: Index, lower: int) -> None:
         self.closed = True
         if self._covered != _INFINITY:
@@ -275,13 +286,17 @@ class _Writer:
 
 
 def _answer(index: Index, ranges: list[Range], frame_bytes_max: int, found: _Found | None) -> bytes:
-    """Answer ranges in order until the frame is full, then one fingerprint stands for all the rest (SYN-10).
+    """Answer ranges in order until the frame is full or enough work is done, then one fingerprint stands for all the
+    rest (SYN-10, SYN-18).
 
     `found` collects ids when we are the initiator; a responder passes None and answers a list with its own list.
     """
     writer = _Writer(frame_bytes_max)
     lower, lower_bound = 0, _START
-    for asked in ranges:
+    for number, asked in enumerate(ranges):
+        if number == SYNC_RANGES_ANSWERED_MAX:
+            writer.stop(index, lower, lower_bound)
+            break
         upper = index.position(asked.upper.key)
         match asked:
             case Skip():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protocol import sync
 from protocol.errors import Ignore, ProtocolError, Reject
 from protocol.index import INFINITE_MS, Index, item_key, varint
-from protocol.params import SYNC_MESSAGE_BYTES_MAX, SYNC_RANGES_MAX, SYNC_ROUNDS_MAX
+from protocol.params import SYNC_MESSAGE_BYTES_MAX, SYNC_RANGES_ANSWERED_MAX, SYNC_RANGES_MAX, SYNC_ROUNDS_MAX
 from protocol.rows import BLOCK_ROWS
 from protocol.sync import Bound, IdList, Lack, initiate, parse, respond
 
@@ -350,14 +350,50 @@ def test_ids_to_give_away_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> N
     assert max(len(one["have"]) for one in rounds) <= 50
 
 
-def test_most_ranges_fill_the_message_and_no_more() -> None:
+def test_most_ranges_fill_the_message_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """SYN-3: a question of as many ranges as are allowed gets an answer within the same limit."""
+    monkeypatch.setattr(sync, "SYNC_RANGES_ANSWERED_MAX", SYNC_RANGES_MAX)
     question = bytearray(b"\x61")
     for number in range(SYNC_RANGES_MAX):
         question += b"\2\0\2\0" if number % 2 else b"\2\0\0"
     answer = respond(Index(items(some(100))), bytes(question), SYNC_MESSAGE_BYTES_MAX)
     assert len(parse(answer)) <= SYNC_RANGES_MAX
     assert sum(isinstance(one, IdList) for one in parse(answer)) > SYNC_RANGES_MAX // 2 - 3
+
+
+class Counting(Index):
+    """An index that counts the fingerprints it was asked for."""
+
+    asked = 0
+
+    def fingerprint(self, lower: int, upper: int) -> bytes:
+        self.asked += 1
+        return super().fingerprint(lower, upper)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_a_message_of_many_ranges_costs_no_more_than_a_few(alike: bool) -> None:
+    """SYN-18: whether they agree or not; the answer's last range speaks for all that was left"""
+    held = items(some(10_000))
+    theirs, honest = Counting(held), Index(held)
+    question = bytearray(b"\x61")
+    for number in range(2_500):  # four neighbours share a time
+        step = sync.varint(1001 if number else BASE_MS + 1001)
+        print_ = honest.fingerprint(4 * number, 4 * number + 4) if alike else bytes(16)
+        question += step + b"\0\1" + print_
+    answer = respond(theirs, bytes(question), 60_000)
+    assert theirs.asked <= 2 * SYNC_RANGES_ANSWERED_MAX
+    assert parse(answer)[-1].upper == sync._INFINITY
+
+
+@pytest.mark.parametrize("extra", [0, 700])
+def test_sets_are_reconciled_though_messages_are_closed_early(extra: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SYN-18"""
+    monkeypatch.setattr(sync, "SYNC_RANGES_ANSWERED_MAX", 5)
+    ours, theirs = some(1500, *range(0, 1500, 50)), some(1500 + extra, *range(7, 1500, 31))
+    have, need, _ = converse(Index(items(ours)), Index(items(theirs)), 4096)
+    assert set(have) == ids(set(items(ours)) - set(items(theirs)))
+    assert set(need) == ids(set(items(theirs)) - set(items(ours)))
 
 
 def test_a_peer_that_never_agrees_is_left() -> None:
