@@ -378,7 +378,7 @@ def test_a_message_of_many_ranges_costs_no_more_than_a_few(alike: bool) -> None:
     theirs, honest = Counting(held), Index(held)
     question = bytearray(b"\x61")
     for number in range(2_500):  # four neighbours share a time
-        step = sync.varint(1001 if number else BASE_MS + 1001)
+        step = varint(1001 if number else BASE_MS + 1001)
         print_ = honest.fingerprint(4 * number, 4 * number + 4) if alike else bytes(16)
         question += step + b"\0\1" + print_
     answer = respond(theirs, bytes(question), 60_000)
