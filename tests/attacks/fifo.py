@@ -1,7 +1,11 @@
-"""The control of test_fairness: `wltm` with one queue for all peers, as it would be without the lanes of node.inbox."""
+"""The control of test_fairness: `wltm` with one queue for all peers, as it would be without the lanes of node.inbox.
+
+And with messages that may ask for as much work as they hold ranges (SYN-18).
+"""
 
 from node import inbox
 from node.cli import main
+from protocol import params, sync
 
 _put = inbox.Lanes.put
 
@@ -21,6 +25,7 @@ def busy(self: inbox.Lanes, peer: str) -> bool:
 
 
 if __name__ == "__main__":
+    vars(sync)["SYNC_RANGES_ANSWERED_MAX"] = params.SYNC_RANGES_MAX
     inbox.LANE_BYTES_MAX = 1 << 30
     inbox.Lanes.put = put  # type: ignore[method-assign]
     inbox.Lanes.charge = charge  # type: ignore[method-assign]
