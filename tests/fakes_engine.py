@@ -15,8 +15,8 @@ from protocol.commands import AskStatus
 from protocol.encoding import digest_of
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
-from protocol.params import DAY_MS
 from protocol.outline import Outline
+from protocol.params import DAY_MS
 from protocol.record import Record
 
 NETWORK = bytes(range(32))
