@@ -100,10 +100,6 @@ class WebSocketStream:
             if not self._open:
                 await self._say(RejectConnection(status_code=400))
             raise trio.BrokenResourceError(f"WebSocket: {error}") from None
-        except UnicodeDecodeError as error:  # wsproto takes a header for ASCII
-            if not self._open:
-                await self._say(RejectConnection(status_code=400))
-            raise trio.BrokenResourceError(f"WebSocket: {error}") from None
         except RemoteProtocolError as error:
             if isinstance(error.event_hint, RejectConnection):
                 await self._say(error.event_hint)  # somebody who speaks plain HTTP learns why
