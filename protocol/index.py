@@ -40,20 +40,23 @@ class Index:
     About 45 bytes an item.
     """
 
-    __slots__ = ("_rows",)
+    __slots__ = ("_mark", "_rows")
 
     def __init__(self, items: Iterable[tuple[int, bytes]] = ()) -> None:
         self._rows = Rows(KEY_BYTES, _id_number, (_checked(created, item_id) for created, item_id in items))
+        self._mark = 0, 0  # a position and the sum below it: where one range ends, the next begins
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def insert(self, created: int, item_id: bytes) -> bool:
         """Add an item of time `created` (ms); False when it was there. ValueError for what SYN-1 excludes."""
+        self._mark = 0, 0
         return self._rows.insert(_checked(created, item_id))
 
     def discard(self, created: int, item_id: bytes) -> bool:
         """Remove an item; False when it was not there."""
+        self._mark = 0, 0
         return self._rows.discard(_checked(created, item_id))
 
     def position(self, key: bytes) -> int:
@@ -74,7 +77,9 @@ class Index:
 
     def fingerprint(self, lower: int, upper: int) -> bytes:
         """The 16-byte fingerprint of positions lower to upper - 1 (SYN-8)."""
-        total = (self._rows.sum_below(upper) - self._rows.sum_below(lower)) % _SUM_MODULUS
+        below = self._mark[1] if self._mark[0] == lower else self._rows.sum_below(lower)
+        self._mark = upper, self._rows.sum_below(upper)
+        total = (self._mark[1] - below) % _SUM_MODULUS
         digest = sha256(total.to_bytes(ID_BYTES, "little") + varint(upper - lower)).digest()
         return digest[:FINGERPRINT_BYTES]
 

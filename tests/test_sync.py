@@ -374,10 +374,10 @@ class Counting(Index):
 @pytest.mark.parametrize("alike", [True, False])
 def test_a_message_of_many_ranges_costs_no_more_than_a_few(alike: bool) -> None:
     """SYN-18: whether they agree or not; the answer's last range speaks for all that was left"""
-    held = items(some(10_000))
+    held = items(some(11_200))
     theirs, honest = Counting(held), Index(held)
     question = bytearray(b"\x61")
-    for number in range(2_500):  # four neighbours share a time
+    for number in range(2_800):  # four neighbours share a time
         step = varint(1001 if number else BASE_MS + 1001)
         print_ = honest.fingerprint(4 * number, 4 * number + 4) if alike else bytes(16)
         question += step + b"\0\1" + print_
