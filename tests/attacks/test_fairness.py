@@ -162,8 +162,6 @@ def test_a_flood_is_felt_by_the_flooder(fair: tuple[Fair, float], kind: str) -> 
     place, quiet = fair
     with place.flood(kind) as api:
         found = place.delays(SAMPLES)
-        if p95(found) > most(quiet):  # once more: the machine may have had something else to do
-            found = place.delays(SAMPLES)
     assert p95(found) <= most(quiet), (kind, quiet, found)
     assert max(api) < API_S_MAX, f"the API took {max(api):.1f} s"
     assert processes(place.client.pid) == place.pids

@@ -15,7 +15,7 @@ import pytest
 from tests.sim.seeds import Run, faults_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS, EACH, LONG = 18, 6, 1_000
+SEEDS, EACH, LONG = 30, 6, 1_000
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, EACH))
