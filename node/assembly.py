@@ -30,10 +30,10 @@ from node.presets import GRAIN_MS, SYNC_MS, SYNC_MS_MIN, presets
 from node.store import HomeLock, Store
 from node.template import in_home
 from protocol.commands import NoticePeer
+from protocol.coop.template import scaled
 from protocol.engine import Engine, Settings
 from protocol.errors import CommandError
 from protocol.identity import Persona
-from protocol.template import scaled
 
 RUN_FILE = "node.json"
 HOST = "127.0.0.1"

@@ -14,7 +14,7 @@ from node.outbox import Spoken
 from node.store import Held
 from protocol import events as ev
 from protocol.errors import ProtocolError
-from protocol.record import Record
+from protocol.record.record import Record
 
 
 @dataclass(slots=True)

@@ -26,9 +26,9 @@ from node.store import Store, StoreAway, StoreError
 from node.upkeep import Upkeep
 from protocol import events as ev
 from protocol.commands import AddPeer, AskDigest, AskMesh, AskNumbers, AskPeers, AskPolicy, AskStatus
-from protocol.engine.door import DOOR_KINDS
+from protocol.engine.network.door import DOOR_KINDS
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
-from protocol.record import Record
+from protocol.record.record import Record
 
 COLLECT = (10_000, 20, 20)  # (g) what came stays: to look for garbage as often as Python does costs a fifth of the time
 LOCAL_MAX = 1000  # (g) commands that wait

@@ -1,6 +1,6 @@
 """Like-minded groups out of a file of choices: reading the file, fitting, grouping, telling the result.
 
-Decides nothing that the network must agree on: it feeds `protocol.preference` and `protocol.formation`, as the node
+Decides nothing that the network must agree on: it feeds `preference` and `formation` of protocol/coop, as the node
 does, with a whole pool at once. Never writes a file. The file is hostile until read. Spec: 04-preference, PRF-10 to
 PRF-12.
 """
@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from protocol.coop.formation import group, tag
+from protocol.coop.preference import NUMBER_MAX, Task, fit_pool, in_words, mean, spreads
 from protocol.errors import CommandError
-from protocol.formation import group, tag
 from protocol.params import ALTERNATIVES_MAX, GROUP_SIZE_MAX, TASKS_MAX, TEMPLATE_ATTRIBUTES_MAX
-from protocol.preference import NUMBER_MAX, Task, fit_pool, in_words, mean, spreads
 
 COLUMNS = ("person", "task", "alternative", "chosen")
 _HEADER = f"the header must be {','.join(COLUMNS)}, then the attributes, all separated by commas"

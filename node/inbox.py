@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from node.mesh import Acknowledged, Connected, Disconnected, MeshEvent, Message, Overflow, Received, Restarted, weight
 from protocol import events as ev
-from protocol.record import Record
+from protocol.record.record import Record
 
 LANE_BYTES_MAX = 4 << 20  # GOS-45; the mesh pauses a peer long before (MSH-30)
 RECORD_US = 30  # (g) of the commit to come, for each record; handling is measured

@@ -18,9 +18,9 @@ from node.present import now_ms
 from protocol.encoding import Value, decode
 from protocol.errors import Ignore, ProtocolError, Reject
 from protocol.identity import KEY_BYTES, did
-from protocol.kinds import KINDS
 from protocol.params import RECORD_BYTES_MAX
-from protocol.record import Header, Record, check_clock
+from protocol.record.kinds import KINDS
+from protocol.record.record import Header, Record, check_clock
 
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")

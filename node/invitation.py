@@ -16,7 +16,7 @@ from node.present import moment
 from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Reject
 from protocol.identity import network_id
-from protocol.schema import array, data, fields, integer, text
+from protocol.record.schema import array, data, fields, integer, text
 
 SCHEME = "wltm:"
 LINK_BYTES_MAX = 4096

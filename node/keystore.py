@@ -24,7 +24,7 @@ from nacl.secret import SecretBox
 from protocol.encoding import decode, digest, encode
 from protocol.errors import CommandError, Reject
 from protocol.identity import KEY_BYTES, Persona, persona, persona_root, recovery, recovery_hash, recovery_root
-from protocol.schema import array, data, fields
+from protocol.record.schema import array, data, fields
 
 FILE_NAME = "keys"
 MESH_FILE = "mesh-key"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from protocol.election import Ranking, check_ranking
+from protocol.coop.election import Ranking, check_ranking
 from protocol.errors import CommandError, Ignore
 
 FILE_BYTES_MAX = 32 * 1024 * 1024  # ELE-11 (guess); the largest published files have a few MiB

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from protocol.coop.template import minor_digits
+from protocol.coop.template import money as money
 from protocol.errors import CommandError
 from protocol.params import DAY_MS, INTEGER_MAX
-from protocol.template import minor_digits
-from protocol.template import money as money
 
 SHORT = 8  # hex digits of an id that are shown; a unique beginning is enough to name it
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": DAY_MS, "w": 7 * DAY_MS}

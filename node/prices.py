@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
+from protocol.coop.template import Template, minor_digits
+from protocol.deal.offer import Offer
 from protocol.errors import CommandError
-from protocol.offer import Offer
 from protocol.params import RUNGS_MAX
-from protocol.template import Template, minor_digits
 
 ROWS_MAX = 1_000_000
 OFFERS_MAX = 100_000

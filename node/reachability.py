@@ -15,8 +15,8 @@ from node.outbox import Mesh
 from node.present import moment
 from node.store import Store
 from protocol.commands import AskDigest, AskPeers, AskStatus
-from protocol.engine.relays import STRANGERS
-from protocol.log import digest_of_scope
+from protocol.engine.network.relays import STRANGERS
+from protocol.record.log import digest_of_scope
 
 _WIDTH = len(fields(Traffic))
 CAME_IN = "came in"

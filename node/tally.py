@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from node.preflib import FILE_BYTES_MAX, Election, parse
-from protocol.bundle import looks_like, read
-from protocol.election import schulze
+from protocol.coop.election import schulze
+from protocol.deal.bundle import looks_like, read
+from protocol.deal.proof import Proof
 from protocol.errors import CommandError, Reject
-from protocol.proof import Proof
 
 TABLE_ALTERNATIVES_MAX = 20  # a wider table of pairwise counts does not fit a terminal
 NAME_CHARACTERS_MAX = 40

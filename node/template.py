@@ -1,6 +1,6 @@
 """Category templates as TOML files.
 
-Decides where templates are found and says what is wrong with one; what a template may say is protocol.template's.
+Decides where templates are found and says what is wrong with one; what a template may say is protocol.coop.template's.
 Spec: 04-template, TPL-1 to TPL-6.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
+from protocol.coop.template import Template, parse
 from protocol.errors import CommandError, Reject
-from protocol.template import Template, parse
 
 FOLDER = Path(__file__).parent / "templates"
 _FILE_BYTES_MAX = 64 * 1024

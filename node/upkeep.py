@@ -14,7 +14,7 @@ from typing import Protocol
 from node.measures import Measures
 from node.store import Store, StoreError
 from protocol import events as ev
-from protocol.record import Record
+from protocol.record.record import Record
 
 PRUNE_S = 600  # (g)
 UNASKED_MS = 2 * 3_600_000  # (g) no scope goes for want of room sooner after somebody asked for it

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from node.present import money, short
-from protocol.bundle import verify
+from protocol.deal.bundle import verify
+from protocol.deal.proof import Proof, Step
 from protocol.errors import CommandError, Reject
 from protocol.params import BUNDLE_BYTES_MAX
-from protocol.proof import Proof, Step
 
 
 def verify_file(path: Path) -> tuple[dict[str, Any], str]:

@@ -93,9 +93,9 @@ def _path() -> str:
 
 
 def compute(name: str, arguments: tuple[Any, ...]) -> Any:
-    """Calls protocol.<name>, as "formation.groups", with these arguments."""
+    """Calls protocol.<name>, as "coop.formation.form", with these arguments."""
     module, _, function = name.rpartition(".")
-    if not module.isidentifier() or not function.isidentifier() or function.startswith("_"):
+    if not all(map(str.isidentifier, module.split("."))) or not function.isidentifier() or function.startswith("_"):
         raise ValueError(f"{name[:80]} names no function of protocol")
     return getattr(import_module(f"protocol.{module}"), function)(*arguments)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from protocol.record import Record
+from protocol.record.record import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ import aiohttp
 
 from node.demo.child import Child, make_keys
 from node.mesh import Acknowledged, Connected, MeshClient, MeshConfig, MeshEvent
-from protocol.gossip import Subscribe, encode_message
 from protocol.identity import Persona, network_id
+from protocol.network.gossip import Subscribe, encode_message
 from protocol.params import DAY_MS
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 
 ROOT = Path(__file__).resolve().parents[1]
 _PEERS = ROOT / ".venv-bench"

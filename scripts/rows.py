@@ -14,7 +14,7 @@ from pathlib import Path
 from node.store import Store
 from protocol.identity import Persona
 from protocol.params import DAY_MS
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from scripts.rig import NETWORK, board
 
 AUTHORS, PART = 1000, 1000  # who sign in turn; records of one commit

@@ -11,21 +11,21 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from protocol import coop as coops
-from protocol import deal as deals
-from protocol.box import Box, Question, manifest
-from protocol.charter import charter_hash, coop_scope
-from protocol.coop import slot_name
-from protocol.deal import Opening
-from protocol.decision import Council, Docket, slot_of, value_hash
+from protocol.coop import coop as coops
+from protocol.coop.box import Box, Question, manifest
+from protocol.coop.charter import charter_hash, coop_scope
+from protocol.coop.coop import slot_name
+from protocol.coop.decision import Council, Docket, slot_of, value_hash
+from protocol.coop.template import Template, parse
+from protocol.deal import deal as deals
+from protocol.deal.deal import Opening
+from protocol.deal.negotiation import Quotation, commit_hash
 from protocol.encoding import digest, encode
 from protocol.identity import Persona, box_key, encrypt, network_id, seal
-from protocol.kinds import KINDS
-from protocol.log import Log
-from protocol.negotiation import Quotation, commit_hash
 from protocol.params import RECEIPT_IDS_MAX
-from protocol.record import Record, Slot
-from protocol.template import Template, parse
+from protocol.record.kinds import KINDS
+from protocol.record.log import Log
+from protocol.record.record import Record, Slot
 
 NETWORK = network_id("handmade", bytes(16))
 START_MS = 1_800_000_000_000

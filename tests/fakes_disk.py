@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from node.store import Store, StoreError
-from protocol.record import Record
+from protocol.record.record import Record
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from protocol.commands import AskStatus
 from protocol.encoding import digest_of
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
-from protocol.outline import Outline
 from protocol.params import DAY_MS
-from protocol.record import Record
+from protocol.record.outline import Outline
+from protocol.record.record import Record
 
 NETWORK = bytes(range(32))
 ME, OTHER = Persona.from_seed(b"m" * 32), Persona.from_seed(b"o" * 32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from protocol.decision import Docket
-from protocol.log import Log
-from protocol.record import Record
+from protocol.coop.decision import Docket
+from protocol.record.log import Log
+from protocol.record.record import Record
 
 SPEC = Path(__file__).resolve().parents[1] / "spec"
 Table = Mapping[tuple[str, str], str]

@@ -9,16 +9,16 @@ import random
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from protocol.coop import read_coop
-from protocol.deal import read_deal
-from protocol.decision import Docket
+from protocol.coop.coop import read_coop
+from protocol.coop.decision import Docket
+from protocol.deal.deal import read_deal
 from protocol.encoding import digest
 from protocol.engine import Engine, Settings
 from protocol.errors import CommandError
 from protocol.events import Effect, Event, Keep, Reply, Store, Submit, Tick
 from protocol.identity import Persona
-from protocol.log import Log
-from protocol.record import Record
+from protocol.record.log import Log
+from protocol.record.record import Record
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade
 
 

@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import commands as ask
-from protocol.accountability import came_late, co_signed, evidence
-from protocol.allocation import Allocation
-from protocol.award import Award, agreement_hash
+from protocol.deal.allocation import Allocation
+from protocol.deal.award import Award, agreement_hash
 from protocol.encoding import encode
 from protocol.engine.core import trust_scope
 from protocol.errors import CommandError
 from protocol.events import RecordReceived
 from protocol.identity import Persona, network_id
 from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
+from protocol.trust.accountability import came_late, co_signed, evidence
 from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 from tests.sim import world as sim
 from tests.sim.town import Town

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from protocol.allocation import Allocation, Demand, Ladder, allocate, turn, units
+from protocol.deal.allocation import Allocation, Demand, Ladder, allocate, turn, units
 from protocol.encoding import digest
 from protocol.errors import Reject
 from protocol.params import MEMBERS_MAX, PACK_MAX

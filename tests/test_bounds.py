@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import bounds
-from protocol.bounds import SMALL_BYTES, Bound, bound_of, check_room, crowded
 from protocol.errors import Ignore
 from protocol.events import RecordReceived
-from protocol.log import Log
+from protocol.network import bounds
+from protocol.network.bounds import SMALL_BYTES, Bound, bound_of, check_room, crowded
+from protocol.network.shelf import Shelf
 from protocol.params import NEWCOMERS_MAX
-from protocol.record import Record, Slot
-from protocol.shelf import Shelf
+from protocol.record.log import Log
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, persona
 from tests.test_accountability import deal_of, key, town_until
 from tests.test_gossip import BOARD, HOUR, Peer, note
@@ -117,7 +117,7 @@ def test_a_small_version_always_replaces(monkeypatch: pytest.MonkeyPatch) -> Non
     tight = Bound(10, 10, len(first.raw), 10_000)
     for small, stored in ((SMALL_BYTES, True), (0, False)):
         monkeypatch.setattr(bounds, "BOUNDS", {"board": tight})
-        monkeypatch.setattr("protocol.log.SMALL_BYTES", small)
+        monkeypatch.setattr("protocol.record.log.SMALL_BYTES", small)
         log = Log(BOARD)
         log.add(first)
         assert (clause(lambda: log.add(larger)) == "") is stored  # noqa: B023
@@ -128,7 +128,7 @@ def test_a_small_version_always_replaces(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("role", ["home", "relay"])
 def test_strangers_of_one_link_share_a_lane_when_it_is_crowded(role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-50: others, those known before, and what this node fetches itself find room; the control has no lane."""
-    monkeypatch.setattr("protocol.engine.room.NEWCOMERS_MAX", 3)
+    monkeypatch.setattr("protocol.engine.coop.room.NEWCOMERS_MAX", 3)
     home = Peer("home", role)
     home.link("eve", "ann")
     home.link("relay", outbound=True)
@@ -147,7 +147,7 @@ def test_strangers_of_one_link_share_a_lane_when_it_is_crowded(role: str, monkey
 @pytest.mark.usefixtures("narrow")
 def test_a_shelf_keeps_the_same_shares() -> None:
     """GOS-49: where a scope is only carried"""
-    from protocol.outline import outline
+    from protocol.record.outline import outline
 
     shelf = Shelf(BOARD)
     flood = [note(number, by=f"e{number % 20}", size=2_000) for number in range(60)]

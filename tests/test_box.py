@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.box import (
+from protocol.coop.box import (
     Box,
     Question,
     complete,
@@ -22,11 +22,11 @@ from protocol.box import (
     owed_receipts,
     settled,
 )
-from protocol.decision import NIL, Council, Docket, slot_of, value_hash
+from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
 from protocol.encoding import digest
 from protocol.identity import Persona, network_id
-from protocol.log import Log
-from protocol.record import Record, Slot
+from protocol.record.log import Log
+from protocol.record.record import Record, Slot
 
 NETWORK = network_id("boxes", bytes(16))
 START, END = 1_800_000_000_000, 1_900_000_000_000
@@ -223,7 +223,7 @@ def test_two_others_of_that_author_will_do() -> None:
 
 def test_a_full_manifest_omits_what_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     """DEC-17: the bound, here of two ids, is nobody's fault."""
-    monkeypatch.setattr("protocol.box.BOX_IDS_MAX", 2)
+    monkeypatch.setattr("protocol.coop.box.BOX_IDS_MAX", 2)
     desk = Desk().receipted(A, B, C)
     assert len(desk.contents()) == 2
     assert desk.judge([A, B], duty=[A, C]) is True

@@ -7,8 +7,8 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.broadcast import Broadcast, Tell
-from protocol.gossip import Graft, Have, Prune
+from protocol.network.broadcast import Broadcast, Tell
+from protocol.network.gossip import Graft, Have, Prune
 from protocol.params import (
     GRAFT_MS,
     GRAFTS_MAX,

@@ -12,19 +12,19 @@ from hypothesis import strategies as st
 
 from node.tally import ballots_from, tally
 from node.verify import verify_file
-from protocol import bundle, deal, proof
 from protocol import commands as ask
-from protocol.box import Box, manifest, manifest_ids
-from protocol.bundle import make, read, verify
-from protocol.coop import slot_name
-from protocol.deal import Opening
-from protocol.decision import Council
+from protocol.coop.box import Box, manifest, manifest_ids
+from protocol.coop.coop import slot_name
+from protocol.coop.decision import Council
+from protocol.deal import bundle, deal, proof
+from protocol.deal.bundle import make, read, verify
+from protocol.deal.deal import Opening
+from protocol.deal.proof import Proof, Step, prove
 from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona, network_id
 from protocol.params import BUNDLE_BYTES_MAX, BUNDLE_RECORDS_MAX, BUNDLE_TERMS_MAX
-from protocol.proof import Proof, Step, prove
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, TEMPLATE, Handmade, assemble, persona, sealed
 from tests.sim.faults import Faults
 from tests.sim.town import Town

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.charter import (
+from protocol.coop.charter import (
     Invitation,
     charter_hash,
     coop_scope,
@@ -22,13 +22,13 @@ from protocol.charter import (
     roster_hash,
     roster_of,
 )
-from protocol.coop import COOP, COOP_TERMINAL
-from protocol.deal import DEAL, DEAL_TERMINAL
+from protocol.coop.coop import COOP, COOP_TERMINAL
+from protocol.deal.deal import DEAL, DEAL_TERMINAL
 from protocol.encoding import digest_of, encode
 from protocol.errors import Reject
 from protocol.identity import Persona
-from protocol.log import Log
-from protocol.record import Record, Slot
+from protocol.record.log import Log
+from protocol.record.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, TIMES, persona
 
 FOUNDER = persona("founder")

@@ -541,8 +541,8 @@ def test_waiting_ends_when_it_comes_or_patience_does(rig: Rig) -> None:
 def test_every_state_can_be_waited_for() -> None:
     """CLI-1"""
     from node.cli.coop import STATES
-    from protocol.coop import COOP as COOP_TABLE
-    from protocol.deal import DEAL as DEAL_TABLE
+    from protocol.coop.coop import COOP as COOP_TABLE
+    from protocol.deal.deal import DEAL as DEAL_TABLE
 
     known = {
         state for table in (COOP_TABLE, DEAL_TABLE) for (before, _), after in table.items() for state in (before, after)

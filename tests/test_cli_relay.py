@@ -13,8 +13,8 @@ from node.cli.serve import ready_text
 from node.cli.shell import USAGE, run
 from protocol import commands as c
 from protocol.identity import did
-from protocol.kinds import NOTICE_REASONS
-from protocol.rules import ABOUT
+from protocol.network.rules import ABOUT
+from protocol.record.kinds import NOTICE_REASONS
 from tests.fakes_node import ME
 from tests.test_cli import ALL, Rig
 from tests.test_cli import rig as rig

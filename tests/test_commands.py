@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from protocol import commands as ask
-from protocol.charter import Invitation
+from protocol.coop.charter import Invitation
 from protocol.errors import CommandError
 from protocol.events import Reply, Store, Submit
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, START_MS, TIMES, Handmade, persona
 from tests.stages import Desk, at
 

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.box import manifest
-from protocol.charter import Invitation, charter_hash, coop_scope, good_join, roster_hash, roster_of
-from protocol.coop import COOP, COOP_TERMINAL, Coop, lapsed, question_name, read_coop, request_fits, slot_name
-from protocol.decision import Docket
+from protocol.coop.box import manifest
+from protocol.coop.charter import Invitation, charter_hash, coop_scope, good_join, roster_hash, roster_of
+from protocol.coop.coop import COOP, COOP_TERMINAL, Coop, lapsed, question_name, read_coop, request_fits, slot_name
+from protocol.coop.decision import Docket
+from protocol.coop.mandate import Mandate, deal_id, limits_hash, limits_of, witnesses_hash
+from protocol.deal.negotiation import Limits
 from protocol.encoding import decode, digest, digest_of, encode
 from protocol.errors import Reject
 from protocol.identity import Persona
-from protocol.kinds import KINDS
-from protocol.log import Log
-from protocol.mandate import Mandate, deal_id, limits_hash, limits_of, witnesses_hash
-from protocol.negotiation import Limits
-from protocol.record import Record, Slot
+from protocol.record.kinds import KINDS
+from protocol.record.log import Log
+from protocol.record.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
 from tests.lives import is_printed, rewrite, walked
 from tests.notation import written

@@ -20,7 +20,7 @@ from node.store import Store, StoreError
 from node.worker import compute
 from protocol.commands import AddPeer, AskStatus
 from protocol.errors import CommandError
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.fakes_disk import WornStore, no_file_grows_beyond
 from tests.fakes_engine import ME, NETWORK, SCOPE, FakeEngine, said
 from tests.fakes_mesh import FakeMesh, Hub

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.allocation import Demand, allocate
-from protocol.award import parse_award, refusals
-from protocol.box import manifest
-from protocol.coop import Coop, question_name
-from protocol.deal import DEAL, Deal, award_value, find_request, ranking_of, read_deal, read_mandate
-from protocol.decision import Docket, value_hash
+from protocol.coop.box import manifest
+from protocol.coop.coop import Coop, question_name
+from protocol.coop.decision import Docket, value_hash
+from protocol.deal.allocation import Demand, allocate
+from protocol.deal.award import parse_award, refusals
+from protocol.deal.deal import DEAL, Deal, award_value, find_request, ranking_of, read_deal, read_mandate
 from protocol.encoding import decode, digest, digest_of, encode
-from protocol.engine.opening import _opened
+from protocol.engine.deal.opening import _opened
 from protocol.errors import ProtocolError, Reject
 from protocol.identity import encrypt, network_id, unseal
-from protocol.log import Log
-from protocol.record import Record
+from protocol.record.log import Log
+from protocol.record.record import Record
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
 from tests.lives import is_printed, rewrite, walked
 from tests.test_coop import plain, with_
@@ -287,8 +287,8 @@ def test_who_does_not_reveal_is_refused() -> None:
 
 def test_more_bids_than_are_ranked_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """NEG-48: a crowd of suppliers stops nothing; the lot hangs on the certified list."""
-    monkeypatch.setattr("protocol.deal.BIDS_MAX", 2)
-    monkeypatch.setattr("protocol.negotiation.BIDS_MAX", 2)
+    monkeypatch.setattr("protocol.deal.deal.BIDS_MAX", 2)
+    monkeypatch.setattr("protocol.deal.negotiation.BIDS_MAX", 2)
     deal, coop = MADE.deal(), MADE.coop()
     certified = deal.decided[question_name("quotations", deal.rfq.id)].value_hash
     drawn = sorted(SUPPLIERS, key=lambda key: digest("turn", certified + key))[:2]

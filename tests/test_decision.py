@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.box import manifest, manifest_ids
-from protocol.decision import NIL, Council, Docket, Propose, Vote, Witness, slot_of, value_hash
+from protocol.coop.box import manifest, manifest_ids
+from protocol.coop.decision import NIL, Council, Docket, Propose, Vote, Witness, slot_of, value_hash
 from protocol.encoding import digest, encode
 from protocol.errors import Reject
 from protocol.identity import Persona, network_id
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 
 NETWORK = network_id("decisions", bytes(16))
 START = 1_800_000_000_000

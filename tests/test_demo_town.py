@@ -19,9 +19,9 @@ from node.demo.story import Story, TookTooLong
 from node.demo.town import TERMS, Town, settle, to_toml
 from node.demo.view import Screen
 from node.prices import offers
+from protocol.coop.template import parse
+from protocol.deal.offer import Offer
 from protocol.errors import CommandError
-from protocol.offer import Offer
-from protocol.template import parse
 
 
 def lists(town: Town) -> list[tuple[Offer, ...]]:

@@ -17,7 +17,7 @@ from protocol.errors import CommandError
 from protocol.events import Effect, RecordReceived, Reply, Store, Submit
 from protocol.identity import Persona
 from protocol.params import INTENT_LIFE_MS
-from protocol.record import Record, Slot, embedded
+from protocol.record.record import Record, Slot, embedded
 from tests.sim.town import EPOCH_MS, Town, short_template
 from tests.sim.world import NETWORK, START_MS, TIMES, World
 
@@ -330,7 +330,7 @@ def test_without_the_check_a_boundary_is_passed(monkeypatch: pytest.MonkeyPatch)
     pledge = ask.Pledge(world.ask("ann", ask.AskCoops())[0]["id"], 5, 0, 1, 28)
     submit(engine, ask.SetBoundaries(price_max_minor=27), world.now)
     assert submit(engine, pledge, world.now)[1] == []
-    monkeypatch.setattr("protocol.engine.floor.within", lambda core, **_: None)
+    monkeypatch.setattr("protocol.engine.coop.floor.within", lambda core, **_: None)
     assert [one.kind for one in submit(engine, pledge, world.now)[1]] == ["pledge.1", "pledge-marker.1"]
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.election import Ranking, Tally, schulze, succession
+from protocol.coop.election import Ranking, Tally, schulze, succession
 from protocol.encoding import digest
 from protocol.errors import Ignore
 

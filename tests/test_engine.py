@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import protocol.engine.board
+import protocol.engine.coop.board
 from protocol import commands as ask
-from protocol.decision import NIL, slot_of, value_hash
+from protocol.coop.decision import NIL, slot_of, value_hash
+from protocol.coop.formation import form
+from protocol.deal.negotiation import commit_hash
 from protocol.encoding import decode, encode
 from protocol.engine import Engine
 from protocol.errors import Ignore, Reject
@@ -38,12 +40,10 @@ from protocol.events import (
     Submit,
     Tick,
 )
-from protocol.formation import form
-from protocol.gossip import Subscribe, Sync, encode_message
 from protocol.identity import Persona
-from protocol.negotiation import commit_hash
+from protocol.network.gossip import Subscribe, Sync, encode_message
 from protocol.params import ONCE_HELD_MAX
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, Handmade, persona
 from tests.sim.town import Town
 from tests.sim.world import NETWORK as TOWN_NETWORK
@@ -504,11 +504,11 @@ def on_a_board() -> Desk:
 
 def test_heavy_work_is_given_away_once_and_its_answer_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """FRM-10: an epoch's groups are computed on a snapshot elsewhere, asked for once, and lead to a charter."""
-    monkeypatch.setattr(protocol.engine.board, "FORM_INLINE_MAX", 2)
+    monkeypatch.setattr(protocol.engine.coop.board, "FORM_INLINE_MAX", 2)
     desk = on_a_board()
     assert not [one for one in desk.tick() if isinstance(one, Compute)]
     jobs = [one for one in desk.tick(TEMPLATE.epoch_ms + TEMPLATE.cutoff_ms) if isinstance(one, Compute)]
-    assert [job.name for job in jobs] == ["formation.form"]
+    assert [job.name for job in jobs] == ["coop.formation.form"]
     assert not [one for one in desk.tick(1) if isinstance(one, Compute)]
     assert desk.do(Computed(jobs[0].job, None)) == []  # the worker died
     again = [one for one in desk.tick() if isinstance(one, Compute)]

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.formation import Entry, Formation, block, form, group, share, tag
+from protocol.coop.formation import Entry, Formation, block, form, group, share, tag
 from protocol.params import GROUP_SIZE_MAX, WINDOW_MS
 
 ROOT = Path(__file__).resolve().parents[1]

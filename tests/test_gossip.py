@@ -29,7 +29,7 @@ from protocol.events import (
     Submit,
     Tick,
 )
-from protocol.gossip import (
+from protocol.network.gossip import (
     Answer,
     Attach,
     Attached,
@@ -59,7 +59,7 @@ from protocol.params import (
     PENDING_PER_PEER_MAX,
     SCOPES_PER_PEER_MAX,
 )
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, persona
 from tests.sim.faults import Faults
 from tests.sim.town import short_template
@@ -611,7 +611,7 @@ def test_what_a_node_follows_for_itself_no_neighbour_can_end() -> None:
 
 def test_scopes_that_strangers_make_a_relay_carry_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-3: with a smaller number; room comes back when somebody leaves."""
-    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 10)
+    monkeypatch.setattr("protocol.engine.network.links.SCOPES_CARRIED_MAX", 10)
     relay = Peer("relay", "relay", scopes=())
     for peer in ("eve", "ann"):
         relay.handle(PeerConnected(peer, False))
@@ -686,8 +686,8 @@ def test_what_has_expired_on_a_board_is_dropped_and_not_served() -> None:
 
 def test_authors_and_their_records_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-8: with smaller numbers, the first come stay."""
-    monkeypatch.setattr("protocol.log.AUTHORS_MAX", 3)
-    monkeypatch.setattr("protocol.log.AUTHOR_RECORDS_MAX", 4)
+    monkeypatch.setattr("protocol.record.log.AUTHORS_MAX", 3)
+    monkeypatch.setattr("protocol.record.log.AUTHOR_RECORDS_MAX", 4)
     home = Peer("home")
     home.link("p")
     for number in range(3):

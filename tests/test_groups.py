@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from node.groups import CELLS_MAX, LINE_BYTES_MAX, ROWS_MAX, Choices, find_groups, groups, load_choices
+from protocol.coop.preference import Task
 from protocol.errors import CommandError
 from protocol.params import ALTERNATIVES_MAX, TASKS_MAX
-from protocol.preference import Task
 
 HEADER = "person,task,alternative,chosen,price,green\n"
 TASK = "a,1,x,1,7,0\na,1,y,0,9,1\n"

@@ -13,7 +13,7 @@ from node.inspect import inspect, render
 from protocol.encoding import encode
 from protocol.identity import did
 from protocol.params import CLOCK_AHEAD_MS_MAX, RECORD_BYTES_MAX
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.test_record import (
     ANNA,
     BAD,

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import protocol.log
+import protocol.record.log
 from protocol.encoding import digest_of
 from protocol.errors import Ignore
 from protocol.identity import Persona, network_id
-from protocol.index import Index
-from protocol.kinds import KINDS
-from protocol.log import Log
+from protocol.network.index import Index
 from protocol.params import ONCE_HELD_MAX
-from protocol.record import FaultProof, Record, Slot
+from protocol.record.kinds import KINDS
+from protocol.record.log import Log
+from protocol.record.record import FaultProof, Record, Slot
 
 NETWORK = network_id("log", bytes(16))
 START = 1_800_000_000_000
@@ -263,7 +263,7 @@ def test_the_digest_is_the_one_the_spec_describes() -> None:
 
 def test_a_scope_is_full_of_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-8: strangers find no room then; who is known is still heard."""
-    monkeypatch.setattr(protocol.log, "AUTHORS_MAX", 2)
+    monkeypatch.setattr(protocol.record.log, "AUTHORS_MAX", 2)
     log = filled([ballot(ANN), ballot(BEN)])
     refused("GOS-8", lambda: log.add(ballot(CAT)), log)
     assert log.add(receipt(ANN)).stored
@@ -274,7 +274,7 @@ def test_a_scope_is_full_of_authors(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_author_is_full_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-8: nobody else is."""
-    monkeypatch.setattr(protocol.log, "AUTHOR_RECORDS_MAX", 3)
+    monkeypatch.setattr(protocol.record.log, "AUTHOR_RECORDS_MAX", 3)
     log = filled([receipt(ANN, 0), unknown(ANN), ballot(ANN)])
     refused("GOS-8", lambda: log.add(receipt(ANN, 1)), log)
     refused("GOS-8", lambda: log.add(receipt(ANN, 1), wanted=True), log)
@@ -285,8 +285,8 @@ def test_an_author_is_full_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_new_version_needs_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-8: what replaces does not add, so a withdrawal is possible when everything is full."""
-    monkeypatch.setattr(protocol.log, "AUTHOR_RECORDS_MAX", 1)
-    monkeypatch.setattr(protocol.log, "AUTHORS_MAX", 1)
+    monkeypatch.setattr(protocol.record.log, "AUTHOR_RECORDS_MAX", 1)
+    monkeypatch.setattr(protocol.record.log, "AUTHORS_MAX", 1)
     log = filled([profile(ANN, 0)], BOARD)
     assert log.add(profile(ANN, 1)).stored
     refused("GOS-8", lambda: log.add(profile(ANN, 0, name="other")), log)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from protocol.encoding import decode, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import SEAL_BYTES, Persona, seal
-from protocol.mail import SCHEME, TOKEN_TEXT_MAX, Token, box_seed, check_letter, mail_scope, read, write
+from protocol.network.mail import SCHEME, TOKEN_TEXT_MAX, Token, box_seed, check_letter, mail_scope, read, write
 from protocol.params import DAY_MS, MAIL_FUZZ_MS, MAIL_LIFE_MS, MAIL_SIZES, TEXT_BYTES_MAX
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, persona
 from tests.stages import entropy
 

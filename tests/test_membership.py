@@ -8,15 +8,15 @@ import pytest
 
 from node.template import load
 from protocol import commands as ask
-from protocol.charter import charter_hash, coop_scope
-from protocol.coop import Coop, slot_name
-from protocol.engine.board import _rightly_founded, entries, epoch_seed
-from protocol.engine.membership import check_invitation
+from protocol.coop.charter import charter_hash, coop_scope
+from protocol.coop.coop import Coop, slot_name
+from protocol.coop.formation import founding_order
+from protocol.engine.coop.board import _rightly_founded, entries, epoch_seed
+from protocol.engine.coop.membership import check_invitation
 from protocol.errors import CommandError
 from protocol.events import Event, RecordReceived
-from protocol.formation import founding_order
 from protocol.identity import Persona
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.sim.town import Town
 from tests.sim.world import NETWORK, TIMES, World
 
@@ -307,7 +307,7 @@ def test_a_request_that_nobody_sees_gives_way_to_the_next_in_line() -> None:
 
 def test_without_vouching_it_would_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """ELE-33: the control."""
-    monkeypatch.setattr("protocol.engine.membership._vouched", lambda core, context, coop, record: True)
+    monkeypatch.setattr("protocol.engine.coop.membership._vouched", lambda core, context, coop, record: True)
     town = _hidden_request(5)
     assert not town.live(600_000, town.settled)
     assert "dealing" in {one["state"] for one in town.coops("m3")}

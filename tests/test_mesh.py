@@ -37,7 +37,7 @@ from node.mesh.wire import (
 from protocol.encoding import digest, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import Persona
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.fakes_mesh import FakeMesh, Hub
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "mesh.json"

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.template import load
-from protocol.allocation import Demand
-from protocol.encoding import digest, encode
-from protocol.errors import Reject
-from protocol.negotiation import (
+from protocol.deal.allocation import Demand
+from protocol.deal.negotiation import (
     Bid,
     Limits,
     Quotation,
@@ -30,6 +28,8 @@ from protocol.negotiation import (
     saving,
     serve,
 )
+from protocol.encoding import digest, encode
+from protocol.errors import Reject
 from protocol.params import QUOTE_BYTES_MAX
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "negotiation.json"

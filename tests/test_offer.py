@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.deal.negotiation import Request, Requirement, parse
+from protocol.deal.offer import Offer, Seller, flat, from_flat, quote
 from protocol.errors import CommandError
-from protocol.negotiation import Request, Requirement, parse
-from protocol.offer import Offer, Seller, flat, from_flat, quote
 from tests.deals import START_MS, TEMPLATE, persona
 
 SELLER = Seller(persona("s0").key, {"name": "Leaf", "contact": "-", "country": "GB", "register": ""}, ("open", "basic"))

@@ -7,10 +7,10 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.broadcast import Tell
 from protocol.events import Dial, Hangup
-from protocol.gossip import Attach, Attached, Detach, Forward, Greeting, Join, Shuffle, Shuffled, peer_of
-from protocol.overlay import Overlay, Step, prefix_of
+from protocol.network.broadcast import Tell
+from protocol.network.gossip import Attach, Attached, Detach, Forward, Greeting, Join, Shuffle, Shuffled, peer_of
+from protocol.network.overlay import Overlay, Step, prefix_of
 from protocol.params import (
     ACTIVE_LEAST,
     ACTIVE_MAX,

@@ -22,9 +22,9 @@ from protocol.events import (
     SendRecords,
     Submit,
 )
-from protocol.gossip import Subscribe, Want, encode_message, parse_message
 from protocol.identity import Persona
-from protocol.mail import Token, mail_scope, write
+from protocol.network.gossip import Subscribe, Want, encode_message, parse_message
+from protocol.network.mail import Token, mail_scope, write
 from protocol.params import (
     DAY_MS,
     MAIL_LIFE_MS,
@@ -34,7 +34,7 @@ from protocol.params import (
     MAIL_TRIES_MAX,
     MAILBOX_MAX,
 )
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.deals import NETWORK, START_MS, persona
 from tests.stages import Desk, entropy
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 
 from node.config import without_password
 from node.store import Store, StoreAway, StoreError, StoreFull, postgres, steps
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.postgres import Postgres
 from tests.writer import NETWORK, SCOPE, numbered
 

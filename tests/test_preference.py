@@ -12,10 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from protocol import preference
-from protocol.errors import CommandError
-from protocol.params import COORDINATE_MAX, TASKS_MAX
-from protocol.preference import (
+from protocol.coop import preference
+from protocol.coop.preference import (
     Task,
     fit,
     fit_pool,
@@ -27,6 +25,8 @@ from protocol.preference import (
     spreads,
     unlikeness,
 )
+from protocol.errors import CommandError
+from protocol.params import COORDINATE_MAX, TASKS_MAX
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "preference.json"
 NAMES = ("price", "years", "local")

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from node import prices
 from node.prices import load, offers
 from node.template import load as template
+from protocol.deal.negotiation import Request, Requirement, parse
+from protocol.deal.offer import Offer, Seller, quote
 from protocol.encoding import digest
 from protocol.errors import CommandError
-from protocol.negotiation import Request, Requirement, parse
-from protocol.offer import Offer, Seller, quote
 
 FOOD = template("bulk-food")
 HEAD = "sku;category;min_qty;unit_price;capacity;pack;organic;distance_km;packaging_returned;days_to_delivery"

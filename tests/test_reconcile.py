@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from protocol.bounds import Bound
 from protocol.encoding import digest, encode
 from protocol.engine import Engine, Settings
-from protocol.engine.door import DOOR_KINDS
+from protocol.engine.network.door import DOOR_KINDS
 from protocol.errors import Ignore, Reject
 from protocol.events import (
     Delivered,
@@ -28,7 +27,8 @@ from protocol.events import (
     Store,
     Tick,
 )
-from protocol.gossip import (
+from protocol.network.bounds import Bound
+from protocol.network.gossip import (
     MARK_BYTES,
     Answer,
     Compare,
@@ -40,11 +40,11 @@ from protocol.gossip import (
     encode_message,
     parse_message,
 )
-from protocol.index import Index, item_key
-from protocol.outline import outline
+from protocol.network.index import Index, item_key
+from protocol.network.sync import initiate
 from protocol.params import ASKED_MAX, DECLINED_MAX, FETCH_RECORDS_MAX, SESSIONS_MAX
-from protocol.record import Record, Slot
-from protocol.sync import initiate
+from protocol.record.outline import outline
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, persona
 
 BOARD, TRUST = "board/tea/any", "trust/0"
@@ -204,7 +204,7 @@ def test_a_carrier_takes_what_is_well_formed_and_serves_it() -> None:
 
 def test_strangers_do_not_fill_the_room_of_a_carried_coop(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-40, GOS-42: who has a say by the charter and the joins stands; the rest shares what is left."""
-    monkeypatch.setattr("protocol.shelf.bound_of", lambda _: Bound(1, 10, 10_000, 20_000))
+    monkeypatch.setattr("protocol.network.shelf.bound_of", lambda _: Bound(1, 10, 10_000, 20_000))
     made = Handmade()
     records = [one for one in made.records if one.scope == made.scope]
     relay = Side("relay", "relay")
@@ -236,7 +236,7 @@ def test_strangers_do_not_fill_the_room_of_a_carried_coop(monkeypatch: pytest.Mo
 
 def test_a_carried_scope_leaves_memory_and_its_state_stays_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-40: so many records at a time, whatever is stored; an event that needs them reads them again."""
-    monkeypatch.setattr("protocol.engine.carry.SHELVED_ITEMS_MAX", 500)
+    monkeypatch.setattr("protocol.engine.network.carry.SHELVED_ITEMS_MAX", 500)
     scopes = tuple(f"board/tea/{number}" for number in range(20))
     held = [said(number, scope) for number in range(100) for scope in scopes]
     relay = Side("relay", "relay", held=held)
@@ -320,7 +320,7 @@ def test_a_fetch_costs_and_gives_a_bounded_number(monkeypatch: pytest.MonkeyPatc
     greedy = Fetch(TRUST, ((bytes(8), b"\xff" * 8, b""),) * 1000)
     effects = relay.do(MessageReceived("eve", encode_message(greedy)))
     assert sum(len(one.ids) for one in effects if isinstance(one, SendRecords)) == FETCH_RECORDS_MAX
-    monkeypatch.setattr("protocol.engine.reconcile.FETCH_SCAN_MAX", 100)
+    monkeypatch.setattr("protocol.engine.network.reconcile.FETCH_SCAN_MAX", 100)
     effects = relay.do(MessageReceived("eve", encode_message(greedy)))
     assert sum(len(one.ids) for one in effects if isinstance(one, SendRecords)) == 100
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from protocol.encoding import Value, decode, digest, encode
 from protocol.errors import Ignore, ProtocolError, Reject
 from protocol.identity import Persona, network_id
-from protocol.kinds import KINDS
-from protocol.log import Log
 from protocol.params import CLOCK_AHEAD_MS_MAX, DAY_MS, HEADER_BYTES_MAX, LIFE_MS_MAX, RECORD_BYTES_MAX
-from protocol.record import PROOF_BYTES_MAX, FaultProof, Header, Record, Slot, check_clock
+from protocol.record.kinds import KINDS
+from protocol.record.log import Log
+from protocol.record.record import PROOF_BYTES_MAX, FaultProof, Header, Record, Slot, check_clock
 from tests.notation import written
 from tests.test_schema import fitting, least
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from protocol import commands as ask
 from protocol.engine import Engine, Settings
-from protocol.engine import relays as policy
+from protocol.engine.network import relays as policy
 from protocol.errors import CommandError
 from protocol.events import Dial, Effect, Hangup, Keep, PeerConnected, PeerDisconnected, Reply, Submit, Tick
 from protocol.identity import Persona

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol import reputation
 from protocol.params import BOTTLENECK_SHARE, DAY_MS, GOOD_WINDOW_MS
-from protocol.reputation import (
+from protocol.trust import reputation
+from protocol.trust.reputation import (
     REPORTERS_MAX,
     Evidence,
     Graph,

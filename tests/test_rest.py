@@ -19,7 +19,7 @@ from protocol.events import (
     Send,
     Tick,
 )
-from protocol.gossip import Subscribe, Sync, Unsubscribe, encode_message, parse_message
+from protocol.network.gossip import Subscribe, Sync, Unsubscribe, encode_message, parse_message
 from tests.deals import Handmade
 from tests.stages import Desk, at
 

@@ -1,4 +1,4 @@
-"""protocol.rows and the memory of protocol.index: SYN-17."""
+"""protocol.record.rows and the memory of protocol.network.index: SYN-17."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from bisect import bisect_left
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.index import Index
-from protocol.rows import BLOCK_ROWS, Rows
+from protocol.network.index import Index
+from protocol.record.rows import BLOCK_ROWS, Rows
 
 
 def weight(row: bytes) -> int:

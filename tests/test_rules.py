@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from protocol.errors import Reject
 from protocol.identity import did
+from protocol.network.rules import Rule, Rules, canonical, kept, notice_slot, noticed, sort_of
 from protocol.params import DAY_MS
-from protocol.record import Record, Slot
-from protocol.rules import Rule, Rules, canonical, kept, notice_slot, noticed, sort_of
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, persona
 
 ANN, BEN = persona("ann"), persona("ben")

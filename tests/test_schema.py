@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from protocol.encoding import Value, decode, encode
 from protocol.errors import Reject
-from protocol.kinds import KINDS
-from protocol.schema import Rule, array, ascending, data, fields, integer, one_of, slug, table, text
+from protocol.record.kinds import KINDS
+from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, slug, table, text
 from tests.notation import read, written
 
 Shape = tuple[Any, ...]

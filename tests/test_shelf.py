@@ -1,4 +1,4 @@
-"""protocol.shelf: what a carrier holds of a record, GOS-40 and GOS-42."""
+"""protocol.network.shelf: what a carrier holds of a record, GOS-40 and GOS-42."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.bounds import bound_of
 from protocol.errors import Ignore
-from protocol.index import Index
-from protocol.outline import Outline
+from protocol.network.bounds import bound_of
+from protocol.network.index import Index
+from protocol.network.shelf import Shelf
 from protocol.params import CARRIED_ASKED_MAX, ONCE_HELD_MAX
-from protocol.shelf import Shelf
+from protocol.record.outline import Outline
 
 BOARD, COOP = "board/tea/any", "coop/" + "ab" * 16
 NOW = 1_700_000_000_000

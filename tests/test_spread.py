@@ -10,7 +10,7 @@ from protocol import commands as ask
 from protocol.engine import Engine
 from protocol.errors import Ignore
 from protocol.events import Dial, Effect, Hangup, Keep, PeerConnected, PeerDisconnected, Publish, SendRecords, Submit
-from protocol.gossip import (
+from protocol.network.gossip import (
     Attach,
     Attached,
     Detach,

@@ -11,13 +11,13 @@ from protocol import commands as ask
 from protocol.engine.core import trust_scope
 from protocol.errors import CommandError, Ignore
 from protocol.events import Drop, Effect, MessageReceived, PeerConnected, RecordReceived, Send, SendRecords
-from protocol.gossip import Subscribe, Sync, Want, encode_message, parse_message
 from protocol.identity import Persona, did
-from protocol.index import Index
+from protocol.network.gossip import Subscribe, Sync, Want, encode_message, parse_message
+from protocol.network.index import Index
+from protocol.network.rules import notice_slot
+from protocol.network.sync import initiate
 from protocol.params import DAY_MS, FOLLOWING_MAX, INTENT_LIFE_MS, NOTICE_LIFE_MS, POLICIES_MAX, RULES_MAX
-from protocol.record import Record, Slot
-from protocol.rules import notice_slot
-from protocol.sync import initiate
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, TEMPLATE, persona
 from tests.stages import Desk
 

@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from node.store import HomeLock, Pruned, Report, Store, StoreError, StoreFull, amounts, migrate, sqlite, steps
 from node.store import log as log_module
 from protocol.encoding import digest_of
-from protocol.outline import outline, slot_hash
-from protocol.record import Record, Slot
+from protocol.record.outline import outline, slot_hash
+from protocol.record.record import Record, Slot
 from tests.fakes_disk import no_file_grows_beyond
 from tests.writer import AUTHOR, NETWORK, SCOPE, numbered
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol import sync
 from protocol.errors import Ignore, ProtocolError, Reject
-from protocol.index import INFINITE_MS, Index, item_key, varint
+from protocol.network import sync
+from protocol.network.index import INFINITE_MS, Index, item_key, varint
+from protocol.network.sync import Bound, IdList, Lack, initiate, parse, respond
 from protocol.params import SYNC_MESSAGE_BYTES_MAX, SYNC_RANGES_ANSWERED_MAX, SYNC_RANGES_MAX, SYNC_ROUNDS_MAX
-from protocol.rows import BLOCK_ROWS
-from protocol.sync import Bound, IdList, Lack, initiate, parse, respond
+from protocol.record.rows import BLOCK_ROWS
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "sync.json"
 BASE_MS = 1_700_000_000_000

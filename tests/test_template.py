@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.template import FOLDER, categories, load, load_file
+from protocol.coop.template import from_attributes, minor_digits, money, parse, pooled_value, scaled
 from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Reject
-from protocol.template import from_attributes, minor_digits, money, parse, pooled_value, scaled
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "template.json"
 Change = Callable[[dict[str, Any]], object]

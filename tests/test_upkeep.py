@@ -21,9 +21,9 @@ from protocol import commands as ask
 from protocol import events as ev
 from protocol.engine import Engine
 from protocol.errors import CommandError, Ignore
-from protocol.gossip import Subscribe, encode_message
 from protocol.identity import Persona
-from protocol.record import Record
+from protocol.network.gossip import Subscribe, encode_message
+from protocol.record.record import Record
 from tests import fakes_engine
 from tests.deals import NETWORK, START_MS, TEMPLATE, Handmade
 from tests.fakes_engine import FakeEngine

@@ -11,7 +11,7 @@ from typing import TypeVar
 from node.mesh import Connected, Limits, MeshClient, MeshConfig, MeshEvent, Message, Received, weight
 from node.mesh.wire import parse_address
 from protocol.identity import Persona
-from protocol.record import Record
+from protocol.record.record import Record
 
 NETWORK = bytes(range(32))
 AUTHOR = Persona.from_seed(b"t" * 32)

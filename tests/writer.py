@@ -10,7 +10,7 @@ import sys
 
 from node.store import Store
 from protocol.identity import Persona
-from protocol.record import Record
+from protocol.record.record import Record
 
 NETWORK = bytes(range(32))
 AUTHOR = Persona.from_seed(b"w" * 32)

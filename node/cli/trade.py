@@ -97,7 +97,7 @@ def quote(
     from node.cli.home import configuration
     from node.prices import load as load_prices
     from node.template import in_home
-    from protocol.offer import flat as flatten
+    from protocol.deal.offer import flat as flatten
 
     template = in_home(configuration(options).home).get(category)
     if template is None:

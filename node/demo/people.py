@@ -17,9 +17,9 @@ from node import prices
 from node.demo.child import Child, Down, Refused
 from node.demo.story import Story
 from node.demo.town import REGION, TERMS, Person, Seller
-from protocol.offer import flat
+from protocol.coop.template import Template, money
+from protocol.deal.offer import flat
 from protocol.params import DAY_MS
-from protocol.template import Template, money
 
 INTENT = "home"
 STANDING_MAX = 3  # how many stand for negotiator in one co-op

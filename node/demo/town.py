@@ -15,9 +15,9 @@ from random import Random
 
 from node import groups
 from node.template import load
+from protocol.coop.preference import Task
+from protocol.coop.template import Attribute, Template, from_attributes, minor_digits
 from protocol.errors import CommandError
-from protocol.preference import Task
-from protocol.template import Attribute, Template, from_attributes, minor_digits
 
 REGION = "any"
 TERMS = ("sd-base",)  # the data terms that every member asks for: used for this deal, for nothing else

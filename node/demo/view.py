@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from node.cli.shell import printable
 from node.demo.story import STAGES
-from protocol.template import money
+from protocol.coop.template import money
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

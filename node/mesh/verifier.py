@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from protocol.errors import Ignore, Reject
 from protocol.identity import verify
-from protocol.record import Record
+from protocol.record.record import Record
 
 SEEN_MAX = 1 << 15  # (g) verified records remembered, about 5 MB
 _ALONE_MAX = 8  # (g) signatures that are checked sooner than another thread begins

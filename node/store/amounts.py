@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Table, and_, bindparam, case, delete, not_, update
 
 from node.store.tables import scopes
-from protocol.record import Record
-from protocol.retention import TOGETHER, root_end
+from protocol.record.record import Record
+from protocol.record.retention import TOGETHER, root_end
 
 Insert = Callable[[Table], Any]  # the one of a dialect, which knows ON CONFLICT
 

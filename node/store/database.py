@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from node.store.errors import StoreError
 from node.store.sqlite import File
-from protocol.record import Record
+from protocol.record.record import Record
 
 _Result = TypeVar("_Result")
 

@@ -26,8 +26,8 @@ from node.store.database import Database, database_of
 from node.store.errors import StoreAway, StoreError
 from node.store.tables import CHUNK, NETWORK, SHARED, facts, records, row, scopes
 from protocol.errors import ProtocolError
-from protocol.outline import Outline
-from protocol.record import Record
+from protocol.record.outline import Outline
+from protocol.record.record import Record
 
 NO_FACTS: Mapping[str, bytes] = MappingProxyType({})
 AHEAD = 200  # records of others read at a time: with the largest that there are, some 13 MB

@@ -26,7 +26,7 @@ from node.config import without_password
 from node.store.errors import StoreAway, StoreError, StoreFull
 from node.store.steps import LEAST, STEPS, create
 from node.store.tables import records, row, schema_version
-from protocol.record import Record
+from protocol.record.record import Record
 
 CONNECTIONS = 4  # one writes, the others read beside it
 CONNECT_S = 10.0  # (g)

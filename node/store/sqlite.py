@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from node.store.errors import StoreError, StoreFull
 from node.store.tables import records, row
-from protocol.record import Record
+from protocol.record.record import Record
 
 BUSY_MS = 5000  # (g) how long another program's transaction is waited for
 PAGE_BYTES = 4096  # SQLite's own

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.sqlite import insert
 from node.store import amounts
 from node.store.tables import CHUNK, NETWORK, SHARED, facts, metadata, records, row
 from protocol.errors import ProtocolError
-from protocol.record import Record
+from protocol.record.record import Record
 
 Step = Callable[[Connection], None]
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import TEXT
 
-from protocol.outline import slot_hash
-from protocol.record import EXPIRING, Record
+from protocol.record.outline import slot_hash
+from protocol.record.record import EXPIRING, Record
 
 CHUNK = 1000  # rows per statement: what one turn of the event loop may wait for
 NETWORK = "store.network"  # the fact that ties a store to one network
@@ -44,7 +44,7 @@ records = Table(
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("raw", LargeBinary, nullable=False),
-    Column("slot", BigInteger),  # as in protocol.outline
+    Column("slot", BigInteger),  # as in protocol.record.outline
     Column("seq", BigInteger),
     Column("due", BigInteger),  # `expires` where records end one by one (STO-4)
     Index("records_scope", "scope").ddl_if(dialect="sqlite"),  # which holds the position by itself

@@ -1,6 +1,6 @@
 """One scope in memory, and who may say what in it.
 
-Decides whose records a co-op's context takes; what they lead to is read from them by protocol.coop and protocol.deal.
+Decides whose records a co-op's context takes; what they lead to is read from them in protocol/coop and protocol/deal.
 Spec: 03-gossip, GOS-9; 05-formation, FRM-24.
 """
 
@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.charter import charter_hash, find_charter, good_join, is_charter
-from protocol.coop import Coop, read_coop
-from protocol.deal import Deal, Opening, read_deal
-from protocol.decision import Docket, Witness
-from protocol.formation import Formation
-from protocol.log import Log
+from protocol.coop.charter import charter_hash, find_charter, good_join, is_charter
+from protocol.coop.coop import Coop, read_coop
+from protocol.coop.decision import Docket, Witness
+from protocol.coop.formation import Formation
+from protocol.coop.template import Template
+from protocol.deal.deal import Deal, Opening, read_deal
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
-from protocol.record import Record
-from protocol.template import Template
+from protocol.record.log import Log
+from protocol.record.record import Record
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
 MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1")

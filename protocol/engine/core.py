@@ -10,32 +10,33 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from protocol.accountability import came_late
-from protocol.broadcast import Broadcast
-from protocol.deal import find_request, read_mandate
+from protocol.deal.deal import find_request, read_mandate
 from protocol.encoding import encode
-from protocol.engine import carry, departure, links, policy, post, reconcile, room, spread, steward
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
-from protocol.engine.door import Door
-from protocol.engine.relays import Relays
+from protocol.engine.coop import room
+from protocol.engine.network import carry, departure, links, policy, post, reconcile, spread, steward
+from protocol.engine.network.door import Door
+from protocol.engine.network.relays import Relays
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import Drop, Effect, Keep, Notify, Send, Store
-from protocol.gossip import Message, Neighbour, Want, encode_message
 from protocol.identity import Entropy, Persona
-from protocol.index import Index
-from protocol.log import Log
-from protocol.overlay import Overlay
+from protocol.network.broadcast import Broadcast
+from protocol.network.gossip import Message, Neighbour, Want, encode_message
+from protocol.network.index import Index
+from protocol.network.overlay import Overlay
+from protocol.network.rules import Rules
+from protocol.network.shelf import Shelf
 from protocol.params import (
     CLOCK_AHEAD_MS_MAX,
     LIVE_INTENTS_MAX,
     PERSONA_LIFE_MS,
     TRUST_PREFIX_DIGITS,
 )
-from protocol.record import EXPIRING, Record, Slot
-from protocol.retention import is_over
-from protocol.rules import Rules
-from protocol.shelf import Shelf
+from protocol.record.log import Log
+from protocol.record.record import EXPIRING, Record, Slot
+from protocol.record.retention import is_over
+from protocol.trust.accountability import came_late
 
 _OF_THE_LINK = ("GOS-3", "GOS-50", "REL-6", "REL-15")  # what says nothing of the record: another may bring it, or later
 

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocol import commands as ask
-from protocol.charter import Invitation
-from protocol.coop import Coop
+from protocol.coop.charter import Invitation
+from protocol.coop.coop import Coop
+from protocol.coop.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
+from protocol.coop.template import Template
 from protocol.encoding import decode, encode
-from protocol.engine.board import publish_charter
 from protocol.engine.context import Context
+from protocol.engine.coop.board import publish_charter
+from protocol.engine.coop.membership import Wish, check_invitation
 from protocol.engine.core import Core
-from protocol.engine.membership import Wish, check_invitation
 from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona
 from protocol.params import INTENT_LIFE_MS
-from protocol.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
-from protocol.record import Record, Slot
-from protocol.schema import slug
-from protocol.template import Template
+from protocol.record.record import Record, Slot
+from protocol.record.schema import slug
 
 
 def template_of(core: Core, category: str) -> Template:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from protocol.charter import find_charter
-from protocol.engine import links
-from protocol.gossip import Unsubscribe
+from protocol.coop.charter import find_charter
+from protocol.engine.network import links
+from protocol.network.gossip import Unsubscribe
 from protocol.params import SCOPES_PER_MESSAGE_MAX
-from protocol.retention import is_over
+from protocol.record.retention import is_over
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core

@@ -10,31 +10,25 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import (
-    board,
+from protocol.engine import desk, ending, queries, rest, summary
+from protocol.engine.context import Settings
+from protocol.engine.coop import board, floor, membership
+from protocol.engine.core import Core
+from protocol.engine.deal import asking, dealing, signing
+from protocol.engine.needs import needs
+from protocol.engine.network import (
     carry,
-    dealing,
     departure,
-    desk,
-    ending,
-    floor,
     links,
-    membership,
     peering,
     policy,
     post,
-    queries,
     reconcile,
     relays,
-    rest,
     share,
     spread,
     steward,
-    summary,
 )
-from protocol.engine.context import Settings
-from protocol.engine.core import Core
-from protocol.engine.needs import needs
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.events import (
     Circumstances,
@@ -52,7 +46,8 @@ from protocol.events import (
     Submit,
     Tick,
 )
-from protocol.gossip import (
+from protocol.identity import Entropy, Persona
+from protocol.network.gossip import (
     Answer,
     Compare,
     Compared,
@@ -66,10 +61,9 @@ from protocol.gossip import (
     Want,
     parse_message,
 )
-from protocol.identity import Entropy, Persona
-from protocol.outline import Outline
 from protocol.params import SETTLE_STEPS_MAX
-from protocol.record import Record
+from protocol.record.outline import Outline
+from protocol.record.record import Record
 
 _ATTEND: Mapping[str, Callable[[Core, Any], None]] = {
     "board": board.attend,
@@ -90,12 +84,12 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Pledge: floor.pledge,
     ask.Stand: floor.stand,
     ask.Vote: floor.vote,
-    ask.OpenRfq: floor.open_rfq,
-    ask.SetPrices: floor.set_prices,
-    ask.Commit: floor.commit,
-    ask.Decline: floor.decline,
-    ask.Report: floor.report,
-    ask.Attest: floor.attest,
+    ask.OpenRfq: asking.open_rfq,
+    ask.SetPrices: asking.set_prices,
+    ask.Commit: signing.commit,
+    ask.Decline: signing.decline,
+    ask.Report: signing.report,
+    ask.Attest: signing.attest,
     ask.AddPeer: lambda core, command: relays.add(core, command.address, command.invited),
     ask.NoticePeer: lambda core, command: relays.notice(core, command.address),
     ask.ForgetPeer: lambda core, command: relays.forget(core, command.address),

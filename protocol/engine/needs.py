@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.coop import Coop, slot_name
-from protocol.deal import Deal
+from protocol.coop.coop import Coop, slot_name
+from protocol.coop.template import money
+from protocol.deal.deal import Deal
 from protocol.engine.context import Context
+from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.dealing import coop_of
-from protocol.engine.floor import find_question
-from protocol.template import money
+from protocol.engine.deal.dealing import coop_of
 
 _ASKS = (
     # (question, record kind, need, what it binds, what silence means)

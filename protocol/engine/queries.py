@@ -8,23 +8,24 @@ from __future__ import annotations
 from typing import Any
 
 from protocol import commands as ask
-from protocol.accountability import evidence
-from protocol.award import refusals
-from protocol.bundle import make
-from protocol.coop import Coop, lapsed
-from protocol.deal import DEAL_TERMINAL, Deal, as_awarded
+from protocol.coop.coop import Coop, lapsed
+from protocol.coop.template import pooled_value
+from protocol.deal.award import refusals
+from protocol.deal.bundle import make
+from protocol.deal.deal import DEAL_TERMINAL, Deal, as_awarded
+from protocol.deal.negotiation import saving
 from protocol.encoding import decode
-from protocol.engine import relays, rest
-from protocol.engine.board import own_intents
+from protocol.engine import rest
+from protocol.engine.coop.board import own_intents
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.dealing import coop_of, ranking_of_deal
+from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
+from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
-from protocol.negotiation import saving
-from protocol.record import Record
-from protocol.reputation import expectation, explain, graph, standing
-from protocol.template import pooled_value
+from protocol.record.record import Record
+from protocol.trust.accountability import evidence
+from protocol.trust.reputation import expectation, explain, graph, standing
 
 _BANDS = tuple(step * 10**power for power in range(4, 15) for step in (1, 2, 5))  # pooled value is shown in bands
 

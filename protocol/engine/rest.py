@@ -1,7 +1,7 @@
 """Quiet hours and days that have cost enough: when this node keeps no links, and of which scopes it then hears nothing.
 
 Decides for what it stays awake: questions of its own that close meanwhile, as those who are silent are counted absent.
-Never closes a link itself; protocol.engine.relays does. Spec: 03-gossip, GOS-66 and GOS-67.
+Never closes a link itself; protocol.engine.network.relays does. Spec: 03-gossip, GOS-66 and GOS-67.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from protocol.coop import Coop
-from protocol.deal import Deal
-from protocol.engine import links
-from protocol.engine.dealing import coop_of
-from protocol.engine.membership import concerns_me
+from protocol.coop.coop import Coop
+from protocol.deal.deal import Deal
+from protocol.engine.coop.membership import concerns_me
+from protocol.engine.deal.dealing import coop_of
+from protocol.engine.network import links
 from protocol.events import Circumstances
-from protocol.gossip import Unsubscribe
+from protocol.network.gossip import Unsubscribe
 from protocol.params import SCOPES_PER_MESSAGE_MAX
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Comparing the states of many scopes at once, so that only those are reconciled in which something differs.
 
-Decides what the state of a scope is and which scopes two neighbours compare; how sets are compared is protocol.sync.
+Decides what the state of a scope is and which scopes two neighbours compare; how sets are compared is in `sync`.
 Spec: 03-gossip, GOS-41.
 """
 
@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.encoding import digest
-from protocol.engine import reconcile
+from protocol.engine.network import reconcile
 from protocol.errors import Ignore
-from protocol.gossip import Compare, Compared, Neighbour, Talk
-from protocol.index import Index
+from protocol.network.gossip import Compare, Compared, Neighbour, Talk
+from protocol.network.index import Index
+from protocol.network.sync import initiate, respond
 from protocol.params import SYNC_FRAME_BYTES_MAX
-from protocol.sync import initiate, respond
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core

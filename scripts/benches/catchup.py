@@ -23,12 +23,12 @@ from node.daemon import Daemon
 from node.mesh import MeshClient, MeshConfig, MeshEvent
 from node.store import Store
 from protocol.engine import Engine, Settings
-from protocol.gossip import MARK_BYTES, Fetch, Subscribe, Sync, encode_message
 from protocol.identity import Persona
-from protocol.index import Index
+from protocol.network.gossip import MARK_BYTES, Fetch, Subscribe, Sync, encode_message
+from protocol.network.index import Index
+from protocol.network.sync import MODE_FINGERPRINT, VERSION, initiate, respond
 from protocol.params import DAY_MS, SYNC_FRAME_BYTES_MAX
-from protocol.record import Record, Slot
-from protocol.sync import MODE_FINGERPRINT, VERSION, initiate, respond
+from protocol.record.record import Record, Slot
 from scripts.rig import LOOPBACK, NETWORK, PATIENCE_S, board, cpu_s, descendants
 
 UNIT = "bytes"

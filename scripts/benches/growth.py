@@ -23,7 +23,7 @@ from sqlalchemy import text
 from node.store import Store
 from protocol.identity import Persona
 from protocol.params import DAY_MS
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from scripts.rig import Unavailable
 from tests.postgres import NO_POSTGRES, server
 

@@ -29,7 +29,7 @@ from node.store import Store
 from protocol.engine import Engine, Settings
 from protocol.identity import Persona
 from protocol.params import DAY_MS
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 
 UNIT = "records/s"
 AGAINST = "verifying signatures alone, PyNaCl on two threads"

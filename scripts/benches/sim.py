@@ -9,7 +9,7 @@ from nacl.bindings import crypto_sign_open
 
 from protocol.identity import Persona
 from protocol.params import DAY_MS
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.sim.town import Town
 from tests.sim.world import NETWORK
 

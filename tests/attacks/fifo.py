@@ -5,7 +5,8 @@ And with messages that may ask for as much work as they hold ranges (SYN-18).
 
 from node import inbox
 from node.cli import main
-from protocol import params, sync
+from protocol import params
+from protocol.network import sync
 
 _put = inbox.Lanes.put
 

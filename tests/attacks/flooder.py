@@ -16,10 +16,10 @@ import trio
 
 from node.mesh.wire import Credit, Frame, Hello, Ping, Pong, Records, cost, encode_frame
 from node.mesh.wire import Message as MessageFrame
-from protocol.gossip import Message, Subscribe, Sync, Unsubscribe, Want, encode_message
 from protocol.identity import Persona
+from protocol.network.gossip import Message, Subscribe, Sync, Unsubscribe, Want, encode_message
 from protocol.params import SCOPES_PER_MESSAGE_MAX, WANT_IDS_MAX
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.attacks.hostile import HELLO, Hostile
 
 BOARD = "board/electricity/u1"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from protocol.gossip import Forward, Join, Shuffle, Shuffled
+from protocol.network.gossip import Forward, Join, Shuffle, Shuffled
 from protocol.params import SHUFFLE_ADDRESSES_MAX
 from tests.attacks.flooder import _note
 from tests.attacks.hostile import HELLO, Hostile

@@ -21,9 +21,9 @@ import trio
 from node.cli.client import Client
 from node.config import load
 from node.mesh.wire import Frame, Records
-from protocol.gossip import Subscribe
 from protocol.identity import Persona
-from protocol.record import Record, Slot
+from protocol.network.gossip import Subscribe
+from protocol.record.record import Record, Slot
 from tests.attacks.flooder import POURS
 from tests.attacks.test_records import DAEMON_BYTES_MAX, MESH_BYTES_MAX, Stranger, processes, resident
 from tests.e2e.test_crash import ROOT, Node

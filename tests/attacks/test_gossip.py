@@ -11,7 +11,7 @@ from node.mesh import Disconnected, Limits
 from node.mesh.wire import Hello
 from protocol.errors import Ignore
 from protocol.events import MessageReceived, PeerConnected, Tick
-from protocol.gossip import Answer, Have, Join, Subscribe, Sync, encode_message, parse_message
+from protocol.network.gossip import Answer, Have, Join, Subscribe, Sync, encode_message, parse_message
 from protocol.params import HAVE_MS, SCOPES_PER_MESSAGE_MAX, SESSIONS_MAX
 from tests.test_gossip import BOARD, Peer, note, sent
 from tests.towns import LOOPBACK, Villager
@@ -95,8 +95,8 @@ def test_many_scopes_to_reconcile_are_not_read_at_once() -> None:
 
 def test_who_may_not_bring_a_record_does_not_keep_others_from_bringing_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-44, GOS-50: ignored for the sake of the link it came by, it is asked for when another has it"""
-    monkeypatch.setattr("protocol.engine.room.NEWCOMERS_MAX", 0)
-    monkeypatch.setattr("protocol.log.Log.crowded", property(lambda _: True))
+    monkeypatch.setattr("protocol.engine.coop.room.NEWCOMERS_MAX", 0)
+    monkeypatch.setattr("protocol.record.log.Log.crowded", property(lambda _: True))
     relay = Peer("relay", "relay")
     relay.link("eve")
     relay.link("other", outbound=True)
@@ -110,7 +110,7 @@ def test_who_may_not_bring_a_record_does_not_keep_others_from_bringing_it(monkey
 
 def test_a_few_strangers_cannot_use_up_what_a_relay_carries(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-3: with a smaller number; who names little is always carried, and what found no room is when there is some"""
-    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 2000)
+    monkeypatch.setattr("protocol.engine.network.links.SCOPES_CARRIED_MAX", 2000)
     relay, secret = Peer("relay", "relay", scopes=()), "coop/" + "1" * 32
     for number in range(40):
         relay.handle(PeerConnected(f"eve{number}", False))
@@ -118,9 +118,9 @@ def test_a_few_strangers_cannot_use_up_what_a_relay_carries(monkeypatch: pytest.
             relay.hear(f"eve{number}", Subscribe(tuple(f"board/e{number}/{start + one}" for one in range(20))))
     relay.handle(PeerConnected("home", False))
     assert sent(relay.hear("home", Subscribe((secret,)))) == [("home", Subscribe((secret,)))]
-    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 0)
+    monkeypatch.setattr("protocol.engine.network.links.SCOPES_CARRIED_MAX", 0)
     relay.hear("home", Subscribe((BOARD,)))
     assert BOARD not in relay.engine.carried()
-    monkeypatch.setattr("protocol.engine.links.SCOPES_CARRIED_MAX", 10_000)
+    monkeypatch.setattr("protocol.engine.network.links.SCOPES_CARRIED_MAX", 10_000)
     relay.hear("home", Sync(BOARD, b"\x61"))
     assert BOARD in relay.engine.carried()

@@ -10,10 +10,10 @@ import random
 import time
 from collections.abc import Callable
 
-from protocol.index import Index
-from protocol.outline import Outline
-from protocol.shelf import Shelf
-from protocol.sync import initiate, respond
+from protocol.network.index import Index
+from protocol.network.shelf import Shelf
+from protocol.network.sync import initiate, respond
+from protocol.record.outline import Outline
 
 HELD, DIFFERENT = 20_000, 200
 FRAME = 60_000

@@ -30,13 +30,15 @@ from node.mesh.wire import Message as MessageFrame
 from node.presets import presets
 from node.template import load as load_template
 from protocol import events as ev
-from protocol.charter import charter_hash, coop_scope
 from protocol.commands import Watch
+from protocol.coop.charter import charter_hash, coop_scope
+from protocol.coop.template import scaled
 from protocol.encoding import digest, encode
 from protocol.engine import Engine, Settings
-from protocol.gossip import Answer, Message, Subscribe, Sync, Unsubscribe, Want, encode_message, parse_message
 from protocol.identity import Persona
-from protocol.index import Index
+from protocol.network.gossip import Answer, Message, Subscribe, Sync, Unsubscribe, Want, encode_message, parse_message
+from protocol.network.index import Index
+from protocol.network.sync import initiate
 from protocol.params import (
     DEALS_EMPTY_MAX,
     INTEGER_MAX,
@@ -47,9 +49,7 @@ from protocol.params import (
     SYNC_MESSAGE_BYTES_MAX,
     WANT_IDS_MAX,
 )
-from protocol.record import Record, Slot
-from protocol.sync import initiate
-from protocol.template import scaled
+from protocol.record.record import Record, Slot
 from tests.attacks.hostile import HELLO, Hostile
 from tests.e2e.test_crash import Node
 

@@ -25,7 +25,7 @@ from node.invitation import Invitation
 from node.present import now_ms
 from node.template import load as load_template
 from protocol.identity import Persona
-from protocol.record import Record
+from protocol.record.record import Record
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="uses /dev/full and prlimit"),

@@ -26,7 +26,7 @@ from node.cli.shell import Stop
 from node.config import load
 from node.store import Store
 from protocol.identity import Persona
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 
 ROOT = Path(__file__).resolve().parents[2]
 BOARDS, NAMES = 12, 4

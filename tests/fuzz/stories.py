@@ -156,8 +156,8 @@ def websocket(data: bytes) -> None:
 @target
 def sync_answer(data: bytes) -> None:
     """03-sync: the side that began, hearing whatever it hears, in several rounds"""
-    from protocol.index import Index
-    from protocol.sync import initiate
+    from protocol.network.index import Index
+    from protocol.network.sync import initiate
 
     items = [(1000 * number, bytes([number]) * 32) for number in range(200)]
     session, _ = initiate(Index(items), 4096)
@@ -179,7 +179,7 @@ def _templates() -> dict[bytes, Any]:
 
 
 def _parses(raw: bytes) -> bool:
-    from protocol.record import Record
+    from protocol.record.record import Record
 
     try:
         Record.parse(raw, NETWORK, verified=True)
@@ -197,7 +197,7 @@ def neighbours(data: bytes) -> None:
     from protocol.engine import Engine, Settings
     from protocol.identity import Persona
     from protocol.params import PENDING_PER_PEER_MAX, SCOPES_PER_PEER_MAX
-    from protocol.record import Record
+    from protocol.record.record import Record
 
     settings = Settings(network=NETWORK, role="relay", templates=_templates(), presets=presets(1))
     engine = Engine(settings, [Persona.from_seed(bytes(32))], random.Random(1), bytes)
@@ -232,9 +232,9 @@ def neighbours(data: bytes) -> None:
 def body(data: bytes) -> None:
     """01-record, REC-11: the body of any known kind (the first byte says which), in a record that is good otherwise"""
     from protocol.encoding import decode, digest, encode
-    from protocol.kinds import KINDS
-    from protocol.outline import outline
-    from protocol.record import Record
+    from protocol.record.kinds import KINDS
+    from protocol.record.outline import outline
+    from protocol.record.record import Record
 
     kinds = sorted(KINDS)
     kind, packed = kinds[(data[0] if data else 0) % len(kinds)], data[1:]
@@ -254,7 +254,7 @@ def body(data: bytes) -> None:
 @target
 def mail_token(data: bytes) -> None:
     """15-relay, REL-11"""
-    from protocol.mail import Token
+    from protocol.network.mail import Token
 
     Token.parse(data.decode("utf-8", "replace"), NETWORK)
 
@@ -262,7 +262,7 @@ def mail_token(data: bytes) -> None:
 @target
 def rule_subject(data: bytes) -> None:
     """15-relay, REL-2: `wltm relay block`, and the notices of others"""
-    from protocol.rules import canonical, sort_of
+    from protocol.network.rules import canonical, sort_of
 
     text = data.decode("utf-8", "replace")
     assert canonical(sort_of(text), canonical(sort_of(text), text)) == canonical(sort_of(text), text)

@@ -61,7 +61,7 @@ def value(data: bytes) -> None:
 @target
 def record(data: bytes) -> None:
     """01-record, REC-4 to REC-12, with and without the signature"""
-    from protocol.record import Record
+    from protocol.record.record import Record
 
     assert Record.parse(data, NETWORK, verified=True).raw == data
     assert Record.parse(data, NETWORK) == Record.parse(data, NETWORK, verified=True)
@@ -70,7 +70,7 @@ def record(data: bytes) -> None:
 @target
 def header(data: bytes) -> None:
     """01-record, REC-15"""
-    from protocol.record import Header
+    from protocol.record.record import Header
 
     assert Header.parse(data, NETWORK).proof() == data
 
@@ -104,7 +104,7 @@ def inspected(data: bytes) -> None:
 @target
 def gossip(data: bytes) -> None:
     """03-gossip"""
-    from protocol.gossip import encode_message, parse_message
+    from protocol.network.gossip import encode_message, parse_message
 
     assert encode_message(parse_message(data)) == data
 
@@ -112,8 +112,8 @@ def gossip(data: bytes) -> None:
 @target
 def sync(data: bytes) -> None:
     """03-sync"""
-    from protocol.index import Index
-    from protocol.sync import respond
+    from protocol.network.index import Index
+    from protocol.network.sync import respond
 
     items = [(1000 * number, bytes([number]) * 32) for number in range(200)]
     assert len(respond(Index(items), data, 4096)) <= 4096
@@ -150,7 +150,7 @@ def invitation(data: bytes) -> None:
 @target
 def invite_token(data: bytes) -> None:
     """05-formation"""
-    from protocol.charter import Invitation
+    from protocol.coop.charter import Invitation
 
     Invitation.parse(data)
 
@@ -158,7 +158,7 @@ def invite_token(data: bytes) -> None:
 @target
 def mandate(data: bytes) -> None:
     """07-election"""
-    from protocol.mandate import Mandate
+    from protocol.coop.mandate import Mandate
 
     Mandate.parse(data)
 
@@ -167,7 +167,7 @@ def mandate(data: bytes) -> None:
 def quotation(data: bytes) -> None:
     """08-negotiation, NEG-1 to NEG-6"""
     from node.template import load
-    from protocol.negotiation import read
+    from protocol.deal.negotiation import read
 
     read(data, load("electricity"))
 
@@ -175,8 +175,8 @@ def quotation(data: bytes) -> None:
 @target
 def template(data: bytes) -> None:
     """04-template"""
+    from protocol.coop.template import parse
     from protocol.encoding import decode
-    from protocol.template import parse
 
     parse(decode(data))
 
@@ -201,7 +201,7 @@ def price_list(data: bytes) -> None:
 @target
 def deal_bundle(data: bytes) -> None:
     """12-bundle: `wltm verify`, and behind the digest, where the bytes can be given the right one"""
-    from protocol.bundle import bundle_digest, read
+    from protocol.deal.bundle import bundle_digest, read
     from protocol.encoding import decode, encode
     from protocol.errors import Reject
     from protocol.params import BUNDLE_BYTES_MAX

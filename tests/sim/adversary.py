@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from protocol.box import manifest, manifest_ids
+from protocol.coop.box import manifest, manifest_ids
 from protocol.encoding import digest, encode
 from protocol.errors import Reject
 from protocol.events import Event, RecordReceived
 from protocol.identity import network_id
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")

@@ -10,9 +10,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from protocol.decision import NIL, Council, Docket, Propose, Vote, Witness, slot_of, value_hash
+from protocol.coop.decision import NIL, Council, Docket, Propose, Vote, Witness, slot_of, value_hash
 from protocol.identity import Persona
-from protocol.record import Record, Slot
+from protocol.record.record import Record, Slot
 from tests.sim.world import NETWORK
 
 SCOPE, QUESTION = "coop/council", "ballots/0"

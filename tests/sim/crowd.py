@@ -1,6 +1,6 @@
 """Thousands of relays that only gossip: the overlay and one broadcast tree of each, on one heap of virtual time.
 
-No engine, no bytes, no signatures: a record is its id, a message is the object that protocol.gossip would have parsed.
+No engine, no bytes, no signatures: a record is its id, a message is the object that `gossip` would have parsed.
 What is measured is who got what, how often, and when.
 """
 
@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from protocol.broadcast import Broadcast, Tell
 from protocol.events import Dial, Hangup
-from protocol.gossip import Graft, Have, Message, Prune, peer_of
-from protocol.overlay import Overlay, Step
+from protocol.network.broadcast import Broadcast, Tell
+from protocol.network.gossip import Graft, Have, Message, Prune, peer_of
+from protocol.network.overlay import Overlay, Step
 
 SCOPE = "board/tea/any"
 LATENCY_MS = (5, 60)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocol.deal import award_value
-from protocol.decision import Council, Docket
-from protocol.engine.dealing import coop_of, ranking_of_deal
+from protocol.coop.decision import Council, Docket
+from protocol.deal.deal import award_value
+from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.events import Event, Submit
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.sim.world import Node, World
 
 HUMAN = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "commitment.1", "intent.1", "attestation.1")

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from protocol import commands as ask
-from protocol.box import held_once, manifest_ids
-from protocol.coop import Coop
-from protocol.decision import Council, Docket
+from protocol.coop.box import held_once, manifest_ids
+from protocol.coop.coop import Coop
+from protocol.coop.decision import Council, Docket
 from protocol.errors import CommandError
-from protocol.log import Log
-from protocol.record import Record
+from protocol.record.log import Log
+from protocol.record.record import Record
 from tests.sim.adversary import ELSEWHERE, SUPPLIERS_DO, Adversaries, forged
 from tests.sim.safety import Safety, Violation
 from tests.sim.town import Town
@@ -130,7 +130,7 @@ def test_counted_twice_without_the_rule(monkeypatch: pytest.MonkeyPatch) -> None
         return [one for one in map(log.records.__getitem__, manifest_ids(value)) if box.takes(one)]
 
     assert all_listed is not held_once
-    monkeypatch.setattr("protocol.coop.held_once", all_listed)
+    monkeypatch.setattr("protocol.coop.coop.held_once", all_listed)
     twice = False
     for seed in range(23, 29):
         town, _, _ = hostile(seed, {"m4": ("double",)})
@@ -233,7 +233,7 @@ def test_keys_passed_on_are_what_saves_it(monkeypatch: pytest.MonkeyPatch) -> No
     town, _, _ = hostile(41, {"s0": ("seal to some",)})
     assert town.live(400_000, town.agreed)
     assert town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
-    monkeypatch.setattr("protocol.engine.opening._answer", lambda *anything: None)
+    monkeypatch.setattr("protocol.engine.deal.opening._answer", lambda *anything: None)
     town, _, _ = hostile(41, {"s0": ("seal to some",)})
     assert not town.live(400_000, town.settled)
     assert town.coops("m0")[0]["state"] == "revealed"
@@ -250,7 +250,7 @@ def test_only_bad_suppliers(does: str) -> None:
 def test_a_flood_fills_its_own_bound_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """GOS-8: past the bound of an author and scope nothing is taken, and everybody else's work goes on."""
     bound = 60
-    monkeypatch.setattr("protocol.log.AUTHOR_RECORDS_MAX", bound)
+    monkeypatch.setattr("protocol.record.log.AUTHOR_RECORDS_MAX", bound)
     town, _, _ = hostile(44, {"m5": ("flood",) * 12})
     assert town.live(400_000, town.agreed)
     most = 0

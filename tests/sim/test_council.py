@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.decision import Council, Witness
+from protocol.coop.decision import Council, Witness
 from tests.sim.council import SOUND, Chamber, Rules
 
 STEPS = 1_500

@@ -12,7 +12,7 @@ import pytest
 
 from protocol import commands as ask
 from protocol.events import Event, MessageReceived, RecordReceived
-from protocol.gossip import Subscribe, Sync, parse_message
+from protocol.network.gossip import Subscribe, Sync, parse_message
 from tests.sim.town import short_template
 from tests.sim.world import Arriving, World
 

@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 
 from protocol import commands as ask
-from protocol.charter import charter_hash
-from protocol.decision import Council
+from protocol.coop.charter import charter_hash
+from protocol.coop.decision import Council
 from protocol.events import Event, MessageReceived
-from protocol.gossip import Subscribe, parse_message
 from protocol.identity import Entropy, seal
+from protocol.network.gossip import Subscribe, parse_message
 from tests.sim.faults import Faults
 from tests.sim.town import Town
 
@@ -128,7 +128,7 @@ def equal(town: Town) -> bool:
 @pytest.mark.parametrize("inline_max", [3, 200])
 def test_loss_and_duplication_change_nothing_in_the_end(inline_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of all messages lost, a tenth doubled, groups computed on the spot or by a worker: it all ends, alike."""
-    monkeypatch.setattr("protocol.engine.board.FORM_INLINE_MAX", inline_max)
+    monkeypatch.setattr("protocol.engine.coop.board.FORM_INLINE_MAX", inline_max)
     for seed in (7, 10, 11):
         town = Town(seed, faults=Faults(latency_ms=(5, 400), loss=0.1, duplicate=0.1))
         town.open()
@@ -162,7 +162,7 @@ def test_a_supplier_that_seals_to_some_boxes_only_splits_nobody(monkeypatch: pyt
         sealed.append(key)
         return entropy(80) if len(sealed) <= 3 else seal(content, key, entropy)
 
-    monkeypatch.setattr("protocol.engine.dealing.seal", partial_seal)
+    monkeypatch.setattr("protocol.engine.deal.dealing.seal", partial_seal)
     assert town.live(400_000, town.agreed)
     coop = town.coops("m0")[0]
     assert coop["supplier"] == cheapest.persona.key

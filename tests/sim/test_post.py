@@ -9,9 +9,9 @@ import pytest
 from protocol import commands as ask
 from protocol.events import RecordReceived
 from protocol.identity import SEAL_BYTES, Persona
-from protocol.mail import Token, mail_scope, write
+from protocol.network.mail import Token, mail_scope, write
 from protocol.params import DAY_MS, MAIL_SIZES
-from protocol.record import Record
+from protocol.record.record import Record
 from tests.sim.faults import Faults
 from tests.sim.world import NETWORK, World
 from tests.stages import entropy

@@ -11,8 +11,8 @@ from typing import Any
 
 from node.template import load
 from protocol import commands as ask
+from protocol.coop.template import Template
 from protocol.errors import CommandError
-from protocol.template import Template
 from tests.sim.faults import Faults
 from tests.sim.world import World
 

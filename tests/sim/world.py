@@ -16,6 +16,7 @@ from itertools import count
 from typing import Any
 
 from protocol import commands as ask
+from protocol.coop.template import Template
 from protocol.engine import Engine, Settings
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import (
@@ -40,8 +41,7 @@ from protocol.events import (
     Tick,
 )
 from protocol.identity import Persona, network_id
-from protocol.record import Record
-from protocol.template import Template
+from protocol.record.record import Record
 from tests.sim.faults import Crash, Faults
 
 START_MS = 1_800_000_000_000

@@ -1,0 +1,74 @@
+"""What a member says to a co-op, from founding it to the ballot.
+
+Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCoop:
+    """Found a co-op by hand around the intent called `intent`; members come by invitation."""
+
+    intent: str
+    purpose: str
+    least: int
+    most: int
+    preset: str
+    fee_max_minor: int
+    witnesses: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """A signed, single-use, expiring invitation to `coop`; the reply holds `token` (bytes) for the link."""
+
+    coop: bytes
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class JoinCoop:
+    """Join `coop` with the intent called `intent`, on these conditions; `token` is the invitation's, if any.
+
+    The join is signed as soon as the charter is known and its witnesses have accepted.
+    """
+
+    coop: bytes
+    intent: str
+    least: int = 0
+    most: int = 0
+    exclude: tuple[bytes, ...] = ()
+    token: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Pledge:
+    """What the member would take at most at which unit price, on exactly this roster."""
+
+    coop: bytes
+    want: int
+    tolerate: int
+    least: int
+    price_max_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Stand for negotiator, interests and fee disclosed first (ELE-20). Silence means: not standing."""
+
+    coop: bytes
+    fee_minor: int
+    interests: tuple[str, ...]
+    statement: str
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """One ranked ballot: tiers of candidate keys, best first; unlisted ones are tied below (ELE-21)."""
+
+    coop: bytes
+    ranking: tuple[tuple[bytes, ...], ...]

@@ -1,0 +1,61 @@
+"""What a member says about itself: limits, choices, intents.
+
+Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SetBoundaries:
+    """Hard limits the node cannot sign past (INT-6); None leaves a limit open."""
+
+    price_max_minor: int | None = None
+    open_pledges_max: int | None = None
+    latest: int | None = None
+    excluded_suppliers: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SetPreference:
+    """Choices the member made, from which weights are fitted and kept at home (PRF-1).
+
+    tasks: per task the alternatives (attribute -> number) and the index of the chosen one.
+    """
+
+    category: str
+    tasks: tuple[tuple[tuple[Mapping[str, float], ...], int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddIntent:
+    """ "I would like …": an intent on the board of (category, region), or a new version of the one called `name`."""
+
+    name: str
+    category: str
+    region: str
+    want: int
+    tolerate: int
+    spend_minor: int
+    readiness: str
+    ready_by: int
+    terms: tuple[str, ...] = ()
+    requirements: tuple[Mapping[str, str | int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawIntent:
+    """Take back the intent called `name`; a join or pledge made with it stands until its own end."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Follow a board without an intent on it: what a supplier or a curious member does."""
+
+    category: str
+    region: str

@@ -1,0 +1,147 @@
+"""The charter of a co-op, who may join it, and who is on its roster.
+
+Decides which charter a scope's name commits to, whether a join is good and which joins make the roster; never when.
+Spec: 05-formation, FRM-20 to FRM-29.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from protocol.encoding import decode, digest_of, encode
+from protocol.errors import Ignore, Reject
+from protocol.identity import Persona, verify
+from protocol.record.log import Log
+from protocol.record.record import Record, embedded
+
+
+def charter_hash(author: bytes, body: Mapping[str, object]) -> bytes:
+    """What joins and acceptances name: author and content of the charter, not one signing of it (FRM-20)."""
+    return digest_of("charter", [author, dict(body)])
+
+
+def coop_scope(charter: bytes) -> str:
+    """The scope of the co-op with this charter hash: its first 16 bytes (FRM-20)."""
+    return "coop/" + charter[:16].hex()
+
+
+def roster_hash(charter: bytes, keys: tuple[bytes, ...]) -> bytes:
+    """What a pledge consents to: exactly these members under exactly this charter (FRM-28)."""
+    return digest_of("roster", [charter, list(keys)])
+
+
+def is_charter(record: Record) -> bool:
+    """Whether the name of a charter's scope commits to its content, and its end is the one that it states (FRM-20)."""
+    stated: int = record.header.created + record.body["times"]["retention_ms"]
+    return coop_scope(charter_hash(record.author, record.body)) == record.scope and record.header.expires == stated
+
+
+def find_charter(log: Log) -> Record | None:
+    """The charter of a `coop` scope (FRM-20)."""
+    return min(filter(is_charter, log.of_kind("charter.1")), key=lambda one: one.id, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """The founder's word that whoever presents it may join; `nonce` makes it single-use (FRM-26)."""
+
+    nonce: bytes
+    expires: int
+    signature: bytes
+
+    @classmethod
+    def sign(cls, founder: Persona, charter: bytes, nonce: bytes, expires: int) -> Invitation:
+        """A new invitation to the co-op with this charter hash."""
+        return cls(nonce, expires, founder.sign(_invitation_digest(charter, nonce, expires)))
+
+    @classmethod
+    def parse(cls, token: bytes) -> Invitation:
+        """The invitation in a token; raises Reject FRM-26."""
+        try:
+            value = decode(token, 512, 3)
+        except Reject:
+            raise Reject("FRM-26", "invitation: the token is damaged") from None
+        good = type(value) is list and len(value) == 3 and type(value[0]) is bytes and type(value[2]) is bytes
+        if not good or len(value[0]) != 16 or type(value[1]) is not int or len(value[2]) != 64:
+            raise Reject("FRM-26", "invitation: must be a nonce, an expiry and a signature")
+        return cls(*value)
+
+    def token(self) -> bytes:
+        """The bytes that `parse` reads."""
+        return encode([self.nonce, self.expires, self.signature])
+
+    def holds(self, founder: bytes, charter: bytes) -> bool:
+        """Whether the founder signed it for this charter."""
+        return verify(founder, self.signature, _invitation_digest(charter, self.nonce, self.expires))
+
+
+def _invitation_digest(charter: bytes, nonce: bytes, expires: int) -> bytes:
+    return digest_of("invitation", [charter, nonce, expires])
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A persona on the roster, with the join that put it there and the intent it joined with."""
+
+    key: bytes
+    join: Record
+    intent: Record
+    box: bytes
+
+
+def intent_of(join: Record, network: bytes) -> Record:
+    """The intent a join embeds; raises Reject or Ignore when it is no good record of this network."""
+    return embedded(join.body["intent"], network)
+
+
+def good_join(charter: Record, hashed: bytes, network: bytes, join: Record) -> bool:
+    """Whether a join is by somebody the charter admits, with an intent of their own for this very thing (FRM-25)."""
+    try:
+        intent = intent_of(join, network)
+    except (Reject, Ignore):
+        return False
+    body = charter.body
+    good = intent.author == join.author and intent.kind == "intent.1" and intent.body["template"] == body["template"]
+    if join.body["charter"] != hashed or not good or not intent.scope.startswith(f"board/{body['category']}/"):
+        return False
+    invite, listed = join.body.get("invite"), body["listed"]
+    if invite is None or listed:
+        return invite is None and join.author in (listed or [charter.author])
+    try:
+        invitation = Invitation.parse(invite)
+    except Reject:
+        return False
+    return invitation.holds(charter.author, hashed) and join.header.created <= invitation.expires
+
+
+def roster_of(charter: Record, joins: Sequence[Record], network: bytes) -> tuple[Member, ...]:
+    """The members that a certified box of joins amounts to, ascending by key (FRM-27).
+
+    One per invitation, the charter's most by least id; then whoever's own conditions fail on the list leaves it, until
+    all who remain are content.
+    """
+    fit = sorted(_once_invited(joins), key=lambda one: one.id)[: charter.body["most"]]
+    kept = sorted(fit, key=lambda one: one.author)
+    while True:
+        keys = [one.author for one in kept]
+        content = [one for one in kept if _content(one, keys)]
+        if len(content) == len(kept):
+            return tuple(Member(one.author, one, intent_of(one, network), one.body["box"]) for one in kept)
+        kept = content
+
+
+def _once_invited(joins: Sequence[Record]) -> list[Record]:
+    """Of several joins on one invitation the one with the least id (FRM-26)."""
+    kept: dict[bytes, Record] = {}
+    for one in sorted(joins, key=lambda join: join.id):
+        invite = one.body.get("invite")
+        kept.setdefault(one.id if invite is None else Invitation.parse(invite).nonce, one)
+    return list(kept.values())
+
+
+def _content(join: Record, keys: list[bytes]) -> bool:
+    """Whether a join's own conditions hold on this roster (FRM-27)."""
+    body = join.body
+    fits = body["least"] <= len(keys) and (body["most"] == 0 or len(keys) <= body["most"])
+    return fits and not any(key in keys for key in body["exclude"])

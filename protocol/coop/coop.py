@@ -1,0 +1,281 @@
+"""A co-op from its charter to a negotiator who may act: what its records amount to, and what is to be decided next.
+
+Decides charter, roster, standing candidates, mandate and succession as functions of the records and certified values of
+one `coop` scope; never signs, and never looks at the clock. Spec: 05-formation, FRM-20 to FRM-32; 07-election, ELE-20
+to ELE-33.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from protocol.coop.box import Box, Question, held_once, settled
+from protocol.coop.charter import Member, charter_hash, find_charter, good_join, roster_hash, roster_of
+from protocol.coop.decision import Council, Decided, Docket
+from protocol.coop.election import Tally, schulze, succession
+from protocol.coop.mandate import QUANTITY_MAX, Mandate, deal_id, limits_hash, limits_of, witnesses_hash
+from protocol.coop.template import Template, pooled_value
+from protocol.deal.allocation import Demand
+from protocol.deal.negotiation import Limits
+from protocol.record.log import Log
+from protocol.record.record import Record
+
+# The life of a co-op (FRM-21): (state, fact) -> state. Where a fact has no row, nothing follows from it.
+COOP: Mapping[tuple[str, str], str] = {
+    ("called", "witnesses accepted"): "forming",
+    ("forming", "roster certified"): "gathering",
+    ("forming", "too few joined"): "void",
+    ("gathering", "pledges and candidates certified"): "balloting",
+    ("gathering", "nobody pledged"): "void",
+    ("gathering", "nobody stood"): "void",
+    ("balloting", "ballots certified"): "elected",
+    ("balloting", "nobody voted"): "void",
+    ("elected", "mandate certified"): "mandated",
+    ("elected", "nobody left in line"): "void",
+    ("mandated", "request certified"): "dealing",
+    ("mandated", "negotiator silent"): "elected",
+}
+COOP_TERMINAL = ("void", "dealing")
+
+
+@dataclass(frozen=True, slots=True)
+class Coop:
+    """Everything a co-op's records amount to, as far as it has come; later fields are None before their time."""
+
+    charter: Record
+    hash: bytes
+    state: str
+    council: Council
+    open: tuple[Question, ...] = ()
+    decided: Mapping[str, Decided] = field(default_factory=dict)
+    term: int = 1
+    members: tuple[Member, ...] = ()
+    roster: bytes = b""
+    demands: tuple[Demand, ...] = ()
+    limits: Limits | None = None
+    pledges_hash: bytes = b""
+    candidates: tuple[Record, ...] = ()
+    tally: Tally[bytes] | None = None
+    line: tuple[bytes, ...] = ()
+    voted: int = 0  # newest stamp of a counted ballot
+    mandate: Mandate | None = None
+    request: Record | None = None
+
+    @property
+    def times(self) -> Mapping[str, int]:
+        """The durations the charter fixes, in ms."""
+        times: Mapping[str, int] = self.charter.body["times"]
+        return times
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The members' keys, ascending."""
+        return tuple(member.key for member in self.members)
+
+
+def question_name(base: str, about: bytes | int) -> str:
+    """The name of a question: what is asked, and about which roster, request or term."""
+    return f"{base}/{about[:8].hex() if isinstance(about, bytes) else about}"
+
+
+def read_coop(log: Log, docket: Docket, network: bytes, templates: Mapping[bytes, Template]) -> Coop | None:
+    """The co-op that a log holds, or None while its charter is unknown or its template is not at hand."""
+    charter = find_charter(log)
+    if charter is None or charter.body["template"] not in templates:
+        return None
+    hashed = charter_hash(charter.author, charter.body)
+    council = Council(tuple(charter.body["witnesses"]), hashed)
+    coop = Coop(charter, hashed, "called", council)
+    return _Reader(log, docket, network, templates[charter.body["template"]], coop).read()
+
+
+def request_fits(coop: Coop, log: Log, rfq: Record) -> bool:
+    """Whether a request is what charter and roster make it; a witness vouches for no other (ELE-33)."""
+    charter, body, expires = coop.charter.body, rfq.body, coop.charter.header.expires
+    accepted = [log.sole("accept.1", key, "accept") for key in coop.council.witnesses]
+    boxes = [member.box for member in coop.members] + [one.body["box"] for one in accepted if one is not None]
+    same = all(body[name] == charter[name] for name in ("category", "region", "template", "times"))
+    return same and rfq.header.expires == expires and all(box in body["boxes"] for box in boxes)
+
+
+def lapsed(coop: Coop, now: int) -> bool:
+    """Whether nothing can come of a co-op any more though no record says so: its charter was not accepted while there
+    was time to join, or its own time is over. What a node does next and shows may follow from it, never a fold.
+    """
+    created, expires = coop.charter.header.created, coop.charter.header.expires
+    late = coop.state == "called" and now > created + coop.charter.body["times"]["join_ms"]
+    return coop.state not in COOP_TERMINAL and (late or expires <= now)
+
+
+class _Reader:
+    """One pass over a co-op's log, fact by fact through the table; thrown away afterwards."""
+
+    def __init__(self, log: Log, docket: Docket, network: bytes, template: Template, coop: Coop) -> None:
+        self.log, self.docket, self.network, self.template, self.coop = log, docket, network, template, coop
+        self.times = coop.times
+        self.decided: dict[str, Decided] = {}
+        self.open: list[Question] = []
+
+    def read(self) -> Coop:
+        """As far as the records lead."""
+        for stage in (self._form, self._gather, self._elect, self._appoint):
+            if not stage():
+                break
+        still = () if self.coop.state in COOP_TERMINAL else tuple(self.open)
+        return replace(self.coop, open=still, decided=self.decided)
+
+    def _form(self) -> bool:
+        charter, witnesses = self.coop.charter, self.coop.council.witnesses
+        if not all(self._accepted(key) for key in witnesses):
+            return False
+        self._fact("witnesses accepted")
+        listed = tuple(charter.body["listed"])
+        enough = 0 if listed else int(charter.body["most"])
+        box = Box(
+            "join.1", "join", listed or None, (), partial(good_join, charter, self.coop.hash, self.network), enough
+        )
+        joins = self._box("roster", box, charter.header.created, "join_ms")
+        if joins is None:
+            return False
+        members = roster_of(charter, joins, self.network)
+        roster = roster_hash(self.coop.hash, tuple(member.key for member in members))
+        self.coop = replace(self.coop, members=members, roster=roster)
+        if len(members) < max(2, charter.body["least"]):
+            return self._fact("too few joined")
+        return self._fact("roster certified")
+
+    def _gather(self) -> bool:
+        """Pledges and nominations, in two boxes that stand open side by side (FRM-29, ELE-20)."""
+        roster, keys = self.coop.roster, self.coop.keys
+        opened = self.decided["roster"].when
+        box = Box("pledge.1", slot_name("pledge", roster), keys, (), partial(_good_pledge, roster))
+        pledges = self._box(question_name("pledges", roster), box, opened, "pledge_ms")
+        fee_max = int(self.coop.charter.body["fee_max_minor"])
+        box = Box("nomination.1", slot_name("nomination", roster), keys, (), partial(_good_nomination, roster, fee_max))
+        running = self._box(question_name("candidates", roster), box, opened, "nominate_ms")
+        if pledges is None or running is None:
+            return False
+        demands = tuple(_demand(one) for one in pledges)
+        candidates = tuple(sorted(running, key=lambda one: one.author))
+        hashed = self.decided[question_name("pledges", roster)].value_hash
+        self.coop = replace(self.coop, demands=demands, candidates=candidates, pledges_hash=hashed)
+        if not any(demand.want for demand in demands):
+            return self._fact("nobody pledged")
+        self.coop = replace(self.coop, limits=limits_of(demands))
+        return self._fact("pledges and candidates certified" if candidates else "nobody stood")
+
+    def _elect(self) -> bool:
+        roster = self.coop.roster
+        running = tuple(one.author for one in self.coop.candidates)
+        box = Box("ballot.1", slot_name("ballot", roster), self.coop.keys, (), partial(_good_ballot, roster, running))
+        opened = max(self.decided[question_name(base, roster)].when for base in ("pledges", "candidates"))
+        ballots = self._box(question_name("ballots", roster), box, opened, "ballot_ms")
+        if ballots is None:
+            return False
+        if not ballots:
+            return self._fact("nobody voted")
+        tally = schulze([(1, ranking_of(one)) for one in ballots], running)
+        line = succession(tally, roster)
+        voted = max(one.header.created for one in ballots)
+        self.coop = replace(self.coop, tally=tally, line=line, voted=voted)
+        return self._fact("ballots certified")
+
+    def _appoint(self) -> bool:
+        """Mandates, term after term down the line, until a negotiator acts (ELE-32)."""
+        for term in range(1, len(self.coop.line) + 1):
+            mandate = self._mandate(term)
+            question = Question(question_name("mandate", term), 0, 0, self.times["round_ms"], value=mandate.to_bytes())
+            decided = self._decide(question)
+            self.coop = replace(self.coop, term=term)
+            if decided is None:
+                return False
+            self.coop = replace(self.coop, mandate=mandate)
+            self._fact("mandate certified")
+            box = Box(
+                "deal.1", slot_name("deal", mandate.deal), (mandate.negotiator,), (), partial(_good_deal, mandate)
+            )
+            requests = self._box(question_name("deal", term), box, decided.when, "deal_ms")
+            if requests is None:
+                return False
+            if requests:
+                self.coop = replace(self.coop, request=requests[0])
+                return self._fact("request certified")
+            self._fact("negotiator silent")
+        return self._fact("nobody left in line")
+
+    def _mandate(self, term: int) -> Mandate:
+        coop, negotiator = self.coop, self.coop.line[term - 1]
+        fees = {one.author: int(one.body["fee_minor"]) for one in coop.candidates}
+        spends = [int(member.intent.body["spend_minor"]) for member in coop.members]
+        return Mandate(
+            charter=coop.hash,
+            roster=coop.roster,
+            term=term,
+            negotiator=negotiator,
+            deal=deal_id(coop.hash, coop.roster, term),
+            expires=coop.voted + self.times["mandate_ms"] + (term - 1) * self.times["deal_ms"],
+            fee_minor=fees[negotiator],
+            limits=limits_hash(coop.limits, coop.pledges_hash) if coop.limits else b"",
+            members=len(coop.members),
+            quantity=min(QUANTITY_MAX, sum(demand.want for demand in coop.demands)),
+            pooled_minor=pooled_value(spends, self.template.periods),
+            witnesses=witnesses_hash(coop.council.witnesses),
+        )
+
+    def _accepted(self, witness: bytes) -> bool:
+        return any(one.body["charter"] == self.coop.hash for one in self.log.slot("accept.1", witness, "accept"))
+
+    def _box(self, name: str, box: Box, opened: int, window: str) -> list[Record] | None:
+        """The records a decided box holds, the doubly spoken left out (DEC-14); None while it is open."""
+        question = Question(name, opened + self.times[window], self.times["settle_ms"], self.times["round_ms"], box)
+        decided = self._decide(question)
+        return None if decided is None else held_once(self.log, box, decided.value)
+
+    def _decide(self, question: Question) -> Decided | None:
+        decided = settled(self.log, self.docket, self.coop.council, question)
+        if decided is None:
+            self.open.append(question)
+        else:
+            self.decided[question.name] = decided
+        return decided
+
+    def _fact(self, fact: str) -> bool:
+        """Walk the table; whether there is anything to read beyond."""
+        self.coop = replace(self.coop, state=COOP[(self.coop.state, fact)])
+        return self.coop.state not in COOP_TERMINAL
+
+
+def slot_name(base: str, about: bytes) -> str:
+    """The name of a `once` slot that belongs to one roster or deal."""
+    return f"{base}/{about[:8].hex()}"
+
+
+def _good_pledge(roster: bytes, record: Record) -> bool:
+    return bool(record.body["roster"] == roster and record.body["least"] <= record.body["want"])
+
+
+def _good_nomination(roster: bytes, fee_max: int, record: Record) -> bool:
+    return bool(record.body["roster"] == roster and record.body["fee_minor"] <= fee_max)
+
+
+def _good_ballot(roster: bytes, running: tuple[bytes, ...], record: Record) -> bool:
+    named = [key for tier in record.body["ranking"] for key in tier]
+    return (
+        record.body["roster"] == roster and len(named) == len(dict.fromkeys(named)) and all(k in running for k in named)
+    )
+
+
+def _good_deal(mandate: Mandate, record: Record) -> bool:
+    return bool(record.body["roster"] == mandate.roster and record.body["deal"] == mandate.deal)
+
+
+def ranking_of(ballot: Record) -> tuple[tuple[bytes, ...], ...]:
+    """A ballot's tiers of candidates, best first."""
+    return tuple(tuple(tier) for tier in ballot.body["ranking"])
+
+
+def _demand(pledge: Record) -> Demand:
+    body = pledge.body
+    return Demand(pledge.author, body["want"], body["tolerate"], body["least"], body["price_max_minor"])

@@ -1,0 +1,131 @@
+"""A whole deal in one byte string: made from a member's records, verified by anybody without network.
+
+Decides which bytes are a bundle, and that nothing in it is superfluous; what it proves is protocol.deal.proof's.
+Spec: 12-bundle, BUN-1 to BUN-11.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from protocol.coop.template import Template
+from protocol.coop.template import parse as parse_template
+from protocol.deal.deal import Opening
+from protocol.deal.negotiation import NONCE_BYTES
+from protocol.deal.proof import Proof, Step, Tell, prove, silently
+from protocol.encoding import decode, digest, encode
+from protocol.errors import Ignore, Reject
+from protocol.params import BUNDLE_BYTES_MAX, BUNDLE_RECORDS_MAX, QUOTE_BYTES_MAX, TEMPLATE_ATTRIBUTES_MAX
+from protocol.record.record import Record
+from protocol.record.schema import data, fields
+
+VERSION = 1
+_FIELDS = ["digest", "network", "openings", "records", "template", "version"]
+_OPENING = fields({"nonce": data(NONCE_BYTES), "quote": data(1, QUOTE_BYTES_MAX)})
+_ID = re.compile(r"[0-9a-f]{64}")
+
+
+def make(network: bytes, template: Template, records: Iterable[Record], openings: Mapping[bytes, Opening]) -> bytes:
+    """The bundle of a deal, out of all records of its co-op's and its own scope; openings of its reveals by their ids.
+
+    Raises Reject with the clause of the first step that these records do not prove, or BUN-2 when they are too many.
+    """
+    proof = prove(network, template, records, openings)
+    if len(proof.records) > BUNDLE_RECORDS_MAX:
+        raise Reject("BUN-2", f"bundle: {len(proof.records)} records, at most {BUNDLE_RECORDS_MAX}")
+    body = {
+        "version": VERSION,
+        "network": network,
+        "template": template.to_mapping(),
+        "records": {one.id.hex(): one.raw for one in proof.records},
+        "openings": {key.hex(): {"nonce": one.nonce, "quote": one.quote} for key, one in openings.items()},
+    }
+    return _encode(body | {"digest": bundle_digest(body)})
+
+
+def looks_like(raw: bytes) -> bool:
+    """Whether bytes begin as every bundle does, and as no text file."""
+    return raw.startswith(b"\x86\xa6digest")
+
+
+def verify(raw: bytes, tell: Tell = silently) -> Proof:
+    """The deal that a bundle proves; `tell` hears of each step that holds. Raises Reject at the first that does not.
+
+    Without the supplier's signature the last step fails, and that alone (BUN-11).
+    """
+    proof = read(raw, tell)
+    if proof.deal.state != "countersigned":
+        raise Reject("BUN-11", "countersign: the supplier's signature under this agreement is not in the bundle")
+    tell(Step("countersign", "the supplier signed this very agreement", "BUN-11"))
+    return proof
+
+
+def read(raw: bytes, tell: Tell = silently) -> Proof:
+    """As `verify`, but content with an agreement that its supplier has not signed (yet)."""
+    body = _opened(raw)
+    network, template = body["network"], parse_template(body["template"])
+    records = [_record(name, one, network) for name, one in body["records"].items()]
+    tell(Step("file", f"{len(raw)} bytes of network {network.hex()[:8]}, all under the digest", "BUN-3"))
+    tell(Step("signatures", f"each of the {len(records)} records is what its author signed", "REC-6"))
+    openings = {bytes.fromhex(name): Opening(one["nonce"], one["quote"]) for name, one in body["openings"].items()}
+    proof = prove(network, template, records, openings, tell)
+    needed = {one.id: None for one in proof.records}
+    for one in records:
+        if one.id not in needed:
+            raise Reject("BUN-9", f"records: {one.id.hex()[:8]} ({one.kind}) proves nothing that the others do not")
+    tell(Step("records", f"each of the {len(records)} records is needed, and none is missing", "BUN-9"))
+    return proof
+
+
+def bundle_digest(body: Mapping[str, Any]) -> bytes:
+    """The digest of a bundle's other fields (BUN-3)."""
+    return digest("bundle", _encode({name: one for name, one in body.items() if name != "digest"}))
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    return encode(dict(body), BUNDLE_BYTES_MAX, BUNDLE_RECORDS_MAX)
+
+
+def _opened(raw: bytes) -> dict[str, Any]:
+    """The fields of a bundle, each of its type and under the digest. Raises Reject: ENC or BUN-1 to BUN-10."""
+    if len(raw) > BUNDLE_BYTES_MAX:
+        raise Reject("BUN-2", f"bundle: more than {BUNDLE_BYTES_MAX} bytes")
+    if not looks_like(raw):
+        raise Reject("BUN-1", "bundle: the bytes do not begin as a bundle does")
+    try:
+        body = decode(raw, BUNDLE_BYTES_MAX, TEMPLATE_ATTRIBUTES_MAX, BUNDLE_RECORDS_MAX)
+    except Reject as error:
+        raise Reject(error.code, f"bundle: {error.message}") from None
+    if type(body) is not dict or list(body) != _FIELDS:
+        raise Reject("BUN-1", "bundle: must be a map of " + ", ".join(_FIELDS))
+    if type(body["version"]) is not int or body["version"] != VERSION:
+        raise Reject("BUN-1", f"bundle.version: must be {VERSION}")
+    if type(body["network"]) is not bytes or len(body["network"]) != 32:
+        raise Reject("BUN-1", "bundle.network: must be 32 bytes")
+    if body["digest"] != bundle_digest(body):
+        raise Reject("BUN-3", "bundle.digest: the file was altered, or is not whole")
+    for name, code in (("records", "BUN-5"), ("openings", "BUN-10")):
+        if type(body[name]) is not dict or not all(_ID.fullmatch(key) for key in body[name]):
+            raise Reject(code, f"bundle.{name}: must be a map by id, in hexadecimal")
+    for one in body["openings"].values():
+        try:
+            _OPENING(one, "bundle.openings")
+        except Reject as error:
+            raise Reject("BUN-10", error.message) from None
+    return body
+
+
+def _record(name: str, raw: Any, network: bytes) -> Record:
+    if type(raw) is not bytes:
+        raise Reject("BUN-5", f"records.{name[:8]}: must be a record's bytes")
+    try:
+        record = Record.parse(raw, network)
+    except Reject as error:
+        raise Reject(error.code, f"records.{name[:8]}: {error.message}") from None
+    except Ignore:
+        raise Reject("BUN-5", f"records.{name[:8]}: of a kind that proves nothing here") from None
+    if record.id.hex() != name:
+        raise Reject("BUN-5", f"records.{name[:8]}: the record that stands there has another id")
+    return record

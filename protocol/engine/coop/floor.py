@@ -1,0 +1,153 @@
+"""What a member asks for inside a co-op: pledge, stand, vote.
+
+Decides whether an own persona may say it now, within its boundaries; refusals are CommandErrors raised before anything
+has changed. Spec: 05-formation, FRM-29; 07-election, ELE-20 and ELE-21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from protocol import commands as ask
+from protocol.coop.box import Question
+from protocol.coop.coop import Coop, slot_name
+from protocol.deal.deal import DEAL_TERMINAL, deal_scope
+from protocol.engine.context import Context
+from protocol.engine.core import Core
+from protocol.engine.desk import boundaries, coop_context, within
+from protocol.errors import CommandError, Ignore, NotNow, Reject
+from protocol.identity import Persona
+from protocol.record.record import Record, Slot
+
+
+def pledge(core: Core, command: ask.Pledge) -> dict[str, Any]:
+    """Pledge on exactly this roster, and mark the intent as pledged on its board."""
+    context, coop = coop_context(core, command.coop)
+    persona = member_persona(core, coop)
+    _open(core, coop, "pledges")
+    within(core, price_minor=command.price_max_minor)
+    _check_open_pledges(core)
+    if command.least > command.want:
+        raise CommandError("NEG-10", "least: must not be above want")
+    body = {
+        "roster": coop.roster,
+        "want": command.want,
+        "tolerate": command.tolerate,
+        "least": command.least,
+        "price_max_minor": command.price_max_minor,
+    }
+    record = say_once(core, persona, "pledge.1", context, body, slot_name("pledge", coop.roster), coop)
+    mark(core, persona, coop, "pledge-marker.1", "latest")
+    return {"id": record.id, "roster": coop.roster}
+
+
+def stand(core: Core, command: ask.Stand) -> dict[str, Any]:
+    """Stand for negotiator, interests and fee disclosed."""
+    context, coop = coop_context(core, command.coop)
+    persona = member_persona(core, coop)
+    slot = slot_name("nomination", coop.roster)
+    _open(core, coop, "candidates")
+    if command.fee_minor > coop.charter.body["fee_max_minor"]:
+        most = coop.charter.body["fee_max_minor"]
+        raise CommandError("ELE-20", f"fee: the charter allows {most} at most")
+    body = {
+        "roster": coop.roster,
+        "fee_minor": command.fee_minor,
+        "interests": sorted(dict.fromkeys(command.interests)) or ["none"],
+        "statement": command.statement,
+        "language": command.language,
+    }
+    return {"id": say_once(core, persona, "nomination.1", context, body, slot, coop).id}
+
+
+def vote(core: Core, command: ask.Vote) -> dict[str, Any]:
+    """Cast the one ranked ballot."""
+    context, coop = coop_context(core, command.coop)
+    persona = member_persona(core, coop)
+    slot = slot_name("ballot", coop.roster)
+    _open(core, coop, "ballots")
+    running = [one.author for one in coop.candidates]
+    named = [key for tier in command.ranking for key in tier]
+    if not named or len(named) != len(dict.fromkeys(named)) or any(key not in running for key in named):
+        raise CommandError("ELE-21", "ranking: name candidates of this co-op, each at most once and at least one")
+    body = {"roster": coop.roster, "ranking": [sorted(tier) for tier in command.ranking if tier]}
+    return {"id": say_once(core, persona, "ballot.1", context, body, slot, coop).id}
+
+
+def find_question(questions: tuple[Question, ...], base: str) -> Question | None:
+    """The open question of this kind, if there is one."""
+    return next((one for one in questions if one.name.partition("/")[0] == base), None)
+
+
+def member_persona(core: Core, coop: Coop) -> Persona:
+    for key in coop.keys:
+        if key in core.personas:
+            return core.personas[key]
+    raise CommandError("FRM-27", f"you are not on the roster of this co-op (it is {coop.state})")
+
+
+def _open(core: Core, coop: Coop, base: str) -> None:
+    question = find_question(coop.open, base)
+    if question is None or core.now > question.closes:
+        raise NotNow("DEC-13", f"{base}: the box is not open now (the co-op is {coop.state})")
+
+
+def say_once(
+    core: Core, persona: Persona, kind: str, context: Context, body: Mapping[str, Any], slot: str, coop: Coop
+) -> Record:
+    try:
+        return core.say(
+            persona,
+            kind,
+            context.scope,
+            body,
+            until=coop.charter.header.expires,
+            slot=Slot("once", slot, 0),
+            refs=(coop.charter.id,),
+            human=True,
+        )
+    except (Reject, Ignore) as error:
+        raise CommandError(error.code, error.message) from None
+
+
+def _check_open_pledges(core: Core) -> None:
+    most = boundaries(core).get("open_pledges_max")
+    if most is None:
+        return
+    contexts = [one for one in core.contexts.values() if one.family == "coop"]
+    views = [(one, view) for one in contexts if (view := one.coop(core.settings)) is not None and view.state != "void"]
+    running = sum(
+        1
+        for one, view in views
+        for key in core.personas
+        if one.log.slot("pledge.1", key, slot_name("pledge", view.roster)) and not _over(core, view)
+    )
+    if running >= most:
+        raise CommandError("INT-6", f"boundary: you have {most} open pledges, your limit")
+
+
+def _over(core: Core, coop: Coop) -> bool:
+    """Whether a co-op came to its end, its deal's or that of its own time, so that its pledges are no longer open."""
+    if coop.charter.header.expires <= core.now:
+        return True
+    scope = deal_scope(coop.mandate.deal) if coop.mandate is not None else ""
+    deal = core.contexts[scope].deal(core.settings) if scope in core.contexts else None
+    return deal is not None and deal.state in DEAL_TERMINAL
+
+
+def mark(core: Core, persona: Persona, coop: Coop, kind: str, mode: str) -> None:
+    """Show on the intent's own board that it is used (FRM-30); an intent that has expired needs no marker."""
+    intent = next(one.intent for one in coop.members if one.key == persona.key)
+    if intent.header.slot is None or intent.header.expires <= core.now:
+        return
+    name = intent.header.slot.name if mode == "latest" else marker_name(intent)
+    before = core.peek(intent.scope).slot(kind, persona.key, name)
+    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
+    body = {"intent": intent.id, "roster": coop.roster}
+    until, slot = intent.header.expires, Slot(mode, name, seq)
+    core.say(persona, kind, intent.scope, body, until=until, slot=slot, human=True, follow=True)
+
+
+def marker_name(intent: Record) -> str:
+    return f"{intent.header.slot.name if intent.header.slot else ''}/{intent.id[:8].hex()}"

@@ -1,0 +1,165 @@
+"""What a node does by itself in a co-op: accept a charter as its witness, join as wished, serve as a witness.
+
+Decides when a wish to join becomes a join; never pledges, stands, votes or commits for a person.
+Spec: 05-formation, FRM-22 to FRM-29.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from protocol.coop.charter import Invitation, good_join
+from protocol.coop.coop import COOP_TERMINAL, Coop, lapsed, request_fits
+from protocol.deal.deal import deal_scope
+from protocol.encoding import decode, encode
+from protocol.engine.context import Context
+from protocol.engine.coop import witness
+from protocol.engine.core import Core
+from protocol.errors import CommandError, Ignore, Reject
+from protocol.identity import box_key
+from protocol.record.record import Record, Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A member's will to join a co-op, kept until it can be signed: with which intent, on which conditions."""
+
+    board: str
+    intent: str
+    least: int = 0
+    most: int = 0
+    exclude: tuple[bytes, ...] = ()
+    token: bytes = b""
+
+    def to_bytes(self) -> bytes:
+        """How the fact is kept."""
+        return encode([self.board, self.intent, self.least, self.most, sorted(self.exclude), self.token])
+
+    @classmethod
+    def parse(cls, data: bytes) -> Wish:
+        """The wish in a kept fact."""
+        board, intent, least, most, exclude, token = decode(data)
+        return cls(board, intent, least, most, tuple(exclude), token)
+
+
+def attend(core: Core, context: Context) -> None:
+    """Look at the co-op again."""
+    coop = context.coop(core.settings)
+    if coop is None:
+        return
+    if lapsed(coop, core.now):
+        if context.shown != "lapsed":
+            context.shown = "lapsed"
+            core.notify("coop", coop=coop.hash[:16], state="void", members=len(coop.members))
+        return
+    until = coop.charter.header.expires
+    ends = until if coop.state != "called" else coop.charter.header.created + coop.times["join_ms"] + 1
+    context.wake_at(ends if core.now < ends else None)
+    _accept(core, context, coop)
+    _join(core, context, coop)
+    witness.fetch_missing(core, context, coop.council, coop.open)
+    vouched = partial(_vouched, core, context, coop)
+    witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
+    if coop.mandate is not None and concerns_me(core, coop):
+        scope = deal_scope(coop.mandate.deal)
+        core.follow(scope)
+        core.context(scope).named = coop.request.body["rfq"] if coop.request is not None else b""
+        core.dirty.setdefault(scope, None)
+    told = f"{coop.state} {coop.term} {len(coop.open)} {len(coop.members)}"
+    if told != context.shown:
+        context.shown = told
+        core.notify("coop", coop=coop.hash[:16], state=coop.state, members=len(coop.members))
+    if coop.state in COOP_TERMINAL:
+        context.witnesses.clear()
+
+
+def concerns_me(core: Core, coop: Coop) -> bool:
+    """Whether an own persona is a member or witness."""
+    return any(key in core.personas for key in (*coop.keys, *coop.council.witnesses))
+
+
+def _vouched(core: Core, context: Context, coop: Coop, record: Record) -> bool:
+    """Whether an own witness may say it had this in time: a request's mention, only if the request is here and fits."""
+    if record.kind != "deal.1":
+        return True
+    rfq = core.peek(deal_scope(record.body["deal"])).records.get(record.body["rfq"])
+    return rfq is not None and rfq.kind == "rfq.1" and request_fits(coop, context.log, rfq)
+
+
+def find_intent(core: Core, board: str, name: str) -> Record | None:
+    """The live intent of an own persona with this name on a board."""
+    for key in core.personas:
+        for one in core.peek(board).slot("intent.1", key, name):
+            if one.body["readiness"] != "withdrawn" and one.header.expires > core.now:
+                return one
+    return None
+
+
+def _accept(core: Core, context: Context, coop: Coop) -> None:
+    """A founder accepts its own charter, a member one it wishes to join, a relay any that names it (FRM-22)."""
+    for key in coop.council.witnesses:
+        persona = core.personas.get(key)
+        if persona is None or context.log.slot("accept.1", key, "accept"):
+            continue
+        willing = key == coop.charter.author or f"wish/{context.scope}" in core.facts or core.settings.role == "relay"
+        if willing and coop.charter.header.expires > core.now:
+            body = {"charter": coop.hash, "box": box_key(persona.box_seed(coop.hash))}
+            until, slot = coop.charter.header.expires, Slot("once", "accept", 0)
+            core.follow(context.scope)  # a relay too, whoever leaves: it has a duty here now
+            core.say(persona, "accept.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
+
+
+def _join(core: Core, context: Context, coop: Coop) -> None:
+    """Sign the join that is wished for, once every witness has accepted and while the box is open (FRM-23)."""
+    kept = core.facts.get(f"wish/{context.scope}")
+    if kept is None or coop.state == "called":
+        return
+    wish = Wish.parse(kept)
+    intent = find_intent(core, wish.board, wish.intent)
+    if intent is None or context.log.slot("join.1", intent.author, "join"):
+        return
+    persona = core.personas[intent.author]
+    body: dict[str, object] = {
+        "charter": coop.hash,
+        "intent": intent.raw,
+        "box": box_key(persona.box_seed(coop.hash)),
+        "least": wish.least,
+        "most": wish.most,
+        "exclude": list(wish.exclude),
+    }
+    if wish.token:
+        body["invite"] = wish.token
+    try:
+        if wish.token:
+            check_invitation(core, context, wish.token)
+        if coop.state != "forming":
+            raise CommandError("FRM-23", f"join: the co-op is {coop.state}; its roster is closed")
+        join = core.say(
+            persona,
+            "join.1",
+            context.scope,
+            body,
+            until=coop.charter.header.expires,
+            slot=Slot("once", "join", 0),
+            refs=(coop.charter.id,),
+        )
+    except (Ignore, CommandError) as error:
+        core.keep(f"wish/{context.scope}", b"")
+        core.notify("refused", coop=coop.hash[:16], code=error.code, message=error.message)
+        return
+    core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, coop.hash, core.settings.network, join))
+
+
+def check_invitation(core: Core, context: Context, token: bytes) -> None:
+    """Raises CommandError FRM-26 for an invitation that is damaged, has expired, or is known to be used."""
+    try:
+        invitation = Invitation.parse(token)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    if invitation.expires <= core.now:
+        raise CommandError("FRM-26", "invitation: has expired; ask for a new one")
+    for join in context.log.of_kind("join.1"):
+        used = join.body.get("invite", b"")
+        if used and join.author not in core.personas and Invitation.parse(used).nonce == invitation.nonce:
+            raise CommandError("FRM-26", "invitation: somebody has used it already; ask for a new one")

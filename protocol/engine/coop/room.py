@@ -1,0 +1,54 @@
+"""Whose room a scope is: who has standing there, and how many strangers one link may bring when it is crowded.
+
+Decides that from the records held; never whether a record is good. Spec: 03-gossip, GOS-49 and GOS-50;
+08-negotiation, NEG-42.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from protocol.engine.context import Context
+from protocol.errors import Ignore
+from protocol.network.gossip import Neighbour
+from protocol.network.shelf import Shelf
+from protocol.params import NEWCOMERS_MAX
+from protocol.record.kinds import KINDS
+from protocol.record.log import Log
+from protocol.record.record import Record
+
+if TYPE_CHECKING:
+    from protocol.engine.core import Core
+
+
+def standing(core: Core, context: Context, record: Record) -> bool:
+    """Whether the author has a say by what is certified here, and so needs no share of what strangers may fill."""
+    match context.family:
+        case "coop":
+            return record.kind in KINDS  # whoever got so far is listed, or a witness, or has joined (FRM-24)
+        case "deal" if (deal := context.deal(core.settings)) is not None:
+            parties = [deal.rfq.author, *deal.rfq.body["witnesses"], *(one.author for one in deal.quotations)]
+            scope = "coop/" + deal.mandate.charter[:16].hex()
+            coop = core.contexts[scope].coop(core.settings) if scope in core.contexts else None
+            return record.author in parties or (coop is not None and record.author in coop.keys)
+    return False
+
+
+def check_newcomer(held: Log | Shelf, author: bytes, neighbour: Neighbour | None) -> None:
+    """Strangers share one small lane per link that they dialled, once the scope is crowded; raises Ignore GOS-50."""
+    if neighbour is None or neighbour.outbound or not held.crowded or held.knows(author):
+        return
+    if neighbour.newcomers >= NEWCOMERS_MAX:
+        raise Ignore("GOS-50", f"author: the scope is crowded, and {NEWCOMERS_MAX} strangers came by this link already")
+    neighbour.newcomers += 1
+
+
+def check_event(core: Core, context: Context, record: Record) -> None:
+    """Events are for the parties of the agreement: the supplier, and each member about itself; raises Ignore NEG-42."""
+    deal = context.deal(core.settings) if record.kind == "event.1" else None
+    if deal is None:
+        return
+    members = [member for member, _ in deal.agreement.shares] if deal.agreement is not None else []
+    supplier = deal.award is not None and record.author == deal.award.supplier
+    if record.body["member"] not in members or not (supplier or record.author == record.body["member"]):
+        raise Ignore("NEG-42", "event.1: its author is no party of this agreement, or speaks for another")

@@ -1,0 +1,160 @@
+"""What a person says under an award: commit, decline, report, attest.
+
+Decides whether an own persona may say it now, within its boundaries; refusals are CommandErrors raised before anything
+has changed. Spec: 08-negotiation, NEG-51 and NEG-52; 09-accountability, AGR-3 and ATT-1 to ATT-3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol import commands as ask
+from protocol.coop.coop import Coop
+from protocol.deal.deal import Deal, award_value, deal_scope
+from protocol.engine.context import Context
+from protocol.engine.coop.floor import find_question, mark, marker_name
+from protocol.engine.core import Core, trust_scope
+from protocol.engine.deal.dealing import coop_of, ranking_of_deal
+from protocol.engine.desk import within
+from protocol.errors import CommandError, NotNow, Reject
+from protocol.identity import Persona
+from protocol.params import ATTESTATION_LIFE_MS
+from protocol.record.record import Record, Slot
+
+
+def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
+    """Sign under the award, after this node has computed it again and found the same."""
+    context, deal = deal_context(core, command.deal)
+    persona, coop = _awarded(core, context, deal)
+    ranking = ranking_of_deal(core, context, deal, coop)
+    if deal.award is None or ranking is None or award_value(deal, coop, ranking) != deal.award.value:
+        raise CommandError("NEG-50", "commit: this node cannot compute the certified award; try again soon, or decline")
+    own = next(one for one in coop.demands if one.member == persona.key)
+    within(core, price_minor=own.price_max_minor, supplier=deal.award.supplier)  # the agreement may come out dearer
+    _check_unused(core, persona, coop)
+    record = _answer(core, context, deal, coop, persona, "commit", "", "")
+    mark(core, persona, coop, "commitment-marker.1", "once")
+    return {"id": record.id, "award": deal.award.hash, "price_minor": deal.award.unit_price_minor}
+
+
+def decline(core: Core, command: ask.Decline) -> dict[str, Any]:
+    """Say no under the award, with a reason."""
+    context, deal = deal_context(core, command.deal)
+    persona, coop = _awarded(core, context, deal)
+    if not command.reason:
+        raise CommandError("NEG-52", "reason: say why, so that the others can do better")
+    return {"id": _answer(core, context, deal, coop, persona, "decline", command.reason, command.remark).id}
+
+
+def report(core: Core, command: ask.Report) -> dict[str, Any]:
+    """An economic event under an agreement."""
+    context, deal = deal_context(core, command.deal)
+    if deal.award is None or not deal.agreement_hash:
+        raise NotNow("AGR-3", f"report: there is no agreement yet (the deal is {deal.state})")
+    parties = (deal.award.supplier, command.member)
+    persona = next((core.personas[key] for key in parties if key in core.personas), None)
+    share = deal.agreement.quantity_of(command.member) if deal.agreement else 0
+    if persona is None or not share:
+        raise CommandError("AGR-3", "report: only the supplier, or a member about its own share, can report")
+    body = {
+        "agreement": deal.agreement_hash,
+        "action": command.action,
+        "member": command.member,
+        "quantity": command.quantity,
+        "reference": command.reference,
+    }
+    until, refs = deal.rfq.header.expires, (deal.rfq.id,)
+    try:
+        record = core.say(persona, "event.1", context.scope, body, until=until, refs=refs, human=True)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    return {"id": record.id}
+
+
+def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
+    """Say how the other side did, with the two signatures that show there was a deal (ATT-2)."""
+    context, deal = deal_context(core, command.deal)
+    if deal.award is None or not deal.agreement_hash:
+        raise NotNow("ATT-1", f"attest: there is no agreement yet (the deal is {deal.state})")
+    member = command.subject if command.role == "member" else next(iter(core.personas))
+    subjects = {"supplier": deal.award.supplier, "negotiator": deal.rfq.author, "member": command.subject}
+    if subjects.get(command.role) != command.subject:
+        raise CommandError("ATT-1", f"subject: is not the {command.role} of this deal")
+    mine = [one for one in deal.commitments if one.author == member and one.body["answer"] == "commit"]
+    other = deal.rfq if command.role == "negotiator" else None
+    if other is None:
+        signed = context.log.slot("countersign.1", deal.award.supplier, "countersign")
+        other = next((one for one in signed if one.body["agreement"] == deal.agreement_hash), None)
+    persona = core.personas.get(deal.award.supplier if command.role == "member" else member)
+    if not mine or other is None or persona is None or persona.key == command.subject:
+        raise NotNow("ATT-2", "attest: you and they have not both signed this deal")
+    body = {
+        "subject": command.subject,
+        "role": command.role,
+        "agreement": deal.agreement_hash,
+        "outcome": command.outcome,
+        "dimensions": dict(command.dimensions),
+        "evidence": [mine[0].raw, other.raw],
+        "remark": command.remark,
+    }
+    name = f"{deal.agreement_hash[:8].hex()}/{command.subject[:8].hex()}/{command.role}"
+    scope = trust_scope(command.subject)
+    if core.peek(scope).slot("attestation.1", persona.key, name):
+        raise CommandError("ATT-3", "attest: you said how they did in this deal already")
+    try:
+        until, slot = core.now + ATTESTATION_LIFE_MS, Slot("once", name, 0)
+        record = core.say(persona, "attestation.1", scope, body, until=until, slot=slot, human=True, follow=True)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    return {"id": record.id}
+
+
+def deal_context(core: Core, deal: bytes) -> tuple[Context, Deal]:
+    """A deal that this node follows; raises CommandError NEG-40."""
+    context = core.contexts.get(deal_scope(deal))
+    view = context.deal(core.settings) if context is not None else None
+    if context is None or view is None:
+        raise CommandError("NEG-40", f"deal: {deal.hex()[:8]} is not known here (yet)")
+    return context, view
+
+
+def _awarded(core: Core, context: Context, deal: Deal) -> tuple[Persona, Coop]:
+    coop = coop_of(core, deal)
+    question = find_question(deal.open, "commitments")
+    if question is None or core.now > question.closes or deal.award is None or coop is None:
+        raise NotNow("NEG-51", f"there is no award to answer now (the deal is {deal.state})")
+    persona = next((core.personas[key] for key, _ in deal.award.lots if key in core.personas), None)
+    if persona is None:
+        raise CommandError("NEG-51", "the award holds no lot for you")
+    return persona, coop
+
+
+def _answer(
+    core: Core, context: Context, deal: Deal, coop: Coop, persona: Persona, answer: str, reason: str, remark: str
+) -> Record:
+    own = next(one for one in coop.demands if one.member == persona.key)
+    body = {
+        "rfq": deal.rfq.id,
+        "award": deal.award.hash if deal.award else b"",
+        "answer": answer,
+        "reason": reason,
+        "remark": remark,
+        "want": own.want,
+        "tolerate": own.tolerate,
+        "least": own.least,
+        "price_max_minor": own.price_max_minor,
+    }
+    try:
+        until, refs = deal.rfq.header.expires, (deal.rfq.id,)
+        slot = Slot("once", "commitment", 0)
+        return core.say(persona, "commitment.1", context.scope, body, until=until, slot=slot, refs=refs, human=True)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+
+
+def _check_unused(core: Core, persona: Persona, coop: Coop) -> None:
+    """An intent is used up by its commitment: to mark a second one would be an equivocation (FRM-30)."""
+    intent = next(one.intent for one in coop.members if one.key == persona.key)
+    marked = core.peek(intent.scope).slot("commitment-marker.1", persona.key, marker_name(intent))
+    if any(one.body["roster"] != coop.roster for one in marked):
+        raise CommandError("FRM-30", "commit: another co-op has this intent's commitment; decline, and say it anew")

@@ -1,0 +1,288 @@
+"""The vocabulary of the network: every kind of record, on one screen.
+
+Decides for each kind where it may be said, whether it fills a slot, and the shape of its body; never what follows.
+A version of a kind never changes its rules; a new rule is a new version. Spec: 01-record, REC-11, and the document
+named beside each group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from protocol.params import BOX_IDS_MAX, MEMBERS_MAX, RECEIPT_IDS_MAX, ROUND_MAX, WITNESSES_MAX
+from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, slug, table, text
+
+Mode = Literal["once", "latest", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Where a kind lives (scope families), how it fills a slot, and its body's shape."""
+
+    mode: Mode
+    families: tuple[str, ...]
+    body: Rule
+
+
+ID = data(32)  # of a record, a value or a persona
+RAW = data(1, 20_000)  # a whole foreign record, as its author signed it
+DEAL = data(16)
+MONEY = integer()
+COUNT = integer(0, 10**9)
+TIME = integer()
+BOX = integer(0, MEMBERS_MAX + WITNESSES_MAX)
+QUESTION = text(64, 1)
+REGION = slug(8)
+TERMS = ascending(slug(), 8)
+ATTRIBUTES = table(slug(), integer(-(10**9), 10**9), 16)
+REQUIREMENTS = array(
+    fields(
+        {"attribute": slug(), "operator": one_of("at-least", "at-most", "equal"), "value": integer(-(10**9), 10**9)}
+    ),
+    8,
+)
+INTERESTS = ascending(one_of("employed", "family", "fee", "none", "owns", "other"), 6)
+REASONS = one_of("", "changed-mind", "excluded-supplier", "found-better", "other", "price", "terms", "timing")
+POLICY_LIMITS = tuple("author_bytes author_records mail_bytes mail_ms mail_records scope_bytes stored_bytes".split())
+NOTICE_REASONS = one_of("flood", "fraud", "harm", "illegal", "other", "privacy", "request", "spam")
+TIMES = fields(
+    {name: integer(1, 10**11) for name in ("join_ms", "pledge_ms", "nominate_ms", "ballot_ms", "deal_ms")}
+    | {name: integer(1, 10**11) for name in ("quote_ms", "reveal_ms", "commit_ms")}
+    | {name: integer(1, 10**11) for name in ("settle_ms", "round_ms", "mandate_ms", "retention_ms")}
+)
+_BOARD, _COOP, _DEAL, _TRUST, _MAIL = ("board",), ("coop",), ("deal",), ("trust",), ("mail",)
+_NUMBERS: Mapping[str, Rule] = {"want": COUNT, "tolerate": COUNT, "least": COUNT, "price_max_minor": MONEY}
+
+KINDS: Mapping[str, Kind] = {
+    # 02-identity
+    "persona.1": Kind("once", _TRUST, fields({"recovery": ID})),
+    # 04-intent
+    "intent.1": Kind(
+        "latest",
+        _BOARD,
+        fields(
+            {
+                "template": ID,
+                "want": COUNT,
+                "tolerate": COUNT,
+                "spend_minor": MONEY,
+                "readiness": one_of("exploring", "ready", "pledged", "withdrawn"),
+                "ready_by": TIME,
+                "levels": table(slug(), integer(-1, 1), 5),
+                "terms": TERMS,
+            },
+            {"requirements": REQUIREMENTS, "band_minor": array(MONEY, 2, 2)},
+        ),
+    ),
+    "profile.1": Kind("latest", _BOARD, fields({"label": text(80, 1), "terms": TERMS})),
+    "pledge-marker.1": Kind("latest", _BOARD, fields({"intent": ID, "roster": ID})),
+    "commitment-marker.1": Kind("once", _BOARD, fields({"intent": ID, "roster": ID})),
+    # 05-formation
+    "call.1": Kind("once", _BOARD, fields({"coop": DEAL, "charter": RAW})),
+    "charter.1": Kind(
+        "once",
+        _COOP,
+        fields(
+            {
+                "nonce": data(16),
+                "purpose": text(200, 1),
+                "category": slug(),
+                "region": REGION,
+                "template": ID,
+                "epoch": integer(),
+                "listed": ascending(ID, MEMBERS_MAX),
+                "least": integer(2, MEMBERS_MAX),
+                "most": integer(2, MEMBERS_MAX),
+                "witnesses": ascending(ID, WITNESSES_MAX, 1),
+                "fee_max_minor": MONEY,
+                "risk": one_of("lowest", "low", "high"),
+                "times": TIMES,
+            }
+        ),
+    ),
+    "accept.1": Kind("once", _COOP, fields({"charter": ID, "box": ID})),
+    "join.1": Kind(
+        "once",
+        _COOP,
+        fields(
+            {
+                "charter": ID,
+                "intent": RAW,
+                "box": ID,
+                "least": integer(0, MEMBERS_MAX),
+                "most": integer(0, MEMBERS_MAX),
+                "exclude": ascending(ID, 16),
+            },
+            {"invite": data(1, 512)},
+        ),
+    ),
+    "pledge.1": Kind("once", _COOP, fields({"roster": ID, **_NUMBERS})),
+    # 06-decision
+    "receipt.1": Kind(
+        "none", ("coop", "deal"), fields({"question": QUESTION, "ids": ascending(ID, RECEIPT_IDS_MAX, 1)})
+    ),
+    "proposal.1": Kind(
+        "once",
+        ("coop", "deal"),
+        fields(
+            {
+                "question": QUESTION,
+                "round": integer(0, ROUND_MAX),
+                "valid_round": integer(-1, ROUND_MAX),
+                "value": data(1, 32 * BOX_IDS_MAX + 10_000),
+            }
+        ),
+    ),
+    "vote.1": Kind(
+        "once",
+        ("coop", "deal"),
+        fields(
+            {
+                "question": QUESTION,
+                "round": integer(0, ROUND_MAX),
+                "step": one_of("prevote", "precommit"),
+                "value": data(0, 32),
+            }
+        ),
+    ),
+    # 07-election
+    "nomination.1": Kind(
+        "once",
+        _COOP,
+        fields({"roster": ID, "fee_minor": MONEY, "interests": INTERESTS, "statement": text(), "language": slug(12)}),
+    ),
+    "ballot.1": Kind("once", _COOP, fields({"roster": ID, "ranking": array(ascending(ID, 64, 1), 64)})),
+    "deal.1": Kind("once", _COOP, fields({"roster": ID, "deal": DEAL, "rfq": ID})),
+    # 08-negotiation
+    "headline.1": Kind(
+        "once",
+        _BOARD,
+        fields(
+            {
+                "deal": DEAL,
+                "template": ID,
+                "members": integer(1, MEMBERS_MAX),
+                "pooled_minor": MONEY,
+                "quote_until": TIME,
+            }
+        ),
+    ),
+    "rfq.1": Kind(
+        "once",
+        _DEAL,
+        fields(
+            {
+                "coop": DEAL,
+                "nonce": data(16),
+                "charter": ID,
+                "category": slug(),
+                "region": REGION,
+                "template": ID,
+                "members": integer(1, MEMBERS_MAX),
+                "quantity": COUNT,
+                "pooled_minor": MONEY,
+                "weights_minor": ATTRIBUTES,
+                "requirements": REQUIREMENTS,
+                "terms": TERMS,
+                "witnesses": ascending(ID, WITNESSES_MAX, 1),
+                "boxes": ascending(ID, MEMBERS_MAX + WITNESSES_MAX, 1),
+                "times": TIMES,
+                "mandate": data(1, 2000),
+                "certificate": array(RAW, WITNESSES_MAX, 1),
+            }
+        ),
+    ),
+    "quotation.1": Kind("once", _DEAL, fields({"rfq": ID, "commit": ID})),
+    "reveal.1": Kind(
+        "once",
+        _DEAL,
+        fields(
+            {
+                "rfq": ID,
+                "manifest": ID,
+                "cipher": data(17, 16_384),
+                "keys": array(data(80), MEMBERS_MAX + WITNESSES_MAX, 1),
+            }
+        ),
+    ),
+    "unopened.1": Kind("once", _DEAL, fields({"rfq": ID, "reveal": ID, "box": BOX})),
+    "opening.1": Kind("once", _DEAL, fields({"rfq": ID, "reveal": ID, "box": BOX, "key": data(80)})),
+    "commitment.1": Kind(
+        "once",
+        _DEAL,
+        fields(
+            {
+                "rfq": ID,
+                "award": ID,
+                "answer": one_of("commit", "decline"),
+                "reason": REASONS,
+                "remark": text(),
+                **_NUMBERS,
+            }
+        ),
+    ),
+    # 09-accountability
+    "countersign.1": Kind("once", _DEAL, fields({"rfq": ID, "agreement": ID})),
+    "event.1": Kind(
+        "none",
+        _DEAL,
+        fields(
+            {
+                "agreement": ID,
+                "action": one_of("deliver", "receive", "pay", "correct"),
+                "member": ID,
+                "quantity": COUNT,
+                "reference": text(200),
+            }
+        ),
+    ),
+    "attestation.1": Kind(
+        "once",
+        _TRUST,
+        fields(
+            {
+                "subject": ID,
+                "role": one_of("supplier", "member", "negotiator"),
+                "agreement": ID,
+                "outcome": one_of("kept", "broken"),
+                "dimensions": table(one_of("promise", "time", "quality", "communication"), integer(1, 5), 4),
+                "evidence": array(RAW, 4),
+                "remark": text(),
+            }
+        ),
+    ),
+    "fault.1": Kind("none", _TRUST, fields({"first": RAW, "second": RAW})),
+    # 15-relay
+    "policy.1": Kind(
+        "latest",
+        _TRUST,
+        fields(
+            {
+                "contact": text(200, 1),
+                "languages": ascending(slug(12), 16),
+                "admits": one_of("all", "listed"),
+                "retention_ms": TIME,
+                "limits": table(one_of(*POLICY_LIMITS), integer(), len(POLICY_LIMITS)),
+                "peers": ascending(text(128, 1), 16),
+                "words": text(),
+                "language": slug(12),
+            }
+        ),
+    ),
+    "notice.1": Kind(
+        "latest",
+        _TRUST,
+        fields(
+            {
+                "about": one_of("persona", "peer", "scope"),
+                "subject": text(200, 1),
+                "reason": NOTICE_REASONS,
+                "until": TIME,
+                "state": one_of("stands", "withdrawn"),
+            }
+        ),
+    ),
+    "mail.1": Kind("none", _MAIL, fields({"sealed": data(560, 2608)})),
+}
