@@ -17,9 +17,11 @@ from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import slot_name
 from protocol.coop.decision import Council, Docket, slot_of, value_hash
 from protocol.coop.template import Template, parse
-from protocol.deal import deal as deals
-from protocol.deal.deal import Opening
+from protocol.deal.choice import award_value
+from protocol.deal.deal import read_deal
+from protocol.deal.life import Deal, Opening, deal_scope
 from protocol.deal.negotiation import Quotation, commit_hash
+from protocol.deal.tender import ranking_of
 from protocol.encoding import digest, encode
 from protocol.identity import Persona, box_key, encrypt, network_id, seal
 from protocol.params import RECEIPT_IDS_MAX
@@ -173,9 +175,9 @@ class Handmade:
         assert found is not None
         return found
 
-    def deal(self) -> deals.Deal:
+    def deal(self) -> Deal:
         """The deal as far as it has come."""
-        found = deals.read_deal(*self._held(self.deal_scope), NETWORK)
+        found = read_deal(*self._held(self.deal_scope), NETWORK)
         if found is None:
             raise Stuck
         return found
@@ -192,9 +194,9 @@ class Handmade:
         for question in deal.open:
             if question.box is None:
                 openings = {one.id: self.openings.get(one.id) for one in deal.reveals}
-                ranking = deals.ranking_of(deal, self.coop(), TEMPLATE, openings)
+                ranking = ranking_of(deal, self.coop(), TEMPLATE, openings)
                 assert ranking is not None
-                question = replace(question, value=deals.award_value(deal, self.coop(), ranking))
+                question = replace(question, value=award_value(deal, self.coop(), ranking))
             self.decide(self.deal_scope, deal.council, question)
         if self.deal().state in (deal.state, "void"):
             raise Stuck
@@ -264,7 +266,7 @@ class Handmade:
         mandate, roster = coop.mandate, coop.roster
         assert mandate is not None
         self.negotiator = next(one for one in self.members if one.key == mandate.negotiator)
-        self.deal_scope = deals.deal_scope(mandate.deal)
+        self.deal_scope = deal_scope(mandate.deal)
         log = self._held(self.scope)[0]
         certificate = coop.decided[coops.question_name("mandate", mandate.term)]
         body: dict[str, Any] = {

@@ -16,9 +16,9 @@ from protocol import commands as ask
 from protocol.coop.box import Box, manifest, manifest_ids
 from protocol.coop.coop import slot_name
 from protocol.coop.decision import Council
-from protocol.deal import bundle, deal, proof
+from protocol.deal import bundle, proof
 from protocol.deal.bundle import make, read, verify
-from protocol.deal.deal import Opening
+from protocol.deal.life import Opening
 from protocol.deal.proof import Proof, Step, prove
 from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Reject
@@ -439,7 +439,7 @@ def test_it_is_this_check_that_finds_it(
     assert refusal(forged(of)) == clause
     match disabled:
         case "award_value":
-            monkeypatch.setattr(deal, "award_value", lambda *of: lie)
+            monkeypatch.setattr(proof, "award_value", lambda *of: lie)
         case "judge_manifest":
             monkeypatch.setattr(proof, "judge_manifest", lambda *of: True)
     assert refusal(forged(of)) == ""

@@ -23,7 +23,7 @@ from protocol.coop.charter import (
     roster_of,
 )
 from protocol.coop.coop import COOP, COOP_TERMINAL
-from protocol.deal.deal import DEAL, DEAL_TERMINAL
+from protocol.deal.life import DEAL, DEAL_TERMINAL
 from protocol.encoding import digest_of, encode
 from protocol.errors import Reject
 from protocol.identity import Persona

@@ -542,7 +542,7 @@ def test_every_state_can_be_waited_for() -> None:
     """CLI-1"""
     from node.cli.coop import STATES
     from protocol.coop.coop import COOP as COOP_TABLE
-    from protocol.deal.deal import DEAL as DEAL_TABLE
+    from protocol.deal.life import DEAL as DEAL_TABLE
 
     known = {
         state for table in (COOP_TABLE, DEAL_TABLE) for (before, _), after in table.items() for state in (before, after)

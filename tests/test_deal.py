@@ -17,7 +17,11 @@ from protocol.coop.coop import Coop, question_name
 from protocol.coop.decision import Docket, value_hash
 from protocol.deal.allocation import Demand, allocate
 from protocol.deal.award import parse_award, refusals
-from protocol.deal.deal import DEAL, Deal, award_value, find_request, ranking_of, read_deal, read_mandate
+from protocol.deal.choice import award_value
+from protocol.deal.deal import read_deal
+from protocol.deal.life import DEAL, Deal
+from protocol.deal.request import find_request, read_mandate
+from protocol.deal.tender import ranking_of
 from protocol.encoding import decode, digest, digest_of, encode
 from protocol.engine.deal.opening import _opened
 from protocol.errors import ProtocolError, Reject
@@ -287,7 +291,7 @@ def test_who_does_not_reveal_is_refused() -> None:
 
 def test_more_bids_than_are_ranked_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """NEG-48: a crowd of suppliers stops nothing; the lot hangs on the certified list."""
-    monkeypatch.setattr("protocol.deal.deal.BIDS_MAX", 2)
+    monkeypatch.setattr("protocol.deal.tender.BIDS_MAX", 2)
     monkeypatch.setattr("protocol.deal.negotiation.BIDS_MAX", 2)
     deal, coop = MADE.deal(), MADE.coop()
     certified = deal.decided[question_name("quotations", deal.rfq.id)].value_hash

@@ -36,7 +36,7 @@ ORDER = tuple(
             "coop: mandate",
             "deal: award",
             "coop: coop",
-            "deal: deal",
+            "deal: life request tender choice contract deal",
             "record: retention",
             "trust: reputation accountability",
             "deal: proof bundle",

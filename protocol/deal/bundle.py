@@ -12,7 +12,7 @@ from typing import Any
 
 from protocol.coop.template import Template
 from protocol.coop.template import parse as parse_template
-from protocol.deal.deal import Opening
+from protocol.deal.life import Opening
 from protocol.deal.negotiation import NONCE_BYTES
 from protocol.deal.proof import Proof, Step, Tell, prove, silently
 from protocol.encoding import decode, digest, encode

@@ -15,9 +15,12 @@ from protocol.coop.charter import charter_hash, is_charter
 from protocol.coop.coop import Coop
 from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
 from protocol.coop.template import Template, money, pooled_value
-from protocol.deal import deal as deals
-from protocol.deal.deal import Deal, Opening
+from protocol.deal.choice import award_value
+from protocol.deal.deal import read_deal
+from protocol.deal.life import DEAL_TERMINAL, Deal, Opening, deal_scope
 from protocol.deal.negotiation import Ranking, open_commitment
+from protocol.deal.request import read_mandate
+from protocol.deal.tender import ranking_of
 from protocol.errors import Ignore, Reject
 from protocol.params import BUNDLE_TERMS_MAX
 from protocol.record.log import Log
@@ -245,11 +248,11 @@ class _Walk:
     def _deal(self, coop: Coop) -> tuple[_Part, Deal, Ranking]:
         assert coop.mandate is not None
         assert coop.request is not None
-        part = _Part(deals.deal_scope(coop.mandate.deal), self.records)
+        part = _Part(deal_scope(coop.mandate.deal), self.records)
         rfq = part.at_hand.get(coop.request.body["rfq"])
         if rfq is None or rfq.kind != "rfq.1":
             raise Reject("NEG-40", "rfq: the request that the negotiator named to the co-op is missing")
-        if deals.read_mandate(rfq, self.network) != coop.mandate:
+        if read_mandate(rfq, self.network) != coop.mandate:
             raise Reject("NEG-40", "rfq: its mandate is not the co-op's")
         if not coops.request_fits(coop, Log(part.log.scope), rfq):  # boxes of witnesses serve them alone
             raise Reject("ELE-33", "rfq: it is not what the charter and the roster make it")
@@ -257,12 +260,12 @@ class _Walk:
         deal, ranking = self._read_deal(part), None
         for _ in range(_DEAL_STEPS):
             self._tell_deal(deal)
-            if deal.state in deals.DEAL_TERMINAL:
+            if deal.state in DEAL_TERMINAL:
                 break
             for question in deal.open:
                 if question.box is None:
                     ranking = self._rank(coop, deal)
-                    question = replace(question, value=deals.award_value(deal, coop, ranking))
+                    question = replace(question, value=award_value(deal, coop, ranking))
                 self.tell(part.decide(question, deal.council))
             deal = self._read_deal(part)
         if deal.award is None or not deal.agreement_hash or ranking is None:
@@ -277,7 +280,7 @@ class _Walk:
         return coop
 
     def _read_deal(self, part: _Part) -> Deal:
-        deal = deals.read_deal(part.log, part.docket, self.network)
+        deal = read_deal(part.log, part.docket, self.network)
         if deal is None:
             raise Reject("NEG-40", "rfq: cannot be read")
         return deal
@@ -294,7 +297,7 @@ class _Walk:
                 raise Reject("NEG-9", f"openings: {_short(key)} opens no commitment of this deal") from None
         sentence = f"{len(self.openings)} of {len(commits)} quotations open to what their suppliers committed to"
         self.tell(Step("openings", sentence, "NEG-9"))
-        ranking = deals.ranking_of(deal, coop, self.template, {key: self.openings.get(key) for key in reveals})
+        ranking = ranking_of(deal, coop, self.template, {key: self.openings.get(key) for key in reveals})
         if ranking is None:
             raise Reject("NEG-48", "ranking: cannot be computed")
         for line in ranking.explain(self.template):

@@ -14,7 +14,8 @@ from protocol.coop.coop import Coop, read_coop
 from protocol.coop.decision import Docket, Witness
 from protocol.coop.formation import Formation
 from protocol.coop.template import Template
-from protocol.deal.deal import Deal, Opening, read_deal
+from protocol.deal.deal import read_deal
+from protocol.deal.life import Deal, Opening
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record

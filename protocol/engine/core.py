@@ -10,7 +10,7 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from protocol.deal.deal import find_request, read_mandate
+from protocol.deal.request import find_request, read_mandate
 from protocol.encoding import encode
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early

@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.template import money
-from protocol.deal.deal import Deal
+from protocol.deal.life import Deal
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope

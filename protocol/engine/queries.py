@@ -12,8 +12,9 @@ from protocol.coop.coop import Coop, lapsed
 from protocol.coop.template import pooled_value
 from protocol.deal.award import refusals
 from protocol.deal.bundle import make
-from protocol.deal.deal import DEAL_TERMINAL, Deal, as_awarded
+from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.deal.negotiation import saving
+from protocol.deal.tender import as_awarded
 from protocol.encoding import decode
 from protocol.engine import rest
 from protocol.engine.coop.board import own_intents

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from protocol.coop.coop import Coop
-from protocol.deal.deal import Deal
+from protocol.deal.life import Deal
 from protocol.engine.coop.membership import concerns_me
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.network import links

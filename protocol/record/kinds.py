@@ -50,7 +50,9 @@ NOTICE_REASONS = one_of("flood", "fraud", "harm", "illegal", "other", "privacy",
 TIMES = fields(
     {name: integer(1, 10**11) for name in ("join_ms", "pledge_ms", "nominate_ms", "ballot_ms", "deal_ms")}
     | {name: integer(1, 10**11) for name in ("quote_ms", "reveal_ms", "commit_ms")}
-    | {name: integer(1, 10**11) for name in ("settle_ms", "round_ms", "mandate_ms", "retention_ms")}
+    | {name: integer(1, 10**11) for name in ("settle_ms", "round_ms", "mandate_ms", "retention_ms")},
+    # Stages that a charter may do without: where the window is not named, the stage is not there.
+    {name: integer(1, 10**11) for name in ("suggest_ms", "final_ms", "answer_ms", "repair_ms", "lease_ms", "renew_ms")},
 )
 _BOARD, _COOP, _DEAL, _TRUST, _MAIL = ("board",), ("coop",), ("deal",), ("trust",), ("mail",)
 _NUMBERS: Mapping[str, Rule] = {"want": COUNT, "tolerate": COUNT, "least": COUNT, "price_max_minor": MONEY}

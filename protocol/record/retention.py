@@ -6,7 +6,7 @@ Decides which record ends a scope, and when; never deletes anything. Spec: 14-st
 from __future__ import annotations
 
 from protocol.coop.charter import is_charter
-from protocol.deal.deal import read_mandate
+from protocol.deal.request import read_mandate
 from protocol.errors import Reject
 from protocol.record.record import Header, Record
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.coop.decision import Council, Docket
-from protocol.deal.deal import award_value
+from protocol.deal.choice import award_value
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.events import Event, Submit
 from protocol.record.record import Record

@@ -12,7 +12,7 @@ from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import lapsed
 from protocol.coop.formation import Entry, Formation, Group, block, form, founding_order, share
 from protocol.coop.template import Template
-from protocol.deal.deal import deal_scope
+from protocol.deal.life import deal_scope
 from protocol.encoding import digest
 from protocol.engine.context import Context
 from protocol.engine.coop.membership import Wish

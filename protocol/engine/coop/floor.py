@@ -12,7 +12,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.box import Question
 from protocol.coop.coop import Coop, slot_name
-from protocol.deal.deal import DEAL_TERMINAL, deal_scope
+from protocol.deal.life import DEAL_TERMINAL, deal_scope
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.desk import boundaries, coop_context, within

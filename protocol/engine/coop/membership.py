@@ -11,7 +11,7 @@ from functools import partial
 
 from protocol.coop.charter import Invitation, good_join
 from protocol.coop.coop import COOP_TERMINAL, Coop, lapsed, request_fits
-from protocol.deal.deal import deal_scope
+from protocol.deal.life import deal_scope
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop import witness

@@ -12,7 +12,7 @@ from protocol import commands as ask
 from protocol.coop.coop import Coop, question_name, slot_name
 from protocol.coop.preference import from_levels
 from protocol.coop.template import Template
-from protocol.deal.deal import deal_scope
+from protocol.deal.life import deal_scope
 from protocol.deal.negotiation import criteria
 from protocol.deal.offer import from_flat
 from protocol.encoding import encode

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocol.coop.coop import Coop
-from protocol.deal.deal import Deal, as_awarded, award_value, ranking_of, request_of
+from protocol.deal.choice import award_value
+from protocol.deal.life import Deal
 from protocol.deal.negotiation import NONCE_BYTES, Ranking, commit_hash
 from protocol.deal.offer import Seller, from_flat, quote
+from protocol.deal.request import request_of
+from protocol.deal.tender import as_awarded, ranking_of
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop import witness

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from protocol.coop.coop import Coop, slot_name
-from protocol.deal.deal import Deal, Opening
+from protocol.deal.life import Deal, Opening
 from protocol.deal.negotiation import open_commitment
 from protocol.encoding import decode
 from protocol.engine.context import Context

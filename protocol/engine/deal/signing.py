@@ -10,7 +10,8 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.coop import Coop
-from protocol.deal.deal import Deal, award_value, deal_scope
+from protocol.deal.choice import award_value
+from protocol.deal.life import Deal, deal_scope
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
 from protocol.engine.core import Core, trust_scope

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.coop.coop import Coop
-from protocol.deal.deal import Deal
+from protocol.deal.life import Deal
 from protocol.engine.context import Context
 from protocol.engine.network import spread
 from protocol.record.record import Record

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from protocol.coop.charter import charter_hash, good_join, is_charter
-from protocol.deal.deal import read_mandate
+from protocol.deal.request import read_mandate
 from protocol.engine.context import MEMBER_KINDS, WITNESS_KINDS
 from protocol.errors import Ignore, Reject
 from protocol.record.kinds import KINDS

@@ -1,0 +1,110 @@
+"""A deal as one `deal` scope tells it: its states, what is known of it, and how its stages read it.
+
+Decides what follows from a fact; each stage decides which facts its records amount to. Spec: 08-negotiation, NEG-41.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from protocol.coop.box import Box, Question, held_once, settled
+from protocol.coop.coop import question_name
+from protocol.coop.decision import Council, Decided, Docket
+from protocol.coop.mandate import Mandate
+from protocol.deal.allocation import Allocation
+from protocol.deal.award import Award
+from protocol.record.log import Log
+from protocol.record.record import Record
+
+# The life of a deal (NEG-41): (state, fact) -> state.
+DEAL: Mapping[tuple[str, str], str] = {
+    ("asked", "quotations certified"): "quoted",
+    ("asked", "nobody quoted"): "void",
+    ("quoted", "reveals certified"): "revealed",
+    ("quoted", "nobody revealed"): "void",
+    ("revealed", "award certified"): "awarded",
+    ("revealed", "no quotation fits"): "void",
+    ("awarded", "commitments certified"): "agreed",
+    ("awarded", "no rung stands"): "void",
+    ("agreed", "supplier countersigned"): "countersigned",
+    ("countersigned", "all delivered"): "delivered",
+}
+DEAL_TERMINAL = ("void", "agreed", "countersigned", "delivered")
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A reveal laid open: what its commitment commits to."""
+
+    nonce: bytes
+    quote: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Deal:
+    """What a deal's records amount to; later fields are empty before their time."""
+
+    rfq: Record
+    mandate: Mandate
+    state: str
+    council: Council
+    open: tuple[Question, ...] = ()
+    decided: Mapping[str, Decided] = field(default_factory=dict)
+    quotations: tuple[Record, ...] = ()
+    reveals: tuple[Record, ...] = ()
+    award: Award | None = None
+    commitments: tuple[Record, ...] = ()
+    agreement: Allocation | None = None
+    agreement_hash: bytes = b""
+    delivered: tuple[bytes, ...] = ()
+
+    @property
+    def times(self) -> Mapping[str, int]:
+        """The durations the request fixes, in ms."""
+        times: Mapping[str, int] = self.rfq.body["times"]
+        return times
+
+    @property
+    def quote_until(self) -> int:
+        """When the box of quotations closes, by the request's own stamp."""
+        return self.rfq.header.created + self.times["quote_ms"]
+
+    @property
+    def commit_until(self) -> int:
+        """Until when a quotation must be valid: all boxes' times together (NEG-24)."""
+        return self.quote_until + self.times["reveal_ms"] + self.times["commit_ms"]
+
+
+def deal_scope(deal: bytes) -> str:
+    """The scope of the deal with this 16-byte id."""
+    return "deal/" + deal.hex()
+
+
+class Reader:
+    """One pass over a deal's log, fact by fact through the table; thrown away afterwards."""
+
+    def __init__(self, log: Log, docket: Docket, deal: Deal) -> None:
+        self.log, self.docket, self.deal = log, docket, deal
+        self.decided: dict[str, Decided] = {}
+        self.open: list[Question] = []
+
+    def name(self, base: str) -> str:
+        """The name of a question about this request."""
+        return question_name(base, self.deal.rfq.id)
+
+    def box(self, base: str, box: Box, opened: int, window: str) -> list[Record] | None:
+        """The records a decided box holds, the doubly spoken left out (DEC-14); None while it is open."""
+        times = self.deal.times
+        question = Question(self.name(base), opened + times[window], times["settle_ms"], times["round_ms"], box)
+        decided = settled(self.log, self.docket, self.deal.council, question)
+        if decided is None:
+            self.open.append(question)
+            return None
+        self.decided[question.name] = decided
+        return held_once(self.log, box, decided.value)
+
+    def fact(self, fact: str) -> bool:
+        """Walk the table; whether there is anything to read beyond."""
+        self.deal = replace(self.deal, state=DEAL[(self.deal.state, fact)])
+        return self.deal.state != "void"
