@@ -14,7 +14,7 @@ from protocol.engine import desk, ending, queries, rest, summary
 from protocol.engine.context import Settings
 from protocol.engine.coop import board, floor, membership
 from protocol.engine.core import Core
-from protocol.engine.deal import asking, dealing, signing
+from protocol.engine.deal import asking, dealing, signing, supplying
 from protocol.engine.needs import needs
 from protocol.engine.network import (
     carry,
@@ -65,12 +65,12 @@ from protocol.params import SETTLE_STEPS_MAX
 from protocol.record.outline import Outline
 from protocol.record.record import Record
 
-_ATTEND: Mapping[str, Callable[[Core, Any], None]] = {
-    "board": board.attend,
-    "coop": membership.attend,
-    "deal": dealing.attend,
-    "mail": post.attend,
-    "trust": steward.attend,
+_ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
+    "board": (board.attend,),
+    "coop": (membership.attend,),
+    "deal": (dealing.attend, supplying.attend),
+    "mail": (post.attend,),
+    "trust": (steward.attend,),
 }
 _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.SetBoundaries: desk.set_boundaries,
@@ -352,7 +352,6 @@ class Engine:
             resident.wake = None
             resident.expire(core.now)
             core.states.pop(scope, None)
-            attend = _ATTEND.get(resident.family)
-            if attend is not None:
+            for attend in _ATTEND.get(resident.family, ()):
                 attend(core, resident)
             core.agenda.set(scope, resident.wake)
