@@ -115,15 +115,35 @@ WINDOW_MS = 28 * DAY_MS  # FRM-9 (g), who is ready within the same four weeks
 # Co-ops (05-formation)
 MEMBERS_MAX = 500  # FRM-20 (g)
 
+EVIDENCE_MAX = 8  # ELE-34 (g), records attached to a join or nomination
+EVIDENCE_BYTES_MAX = 5_000  # ELE-34 (g), each: with an intent of 20,000 they stay within a record
+VOUCH_LIFE_MS = 365 * DAY_MS  # ELE-37 (g)
+
 # Templates (04-template)
 TEMPLATE_ATTRIBUTES_MAX = 32  # TPL-4 (g)
+CHARGES_MAX = 8  # TPL-11 (g)
+TYPICAL_MAX = 6  # TPL-13 (g), more levels of an attribute make cards no better
+SUBJECT_MAX = 48  # TPL-15 (g), characters
 PACK_MAX = 48  # TPL-1 (g), counted units in one pack; bounds the search of NEG-16
 
 # Negotiation (08-negotiation)
 QUOTE_BYTES_MAX = 8192  # NEG-1 (g)
 RUNGS_MAX = 16  # NEG-2 (g)
+SKU_MAX = 64  # NEG-1, bytes of a supplier's own name for an article
 BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
+PARTS_MAX = 32  # NEG-50 (g), suppliers in one award
 CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
+REQUIREMENTS_MAX = 8  # NEG-71, as many as an intent or a request for quotation holds
+TERMS_MAX = 8  # NEG-72, likewise
+TALK_MAX = 64  # NEG-74 (g), queries, and replies, of one author in a deal
+ADOPTERS_PART = 3  # NEG-78 (g), a suggestion needs the voices of at least this part of the roster: a third
+WEIGHT_FACTOR_MAX = 2  # NEG-70 (g), how far a negotiator may stress what the members' intents say
+
+# Agreements (09-accountability)
+NOTICE_MS = {"notice-30-days": 30 * DAY_MS, "notice-90-days": 90 * DAY_MS}  # AGR-14
+YEAR_MS = 365 * DAY_MS
+PERIOD_MS = {"DAY": DAY_MS, "WEE": 7 * DAY_MS, "MON": YEAR_MS // 12, "ANN": YEAR_MS}  # AGR-10, UN/CEFACT Rec. 20
+STUCK_MS = 14 * DAY_MS  # FRM-21 (g), PROTOCOL 6: fewer than a quorum answer for so long
 
 # Deal bundles (12-bundle)
 BUNDLE_BYTES_MAX = 16 << 20  # BUN-2 (g), 500 members, 16 witnesses and 64 suppliers need about 5 MiB

@@ -45,11 +45,15 @@ TEMPLATE = parse(
         "pack": 1,
         "currency": "GBP",
         "price_basis": "gross",
+        "tax_category": "Z",
+        "tax_hundredths": 0,
         "period": "MON",
         "periods": 12,
+        "subject": "none",
         "attributes": [
             {
                 "name": "organic",
+                "label": "organic",
                 "unit": "C62",
                 "scale": 1,
                 "least": 0,
@@ -57,8 +61,24 @@ TEMPLATE = parse(
                 "better": "more",
                 "prior_millionths": 1_000_000,
                 "price_minor": 0,
-            }
+                "ranking": "weighed",
+                "typical": [0, 1],
+            },
+            {
+                "name": "price",
+                "label": "pence per kg",
+                "unit": "KGM",
+                "scale": 1,
+                "least": 0,
+                "most": 10_000,
+                "better": "less",
+                "prior_millionths": -50_000,
+                "price_minor": 1,
+                "ranking": "weighed",
+                "typical": [800, 1_000],
+            },
         ],
+        "charges": [{"name": "delivery", "label": "delivery", "per": "once", "least_minor": 0, "most_minor": 5_000}],
         "epoch_ms": 60_000,
         "cutoff_ms": 1_000,
         "least": 2,
@@ -297,10 +317,10 @@ class Handmade:
             self._commit(one)
         self._decide_deal()
         deal = self.deal()
-        supplier = next((one for one in self.suppliers if deal.award and one.key == deal.award.supplier), None)
-        if supplier is not None:
-            signed = {"rfq": self.rfq.id, "agreement": deal.agreement_hash}
-            self.say(supplier, "countersign.1", self.deal_scope, signed, "countersign")
+        for one in self.suppliers:
+            if (agreed := deal.agreement_with(one.key)) is not None:
+                signed = {"rfq": self.rfq.id, "agreement": agreed.hash}
+                self.say(one, "countersign.1", self.deal_scope, signed, "countersign")
 
     def _quote(self) -> None:
         kept: list[tuple[Persona, bytes, bytes]] = []
@@ -330,6 +350,11 @@ class Handmade:
         return Quotation(
             supplier=who.key,
             reference="leaf",
+            subject="",
+            currency="GBP",
+            price_basis="gross",
+            tax_category="Z",
+            tax_hundredths=0,
             ladder=((1, price_minor),),
             pack=1,
             capacity=10_000,
@@ -337,6 +362,7 @@ class Handmade:
             cancellation="anytime",
             cancellation_fee_minor=0,
             attributes={"organic": 1},
+            charges={},
             terms=terms,
             trader={"name": "Leaf", "contact": "-", "country": "GB", "register": ""},
         ).to_bytes()

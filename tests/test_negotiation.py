@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.template import load
-from protocol.deal.allocation import Demand
+from protocol.deal.allocation import Besides, Demand
 from protocol.deal.negotiation import (
     Bid,
     Limits,
@@ -48,6 +48,11 @@ def quotation(number: int = 0, **changes: Any) -> Quotation:
     good = Quotation(
         supplier=supplier(number),
         reference=f"FIX-{number}",
+        subject="",
+        currency="GBP",
+        price_basis="gross",
+        tax_category="AA",
+        tax_hundredths=500,
         ladder=((10, 240), (100, 220), (1000, 200)),
         pack=1,
         capacity=5000,
@@ -55,6 +60,7 @@ def quotation(number: int = 0, **changes: Any) -> Quotation:
         cancellation="end-of-term",
         cancellation_fee_minor=0,
         attributes={"contract_years": 2, "renewable_percent": 50, "local_supplier": 0, "well_known": 1},
+        charges={},
         terms=("no-sharing", "p2b1"),
         trader={"name": "Example Power", "contact": "deals@power.example", "country": "GB", "register": "0123"},
     )
@@ -402,13 +408,16 @@ def test_requirements(operator: str) -> None:
 
 def test_saving() -> None:
     """NEG-33: £2.50 today, £2.20 in the deal, 30 units a month, five years; and a loss is a loss."""
-    assert saving(250, 220, 30, 60) == 54_000
-    assert saving(210, 220, 30, 60) == -18_000
+    assert saving(250, 220, 30, Besides(0, 60)) == 54_000
+    assert saving(210, 220, 30, Besides(0, 60)) == -18_000
+    assert saving(250, 220, 30, Besides(60_000, 60)) == -6_000  # an installation can cost more than the price saves
 
 
 def test_food_in_boxes() -> None:
     """NEG-14 through a quotation: a box of 25 kilograms, filled by tolerance."""
     box = quotation(
+        tax_category="Z",
+        tax_hundredths=0,
         ladder=((25, 180), (50, 160)),
         pack=25,
         capacity=500,

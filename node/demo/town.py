@@ -104,10 +104,11 @@ def settle(seed: int, members: int, suppliers: int, choices: Path | None) -> Tow
 def to_toml(template: Template) -> str:
     """The template as the file that node.template reads."""
     rows = template.to_mapping()
-    attributes = rows.pop("attributes")
+    tables = {name: rows.pop(name) for name in ("attributes", "charges")}
     lines = [f"{name} = {json.dumps(value)}" for name, value in rows.items()]
-    for row in attributes:
-        lines += ["", "[[attributes]]", *(f"{name} = {json.dumps(value)}" for name, value in row.items())]
+    for table, parts in tables.items():
+        for part in parts:
+            lines += ["", f"[[{table}]]", *(f"{name} = {json.dumps(value)}" for name, value in part.items())]
     return "\n".join(lines) + "\n"
 
 

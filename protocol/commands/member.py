@@ -32,7 +32,10 @@ class SetPreference:
 
 @dataclass(frozen=True, slots=True)
 class AddIntent:
-    """ "I would like …": an intent on the board of (category, region), or a new version of the one called `name`."""
+    """ "I would like …": an intent on the board of (category, region), or a new version of the one called `name`.
+
+    subject, words: what it is, in a category of things that have a name (TPL-15).
+    """
 
     name: str
     category: str
@@ -44,6 +47,8 @@ class AddIntent:
     ready_by: int
     terms: tuple[str, ...] = ()
     requirements: tuple[Mapping[str, str | int], ...] = ()
+    subject: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ at who a member is. Spec: 08-negotiation, NEG-10 to NEG-19.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocol.encoding import digest
 from protocol.errors import Reject
@@ -38,6 +38,28 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True)
+class Besides:
+    """What each member served pays besides the unit price: minor units over a term of `periods`; below 0: cash-back."""
+
+    charge_minor: int = 0
+    periods: int = 1
+
+    def within(self, demand: Demand, price: int) -> Demand | None:
+        """The demand where it is willing at this unit price, its least raised so that whatever it is given costs, all
+        in, no more than its highest unit price; None where it is not willing (NEG-12).
+        """
+        margin = (demand.price_max_minor - price) * self.periods  # per counted unit
+        if self.charge_minor <= 0 <= margin:
+            return demand
+        if margin <= 0 or self.charge_minor > margin * demand.want:
+            return None
+        return replace(demand, least=max(demand.least, -(-self.charge_minor // margin)))
+
+
+NOTHING = Besides()
+
+
+@dataclass(frozen=True, slots=True)
 class Allocation:
     """What stands: the rung (0 is the shallowest), its price, what is ordered, and who gets what.
 
@@ -55,7 +77,14 @@ class Allocation:
         return dict(self.shares).get(member, 0)
 
 
-def allocate(ladder: Ladder, capacity: int, pack: int, demands: Sequence[Demand], manifest: bytes) -> Allocation | None:
+def allocate(
+    ladder: Ladder,
+    capacity: int,
+    pack: int,
+    demands: Sequence[Demand],
+    manifest: bytes,
+    besides: Besides = NOTHING,
+) -> Allocation | None:
     """The deepest rung that stands, or None (NEG-12, NEG-17). Raises Reject NEG-10 when a member stands there twice."""
     if len({demand.member for demand in demands}) != len(demands):
         raise Reject("NEG-10", "pledges: a member stands there twice")
@@ -63,7 +92,7 @@ def allocate(ladder: Ladder, capacity: int, pack: int, demands: Sequence[Demand]
     room = capacity // pack * pack
     for rung in range(len(ladder) - 1, -1, -1):
         minimum, price = ladder[rung]
-        willing = [demand for demand in ordered if demand.price_max_minor >= price]
+        willing = [one for demand in ordered if (one := besides.within(demand, price)) is not None]
         if _order(willing, pack, room) < max(1, minimum):
             continue  # setting pledges aside only makes an order smaller
         kept, aside = _keep(willing, pack, room)
@@ -148,7 +177,7 @@ def _result(
         extra = _rounds([(0, demand.tolerate) for demand in kept], quantity - want)
         amounts = [demand.want + more for demand, more in zip(kept, extra, strict=True)]
     shares = {demand.member: amount for demand, amount in zip(kept, amounts, strict=True) if amount}
-    why = {demand.member: "NEG-18" if demand.price_max_minor >= price else "NEG-12" for demand in ordered} | aside
+    why = {demand.member: "NEG-12" for demand in ordered} | {demand.member: "NEG-18" for demand in kept} | aside
     return Allocation(
         rung=rung,
         unit_price_minor=price,

@@ -7,15 +7,25 @@ node ranks alike; never asks who a supplier is. Spec: 08-negotiation, NEG-1 to N
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from protocol.coop.template import Template, money
-from protocol.deal.allocation import Allocation, Demand, Ladder, allocate
+from protocol.coop.template import AS_INVOICED, TAX_CATEGORIES, Template, money
+from protocol.deal.allocation import NOTHING, Allocation, Besides, Demand, Ladder, allocate
 from protocol.encoding import decode, digest, encode
 from protocol.errors import Reject
-from protocol.params import BIDS_MAX, CRITERIA_MAX, INTEGER_MAX, PACK_MAX, QUOTE_BYTES_MAX, RUNGS_MAX
+from protocol.params import (
+    BIDS_MAX,
+    CHARGES_MAX,
+    CRITERIA_MAX,
+    INTEGER_MAX,
+    MEMBERS_MAX,
+    PACK_MAX,
+    QUOTE_BYTES_MAX,
+    RUNGS_MAX,
+    SUBJECT_MAX,
+)
 from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, slug, table, text
 
 NONCE_BYTES = 32
@@ -27,6 +37,11 @@ _QUOTATION: Rule = fields(
     {
         "supplier": data(32),
         "reference": text(64),
+        "subject": text(SUBJECT_MAX),
+        "currency": text(3, 3),
+        "price_basis": one_of("net", "gross"),
+        "tax_category": one_of(*TAX_CATEGORIES),
+        "tax_hundredths": integer(0, 10_000),
         "ladder": array(array(integer(1, 10**12), 2, 2), RUNGS_MAX, 1),
         "pack": integer(1, PACK_MAX),
         "capacity": _QUANTITY,
@@ -34,6 +49,7 @@ _QUOTATION: Rule = fields(
         "cancellation": one_of(*CANCELLATIONS),
         "cancellation_fee_minor": integer(0, 10**9),
         "attributes": table(slug(), integer(-(10**9), 10**9), 32),
+        "charges": table(slug(), integer(-(10**9), 10**9), CHARGES_MAX),
         "terms": ascending(slug(), 8),
         "trader": fields({"name": text(200, 1), "contact": text(200, 1), "country": text(2, 2), "register": text(80)}),
     }
@@ -44,11 +60,17 @@ _QUOTATION: Rule = fields(
 class Quotation:
     """A supplier's binding offer: a price ladder, how much there is, until when, and what comes with it.
 
-    Quantities are counted units per period, prices minor units per counted unit, attributes scaled integers.
+    Quantities are counted units per period, prices minor units per counted unit, attributes scaled integers, charges
+    minor units a member (one that is not named is not asked for), tax hundredths of a percent.
     """
 
     supplier: bytes
     reference: str
+    subject: str
+    currency: str
+    price_basis: str
+    tax_category: str
+    tax_hundredths: int
     ladder: Ladder
     pack: int
     capacity: int
@@ -56,6 +78,7 @@ class Quotation:
     cancellation: str
     cancellation_fee_minor: int
     attributes: Mapping[str, int]
+    charges: Mapping[str, int]
     terms: tuple[str, ...]
     trader: Mapping[str, str]
 
@@ -64,6 +87,11 @@ class Quotation:
         return {
             "supplier": self.supplier,
             "reference": self.reference,
+            "subject": self.subject,
+            "currency": self.currency,
+            "price_basis": self.price_basis,
+            "tax_category": self.tax_category,
+            "tax_hundredths": self.tax_hundredths,
             "ladder": [list(rung) for rung in self.ladder],
             "pack": self.pack,
             "capacity": self.capacity,
@@ -71,6 +99,7 @@ class Quotation:
             "cancellation": self.cancellation,
             "cancellation_fee_minor": self.cancellation_fee_minor,
             "attributes": dict(self.attributes),
+            "charges": dict(self.charges),
             "terms": list(self.terms),
             "trader": dict(self.trader),
         }
@@ -102,7 +131,8 @@ class Requirement:
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a request for quotation fixes before the first commitment. `weights_minor`: minor units per unit of an
-    attribute, per counted unit and period; below 0 is wanted. `terms`: data terms an offer must accept.
+    attribute, per counted unit and period; below 0 is wanted. `terms`: data terms an offer must accept. `demanded`:
+    what members demand for themselves (NEG-73), known in the room only.
     """
 
     template: Template
@@ -110,6 +140,8 @@ class Request:
     requirements: tuple[Requirement, ...]
     terms: tuple[str, ...]
     valid_until: int
+    demanded: Mapping[bytes, tuple[Requirement, ...]] = field(default_factory=dict)
+    subject: str = ""  # where the template has one (TPL-15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +173,7 @@ class Ranked:
     hash: bytes
     quotation: Quotation
     allocation: Allocation
+    besides: Besides
     cost_minor: int
     unserved_minor: int
     adjustments: tuple[tuple[str, int], ...]
@@ -188,8 +221,10 @@ def parse(value: Any, template: Template) -> Quotation:
         raise Reject("NEG-3", f"quotation.pack: at most {template.pack} in this category")
     if value["capacity"] < max(ladder[0][0], value["pack"]):
         raise Reject("NEG-3", "quotation.capacity: below the first minimum quantity or below one pack")
-    if value["capacity"] * ladder[0][1] * template.periods > INTEGER_MAX:
-        raise Reject("NEG-4", "quotation: capacity × price × periods is beyond 2^53-1 minor units")
+    _check_comparable(value, template)
+    besides = MEMBERS_MAX * abs(template.charge(value["charges"]))
+    if value["capacity"] * ladder[0][1] * template.periods + besides > INTEGER_MAX:
+        raise Reject("NEG-4", "quotation: capacity × price × periods and charges are beyond 2^53-1 minor units")
     bounds = {attribute.name: (attribute.least, attribute.most) for attribute in template.compared}
     if value["attributes"].keys() != bounds.keys():
         raise Reject("NEG-5", "quotation.attributes: must be exactly " + (", ".join(bounds) or "none"))
@@ -200,6 +235,27 @@ def parse(value: Any, template: Template) -> Quotation:
     if not (country.isascii() and country.isalpha() and country.isupper()):
         raise Reject("NEG-6", "quotation.trader.country: must be an ISO 3166 code such as GB")
     return Quotation(**{**value, "ladder": ladder, "terms": tuple(value["terms"])})
+
+
+def _check_comparable(value: Mapping[str, Any], template: Template) -> None:
+    """What the template fixes is stated alike: money, tax, charges, and whether it has a subject (TPL-14)."""
+    for name in ("currency", "price_basis"):
+        if value[name] != getattr(template, name):
+            raise Reject("TPL-14", f"quotation.{name}: must be {getattr(template, name)}, for nobody converts")
+    tax = value["tax_category"], value["tax_hundredths"]
+    if template.tax_category != AS_INVOICED and tax != (template.tax_category, template.tax_hundredths):
+        rate = f"{template.tax_hundredths / 100:g} %"
+        raise Reject("TPL-14", f"quotation.tax_category: must be {template.tax_category} at {rate} in this category")
+    if (template.subject == "named") != bool(value["subject"]):
+        must = "must name what is offered" if template.subject == "named" else "must be empty in this category"
+        raise Reject("TPL-14", f"quotation.subject: {must}")
+    charges = {one.name: one for one in template.charges}
+    for name, minor in value["charges"].items():
+        known = charges.get(name)
+        if known is None:
+            raise Reject("TPL-14", f"quotation.charges.{name}: this category has {', '.join(charges) or 'none'}")
+        if not known.least_minor <= minor <= known.most_minor:
+            raise Reject("TPL-14", f"quotation.charges.{name}: must be from {known.least_minor} to {known.most_minor}")
 
 
 def read(quote: bytes, template: Template) -> Quotation:
@@ -248,7 +304,9 @@ def rank(request: Request, limits: Limits, bids: Sequence[Bid], demands: Sequenc
     )
 
 
-def serve(quotation: Quotation, limits: Limits, demands: Sequence[Demand], manifest: bytes) -> Allocation:
+def serve(
+    quotation: Quotation, limits: Limits, demands: Sequence[Demand], manifest: bytes, besides: Besides = NOTHING
+) -> Allocation:
     """What a quotation gives these members within the mandate, at the award and again on the commitments.
 
     Raises Reject NEG-25 (too little), NEG-26 (too dear) or NEG-27 (no rung stands).
@@ -259,10 +317,26 @@ def serve(quotation: Quotation, limits: Limits, demands: Sequence[Demand], manif
     affordable = tuple(rung for rung in quotation.ladder if rung[1] <= limits.price_max_minor)
     if not affordable:
         raise Reject("NEG-26", "each of its prices is above the mandate's limit")
-    found = allocate(affordable, capacity, quotation.pack, demands, manifest)
+    found = allocate(affordable, capacity, quotation.pack, demands, manifest, besides)
     if found is None or found.quantity < limits.quantity_least:
         raise Reject("NEG-27", "no rung of its ladder is reached by those who would pay its price")
+    least_margin = (limits.price_max_minor - found.unit_price_minor) * found.quantity * besides.periods
+    if besides.charge_minor * len(found.shares) > least_margin:
+        raise Reject("NEG-26", "with its charges it costs more than the mandate's limit")
     return replace(found, rung=found.rung + len(quotation.ladder) - len(affordable))
+
+
+def suited(quotation: Quotation, request: Request, demands: Sequence[Demand]) -> list[Demand]:
+    """The demands of those whose own requirements the quotation meets: it is no offer to the others (NEG-73)."""
+    values = quotation.attributes
+    return [
+        demand
+        for demand in demands
+        if all(
+            one.attribute in values and one.met_by(values[one.attribute])
+            for one in request.demanded.get(demand.member, ())
+        )
+    ]
 
 
 def criteria(vectors: Sequence[Mapping[str, int]], template: Template) -> dict[str, int]:
@@ -277,6 +351,8 @@ def criteria(vectors: Sequence[Mapping[str, int]], template: Template) -> dict[s
         return {}
     weights = {}
     for attribute in template.compared:
+        if attribute.ranking != "weighed":
+            continue
         total = sum(vector.get(attribute.name, 0) for vector in vectors) * template.price.price_minor
         weight = (2 * abs(total) + price) // (2 * price)  # half away from zero
         weights[attribute.name] = min(weight, 10**9) * (-1 if total > 0 else 1)
@@ -284,9 +360,14 @@ def criteria(vectors: Sequence[Mapping[str, int]], template: Template) -> dict[s
     return {name: weight for name, weight in sorted(largest) if weight}
 
 
-def saving(baseline_minor: int, unit_price_minor: int, quantity: int, periods: int) -> int:
-    """What a member saves over the term against the unit price paid today; below 0 is a loss (NEG-33)."""
-    return (baseline_minor - unit_price_minor) * quantity * periods
+def besides_of(quotation: Quotation, template: Template) -> Besides:
+    """What each member served pays besides the unit price of this quotation (TPL-12)."""
+    return Besides(template.charge(quotation.charges), template.periods)
+
+
+def saving(baseline_minor: int, unit_price_minor: int, quantity: int, besides: Besides) -> int:
+    """What a member saves over the term against the unit price paid today, all in; below 0 is a loss (NEG-33)."""
+    return (baseline_minor - unit_price_minor) * quantity * besides.periods - besides.charge_minor
 
 
 def _judge(bid: Bid, request: Request, limits: Limits, demands: Sequence[Demand], manifest: bytes) -> Ranked:
@@ -294,6 +375,8 @@ def _judge(bid: Bid, request: Request, limits: Limits, demands: Sequence[Demand]
     quotation = read(bid.quote, request.template)
     if quotation.supplier != bid.supplier:
         raise Reject("NEG-21", "the quotation names another supplier than the one who committed to it")
+    if quotation.subject != request.subject:
+        raise Reject("TPL-15", f"quotation.subject: must be {request.subject or 'empty'}")
     for wanted in request.requirements:
         if wanted.attribute not in quotation.attributes or not wanted.met_by(quotation.attributes[wanted.attribute]):
             raise Reject("NEG-22", f"{wanted.attribute} must be {OPERATORS[wanted.operator]} {wanted.value}")
@@ -302,7 +385,11 @@ def _judge(bid: Bid, request: Request, limits: Limits, demands: Sequence[Demand]
         raise Reject("NEG-23", f"the data terms {missing[0]} are not accepted")
     if quotation.valid_until < request.valid_until:
         raise Reject("NEG-24", "it ends before the members have to commit")
-    return _score(bid.hash, quotation, serve(quotation, limits, demands, manifest), request, demands)
+    served = suited(quotation, request, demands)
+    found = serve(quotation, limits, served, manifest, besides_of(quotation, request.template))
+    unsuited = [(one.member, "NEG-73") for one in demands if one not in served]
+    found = replace(found, left_out=tuple(sorted([*found.left_out, *unsuited])))
+    return _score(bid.hash, quotation, found, request, demands)
 
 
 def _score(
@@ -310,7 +397,9 @@ def _score(
 ) -> Ranked:
     """NEG-28: what the roster pays, what it leaves unserved at its own highest prices, and what else it values."""
     periods, shares = request.template.periods, dict(allocation.shares)
-    cost = allocation.unit_price_minor * allocation.quantity * periods
+    cost = request.template.cost(
+        allocation.unit_price_minor, allocation.quantity, len(allocation.shares), quotation.charges
+    )
     unserved = periods * sum(
         (demand.want - shares.get(demand.member, 0)) * demand.price_max_minor for demand in demands
     )
@@ -324,9 +413,11 @@ def _score(
             // attribute.scale,
         )
         for attribute in request.template.compared
+        if attribute.ranking == "weighed"
     )
     score = cost + unserved + sum(amount for _, amount in adjustments)
-    return Ranked(bid_hash, quotation, allocation, cost, unserved, adjustments, score)
+    besides = besides_of(quotation, request.template)
+    return Ranked(bid_hash, quotation, allocation, besides, cost, unserved, adjustments, score)
 
 
 def _ranked_words(place: int, row: Ranked, template: Template) -> str:

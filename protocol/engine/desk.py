@@ -14,7 +14,7 @@ from protocol import commands as ask
 from protocol.coop.charter import Invitation
 from protocol.coop.coop import Coop
 from protocol.coop.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
-from protocol.coop.template import Template
+from protocol.coop.template import Template, subject_of
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop.board import publish_charter
@@ -158,12 +158,23 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
         "levels": marks,
         "terms": sorted(dict.fromkeys(command.terms)),
     }
+    body |= _subject(template, command)
     if command.requirements:
         body["requirements"] = [dict(one) for one in command.requirements]
     record = _say_intent(core, core.me, scope, command.name, body)
     if f"intent/{command.name}" not in core.facts:
         core.keep(f"intent/{command.name}", scope.encode())
     return {"id": record.id, "board": scope, "readiness": command.readiness}
+
+
+def _subject(template: Template, command: ask.AddIntent) -> dict[str, str]:
+    """What the intent is about, in a category where that differs from intent to intent. Raises Reject TPL-15."""
+    if template.subject == "none":
+        if command.subject or command.words:
+            raise CommandError("TPL-15", f"subject, words: {template.category} has none; leave them out")
+        return {}
+    named = {"subject": subject_of(command.subject)}
+    return named | ({"words": command.words} if command.words else {})
 
 
 def withdraw_intent(core: Core, command: ask.WithdrawIntent) -> dict[str, Any]:
@@ -229,6 +240,8 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
         "risk": "lowest",
         "times": dict(times),
     }
+    if "subject" in intent.body:
+        body["subject"] = intent.body["subject"]
     if not 2 <= command.least <= command.most:
         raise CommandError("FRM-20", "least, most: at least 2 members, and most not below least")
     try:

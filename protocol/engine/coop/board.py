@@ -74,8 +74,11 @@ def entries(core: Core, context: Context, before: int) -> list[Entry]:
         ready = one.body["readiness"] in ("ready", "pledged") and one.header.expires > before
         if template is None or slot is None or not ready or one.header.created >= before:
             continue
+        if not template.compares(one.body.get("subject", "")):
+            continue
         if (one.author, one.id) not in taken:
-            where = block(category, one.body["template"], region, one.body["ready_by"])
+            kind = one.body["template"] + one.body.get("subject", "").encode()
+            where = block(category, kind, region, one.body["ready_by"])
             vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
             found.append(Entry(one.author, one.id, where, vector))
     return found
@@ -213,6 +216,9 @@ def _found(
         "risk": "lowest",
         "times": dict(times),
     }
+    subject = context.log.records[group.ids[0]].body.get("subject")
+    if subject is not None:
+        body["subject"] = subject  # of all of them: others stand in another block
     publish_charter(core, context, founder, body)
 
 
@@ -255,7 +261,8 @@ def _consider(core: Core, context: Context, charter: Record) -> None:
         return
     for intent in own_intents(core, context):
         name = intent.header.slot.name if intent.header.slot else ""
-        if intent.author not in listed or intent.body["template"] != template.hash:
+        alike = intent.body.get("subject") == charter.body.get("subject")
+        if intent.author not in listed or intent.body["template"] != template.hash or not alike:
             continue
         if intent.body["readiness"] not in ("ready", "pledged") or not _open_to(core, context, intent, charter):
             continue
