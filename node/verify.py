@@ -29,8 +29,12 @@ def verify_file(path: Path) -> tuple[dict[str, Any], str]:
         last = f"✗ {error.message} [{error.code}]"
     else:
         found = {"ok": True} | agreed(proof)
-        price = money(found["unit_price_minor"], found["currency"])
-        last = f"The deal holds: {found['served']} members buy from {short(found['supplier'])} at {price} a unit."
+        bought = [
+            f"{one['served']} members buy from {short(one['supplier'])}"
+            f" at {money(one['unit_price_minor'], found['currency'])} a unit"
+            for one in found["agreements"]
+        ]
+        last = f"The deal holds: {'; '.join(bought)}."
     lines = [f"✓ {step.name}: {step.sentence} [{step.clause}]" for step in steps]
     return found | {"steps": [asdict(step) for step in steps]}, "\n".join([*lines, last])
 
@@ -51,7 +55,6 @@ def agreed(proof: Proof) -> dict[str, Any]:
     """What a verified bundle amounts to, in plain values; keys, ids and hashes in hexadecimal."""
     coop, deal = proof.coop, proof.deal
     assert deal.award is not None
-    assert deal.agreement is not None
     answers = [(one.author.hex(), one.body) for one in deal.commitments]
     return {
         "network": proof.network.hex(),
@@ -61,14 +64,19 @@ def agreed(proof: Proof) -> dict[str, Any]:
         "members": len(coop.members),
         "negotiator": deal.mandate.negotiator.hex(),
         "term": deal.mandate.term,
-        "supplier": deal.award.supplier.hex(),
         "refused": [{"supplier": key.hex(), "clause": code} for key, code in deal.award.refused],
         "declined": [{"member": key, "reason": body["reason"]} for key, body in answers if body["answer"] == "decline"],
-        "agreement": deal.agreement_hash.hex(),
-        "quantity": deal.agreement.quantity,
-        "served": len(deal.agreement.shares),
-        "shares": {member.hex(): quantity for member, quantity in deal.agreement.shares},
-        "unit_price_minor": deal.agreement.unit_price_minor,
+        "agreements": [
+            {
+                "agreement": one.hash.hex(),
+                "supplier": one.supplier.hex(),
+                "quantity": one.allocation.quantity,
+                "served": len(one.allocation.shares),
+                "shares": {member.hex(): quantity for member, quantity in one.allocation.shares},
+                "unit_price_minor": one.allocation.unit_price_minor,
+            }
+            for one in deal.agreements
+        ],
         "currency": proof.template.currency,
         "records": len(proof.records),
     }

@@ -15,15 +15,16 @@ from protocol.coop import coop as coops
 from protocol.coop.box import Box, Question, manifest
 from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import slot_name
+from protocol.coop.room import boxes_of, draw_secret, keys_for
 from protocol.coop.decision import Council, Docket, slot_of, value_hash
 from protocol.coop.template import Template, parse
 from protocol.deal.choice import award_value
 from protocol.deal.deal import read_deal
 from protocol.deal.life import Deal, Opening, deal_scope
 from protocol.deal.negotiation import Quotation, commit_hash
-from protocol.deal.tender import ranking_of
+from protocol.deal.tender import open_all, ranking_of, released, seal_quotation
 from protocol.encoding import digest, encode
-from protocol.identity import Persona, box_key, encrypt, network_id, seal
+from protocol.identity import Persona, box_key, network_id
 from protocol.params import RECEIPT_IDS_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
@@ -120,7 +121,8 @@ class Handmade:
         self.now, self.until = START_MS, START_MS + LIFE_MS
         self.records: list[Record] = []
         self.intents: list[Record] = []
-        self.openings: dict[bytes, Opening] = {}
+        self.room = b""
+        self.quoted: dict[bytes, Opening] = {}  # by supplier
         self.logs: dict[str, tuple[Log, Docket]] = {}
         self._drawn = 0
         with suppress(Stuck):
@@ -158,13 +160,13 @@ class Handmade:
     # Deciding
 
     def decide(self, scope: str, council: Council, question: Question) -> None:
-        """Receipts of f+1 witnesses, the proposal, and a quorum's precommits."""
+        """Receipts of as many witnesses as are needed, the proposal, and a quorum's precommits."""
         value, base = question.value or b"", question.name.partition("/")[0]
         if question.box is not None:
             box = question.box
             ids = sorted(one.id for one in self._held(scope)[0].of_kind(box.kind) if self.lists(box, one))
             value = self._twisted(base, manifest(ids))
-            for witness in self._receipting(base, council):
+            for witness in self._receipting(base, box.receipts_needed(council)):
                 for at in range(0, len(ids), RECEIPT_IDS_MAX):
                     some = {"question": question.name, "ids": ids[at : at + RECEIPT_IDS_MAX]}
                     self.say(witness, "receipt.1", scope, some)
@@ -185,8 +187,8 @@ class Handmade:
         twisted: bytes = self.twists.get(base, bytes)(value)
         return twisted
 
-    def _receipting(self, base: str, council: Council) -> list[Persona]:
-        return list(self.twists.get(f"receipts of {base}", list)(self.witnesses[: council.faults + 1]))
+    def _receipting(self, base: str, needed: int) -> list[Persona]:
+        return list(self.twists.get(f"receipts of {base}", list)(self.witnesses[:needed]))
 
     def coop(self) -> coops.Coop:
         """The co-op as far as it has come."""
@@ -213,8 +215,7 @@ class Handmade:
         deal = self.deal()
         for question in deal.open:
             if question.box is None:
-                openings = {one.id: self.openings.get(one.id) for one in deal.reveals}
-                ranking = ranking_of(deal, self.coop(), TEMPLATE, openings)
+                ranking = ranking_of(deal, self.coop(), TEMPLATE, open_all(deal, self.room))
                 assert ranking is not None
                 question = replace(question, value=award_value(deal, self.coop(), ranking))
             self.decide(self.deal_scope, deal.council, question)
@@ -288,6 +289,7 @@ class Handmade:
         self.negotiator = next(one for one in self.members if one.key == mandate.negotiator)
         self.deal_scope = deal_scope(mandate.deal)
         log = self._held(self.scope)[0]
+        self.room = draw_secret(self.draw)
         certificate = coop.decided[coops.question_name("mandate", mandate.term)]
         body: dict[str, Any] = {
             "coop": coop.hash[:16],
@@ -303,13 +305,15 @@ class Handmade:
             "requirements": [],
             "terms": ["basic"],
             "witnesses": list(coop.council.witnesses),
-            "boxes": sorted(member.box for member in coop.members),
+            "room": box_key(self.room),
+            "boxes": [one.body["box"] for key in coop.council.witnesses for one in log.slot("accept.1", key, "accept")],
             "times": TIMES,
             "mandate": certificate.value,
             "certificate": [log.records[one].raw for one in certificate.votes],
         }
         self.rfq = self.say(self.negotiator, "rfq.1", self.deal_scope, body, "rfq")
-        named = {"roster": roster, "deal": mandate.deal, "rfq": self.rfq.id}
+        keys = keys_for(self.room, boxes_of(coop, self.rfq), self.draw)
+        named = {"roster": roster, "deal": mandate.deal, "rfq": self.rfq.id, "keys": keys}
         self.say(self.negotiator, "deal.1", self.scope, named, slot_name("deal", mandate.deal))
         self._decide_coop()
         self._quote()
@@ -323,28 +327,29 @@ class Handmade:
                 self.say(one, "countersign.1", self.deal_scope, signed, "countersign")
 
     def _quote(self) -> None:
-        kept: list[tuple[Persona, bytes, bytes]] = []
         for number, one in enumerate(self.suppliers):
             terms = ("basic",) if number < len(self.suppliers) - 1 or number == 0 else ()
             quote = self._quotation(one, 900 + 10 * number, terms)
-            nonce = self.draw(32)
-            kept.append((one, nonce, quote))
-            commit = commit_hash(self.rfq.id, one.key, nonce, quote)
-            self.say(one, "quotation.1", self.deal_scope, {"rfq": self.rfq.id, "commit": commit}, "quotation")
+            self.quoted[one.key] = Opening(self.draw(32), quote)
+            self.say(one, "quotation.1", self.deal_scope, self.quotation(one), "quotation")
         self._decide_deal()
-        quoted = self.deal().decided[coops.question_name("quotations", self.rfq.id)]
-        for one, nonce, quote in kept:
-            key = self.draw(32)
-            reveal = {
-                "rfq": self.rfq.id,
-                "manifest": quoted.value_hash,
-                "cipher": encrypt(encode([nonce, quote]), key, self.rfq.id + one.key),
-                "keys": [seal(key, box, self.draw) for box in self.rfq.body["boxes"]],
-            }
-            record = self.say(one, "reveal.1", self.deal_scope, reveal, "reveal")
-            self.openings[record.id] = Opening(nonce, quote)
+        for place, one in enumerate(self.witnesses):
+            self.say(one, "reveal.1", self.deal_scope, self.reveal(place), "reveal")
         self._decide_deal()
         self._decide_deal()
+
+    def quotation(self, who: Persona) -> dict[str, Any]:
+        """What a supplier hands in."""
+        nonce, quote = self.quoted[who.key].nonce, self.quoted[who.key].quote
+        sealed = seal_quotation(self.rfq, who.key, nonce, quote, self.draw)
+        return {"rfq": self.rfq.id, "commit": commit_hash(self.rfq.id, who.key, nonce, quote)} | sealed.to_mapping()
+
+    def reveal(self, place: int) -> dict[str, Any]:
+        """What the witness at a place releases."""
+        deal = self.deal()
+        quoted = deal.decided[coops.question_name("quotations", self.rfq.id)]
+        shares = released(deal, place, self.witnesses[place].box_seed(self.hash), self.draw)
+        return {"rfq": self.rfq.id, "manifest": quoted.value_hash, "shares": shares}
 
     def _quotation(self, who: Persona, price_minor: int, terms: tuple[str, ...]) -> bytes:
         return Quotation(
@@ -387,7 +392,7 @@ class Handmade:
 
 def assemble(
     records: Iterable[Record],
-    openings: Mapping[bytes, Opening],
+    room: bytes,
     template: Template = TEMPLATE,
     network: bytes = NETWORK,
     **more: Any,
@@ -399,7 +404,7 @@ def assemble(
             "network": network,
             "template": template.to_mapping(),
             "records": {one.id.hex(): one.raw for one in records},
-            "openings": {key.hex(): {"nonce": one.nonce, "quote": one.quote} for key, one in openings.items()},
+            "room": room,
         }
         | more
     )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from protocol import commands as ask
 from protocol.deal.allocation import Allocation
-from protocol.deal.award import Award, agreement_hash
+from protocol.deal.award import agreement_hash
 from protocol.encoding import encode
 from protocol.engine.core import trust_scope
 from protocol.errors import CommandError
@@ -56,7 +56,7 @@ def other_party() -> tuple[Persona, Persona, Persona]:
 
 def attestation(who: Persona, subject: bytes, role: str, shown: list[bytes], **other: Any) -> Record:
     """An attestation as its author may sign it, however wrong."""
-    body: dict[str, Any] = {"subject": subject, "role": role, "agreement": dealt().deal().agreement_hash}
+    body: dict[str, Any] = {"subject": subject, "role": role, "agreement": dealt().deal().agreements[0].hash}
     body |= {"outcome": "kept", "dimensions": {"promise": 5}, "remark": "", "evidence": shown}
     slot = Slot("once", f"x/{subject[:8].hex()}/{role}", 0)
     scope, expires = trust_scope(subject), START_MS + LIFE_MS
@@ -128,6 +128,7 @@ def claims() -> list[tuple[str, str, Record, bytes | None]]:
     return found + [(name, "ATT-2", one, None) for name, one in bad]
 
 
+SUPPLIER = bytes(range(32, 64))
 AGREEMENTS = [
     (bytes(32), 1, ()),
     (bytes(range(32)), 900, ((bytes(32), 3),)),
@@ -137,15 +138,8 @@ AGREEMENTS = [
 
 def agreed(award: bytes, price: int, shares: tuple[tuple[bytes, int], ...]) -> bytes:
     """The hash of an agreement of these numbers."""
-    chosen = replace(_award(), hash=award)
     quantity = sum(amount for _, amount in shares)
-    return agreement_hash(chosen, Allocation(0, price, quantity, shares, ()))
-
-
-def _award() -> Award:
-    award = dealt().deal().award
-    assert award is not None
-    return award
+    return agreement_hash(award, SUPPLIER, Allocation(0, price, quantity, shares, ()))
 
 
 def vectors() -> dict[str, Any]:
@@ -153,12 +147,12 @@ def vectors() -> dict[str, Any]:
     cases: list[dict[str, Any]] = []
     for award, price, shares in AGREEMENTS:
         plain = [[key.hex(), amount] for key, amount in shares]
-        encoded = encode([award, price, [list(one) for one in shares]])
+        encoded = encode([award, SUPPLIER, price, [list(one) for one in shares]])
         cases.append(
             {
                 "name": f"{len(shares)} shares",
                 "clause": "AGR-1",
-                "input": {"award": award.hex(), "unit_price_minor": price, "shares": plain},
+                "input": {"award": award.hex(), "supplier": SUPPLIER.hex(), "unit_price_minor": price, "shares": plain},
                 "output": {"encoded": encoded.hex(), "hash": agreed(award, price, shares).hex()},
             }
         )
@@ -190,7 +184,7 @@ def test_a_countersignature_acknowledges_this_agreement() -> None:
     """AGR-1, AGR-2: by the award's supplier, under this hash; saying something else besides undoes nothing."""
     made = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}})
     assert made.deal().state == "agreed"
-    right = {"rfq": made.rfq.id, "agreement": made.deal().agreement_hash}
+    right = {"rfq": made.rfq.id, "agreement": made.deal().agreements[0].hash}
     made.twists = {}
     made.say(made.suppliers[1], "countersign.1", made.deal_scope, right, "countersign")
     made.say(made.members[0], "countersign.1", made.deal_scope, right, "countersign")
@@ -200,7 +194,7 @@ def test_a_countersignature_acknowledges_this_agreement() -> None:
 
 
 def event(made: Handmade, who: Persona, action: str, member: Persona, **other: Any) -> None:
-    body = {"agreement": made.deal().agreement_hash, "action": action, "member": member.key}
+    body = {"agreement": made.deal().agreements[0].hash, "action": action, "member": member.key}
     made.say(who, "event.1", made.deal_scope, body | {"quantity": 3, "reference": "42"} | other)
 
 
@@ -219,11 +213,11 @@ def test_delivered_when_every_member_with_a_share_has_got_it() -> None:
     ):
         event(made, who, action, member)
     event(made, supplier, "deliver", ann, agreement=bytes(32))
-    assert (made.deal().state, made.deal().delivered) == ("countersigned", ())
+    assert (made.deal().state, made.deal().agreements[0].delivered) == ("countersigned", ())
     event(made, ann, "receive", ann)
-    assert (made.deal().state, made.deal().delivered) == ("countersigned", (ann.key,))
+    assert (made.deal().state, made.deal().agreements[0].delivered) == ("countersigned", (ann.key,))
     event(made, supplier, "deliver", ben)
-    assert (made.deal().state, made.deal().delivered) == ("delivered", tuple(sorted((ann.key, ben.key))))
+    assert (made.deal().state, made.deal().agreements[0].delivered) == ("delivered", tuple(sorted((ann.key, ben.key))))
 
 
 def town_until(state: str) -> Town:
@@ -262,11 +256,11 @@ def test_who_may_report_what_and_when() -> None:
     early = town_until("awarded")
     deal = deal_of(early)["id"]
     assert refused(early, "m0", ask.Report(deal, "receive", key(early, "m0"), 1)) == "AGR-3"
-    assert refused(early, "m0", ask.Attest(deal, deal_of(early)["award"]["supplier"], "supplier", "kept")) == "ATT-1"
+    assert refused(early, "m0", ask.Attest(deal, deal_of(early)["award"]["parts"][0]["supplier"], "supplier", "kept")) == "ATT-1"
 
     town = town_until("countersigned")
     shown = deal_of(town)
-    deal, supplier = shown["id"], shown["award"]["supplier"]
+    deal, supplier = shown["id"], shown["award"]["parts"][0]["supplier"]
     (signed,) = [one for one in town.world.nodes["relay"].records.values() if one.kind == "countersign.1"]
     assert (signed.author, signed.body["agreement"]) == (supplier, shown["agreement"])
     assert refused(town, "m0", ask.Report(deal, "receive", key(town, "m1"), 1)) == "AGR-3"
@@ -329,7 +323,7 @@ def test_attestations_in_a_town() -> None:
     """ATT-1, ATT-3, ATT-4: who may say what of whom, once, where, and until when."""
     town = town_until("countersigned")
     shown = deal_of(town)
-    deal, supplier, negotiator = shown["id"], shown["award"]["supplier"], shown["negotiator"]
+    deal, supplier, negotiator = shown["id"], shown["award"]["parts"][0]["supplier"], shown["negotiator"]
     mine = next(name for name in ("m0", "m1") if key(town, name) != negotiator)
     elected = next(name for name in town.members if key(town, name) == negotiator)
     sold = next(name for name in town.suppliers if key(town, name) == supplier)
@@ -358,7 +352,7 @@ def test_what_counts_for_an_observer() -> None:
     """ATT-2, ATT-3, ATT-5, ATT-6: unfounded and equivocated ones are held and do not count; digests do not care."""
     town = town_until("countersigned")
     world, shown = town.world, deal_of(town)
-    supplier, scope = shown["award"]["supplier"], trust_scope(shown["award"]["supplier"])
+    supplier, scope = shown["award"]["parts"][0]["supplier"], trust_scope(shown["award"]["parts"][0]["supplier"])
     observer, reporter = world.nodes["m2"], world.nodes["m0"]
 
     def expected() -> float:

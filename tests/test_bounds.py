@@ -180,7 +180,7 @@ def test_events_are_for_the_parties_of_the_agreement() -> None:
         return clause(lambda: engine.handle(RecordReceived(record, "relay"), town.world.now))
 
     m0, m1, m3 = (key(town, name) for name in ("m0", "m1", "m3"))
-    sold = next(name for name in town.suppliers if key(town, name) == shown["award"]["supplier"])
+    sold = next(name for name in town.suppliers if key(town, name) == shown["award"]["parts"][0]["supplier"])
     assert told(event("stranger", m1)) == "NEG-42"
     assert told(event("m1", m0)) == "NEG-42"
     assert told(event("m3", m3)) == "NEG-42", "declined: no party"

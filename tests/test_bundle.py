@@ -114,7 +114,7 @@ def test_an_honest_deal(shape: dict[str, int]) -> None:
     assert raw == forged(of)
     steps: list[Step] = []
     found = verify(raw, steps.append)
-    assert found.deal.agreement_hash == of.deal().agreement_hash
+    assert [one.hash for one in found.deal.agreements] == [one.hash for one in of.deal().agreements]
     assert [one.id for one in found.records] == sorted(one.id for one in of.records)
     assert len(found.ballots) == len(of.members)
     assert [step.name for step in steps][:3] == ["file", "signatures", "charter"]
@@ -382,11 +382,21 @@ def changed(**more: Any) -> Callable[[bytes], bytes]:
     return lambda value: encode(decode(value) | more)
 
 
+def parted(**more: Any) -> Callable[[bytes], bytes]:
+    """The award with other fields in its one part."""
+
+    def changed_part(value: bytes) -> bytes:
+        body = decode(value)
+        (part,) = body["parts"]
+        return encode(body | {"parts": [part | more]})
+
+    return changed_part
+
+
 def lots(value: bytes) -> bytes:
-    body = decode(value)
-    return encode(
-        body | {"lots": [[member, quantity + (at == 0)] for at, (member, quantity) in enumerate(body["lots"])]}
-    )
+    (part,) = decode(value)["parts"]
+    more = [[member, quantity + (at == 0)] for at, (member, quantity) in enumerate(part["lots"])]
+    return parted(lots=more)(value)
 
 
 def listing(one: bytes) -> Callable[[bytes], bytes]:
@@ -403,8 +413,8 @@ VALUES: list[tuple[str, str, dict[str, Callable[[Any], Any]]]] = [
     ("looser limits", "ELE-30", {"mandate": changed(limits=bytes(32))}),
     ("more for one member", "NEG-50", {"award": lots}),
     ("nobody refused", "NEG-50", {"award": changed(refused=[])}),
-    ("a higher price", "NEG-50", {"award": changed(unit_price_minor=901, ladder=[[1, 901]])}),
-    ("another supplier", "NEG-50", {"award": changed(supplier=persona("s1").key)}),
+    ("a higher price", "NEG-50", {"award": parted(unit_price_minor=901, ladder=[[1, 901]])}),
+    ("another supplier", "NEG-50", {"award": parted(supplier=persona("s1").key)}),
     ("a listed id that nobody has", "DEC-19", {"roster": listing(bytes(32))}),
     ("a list that descends", "DEC-12", {"roster": disordered}),
     ("a list that is none", "DEC-12", {"pledges": lambda value: b"\x80"}),
@@ -626,7 +636,7 @@ def bundle_of(found: Town, name: str) -> bytes:
 def test_every_member_can_export_and_all_say_the_same() -> None:
     """BUN-9, BUN-12: from different nodes' logs, one deal; each bundle holds no record too many and none too few."""
     proofs = [verify(bundle_of(town(), name)) for name in town().members]
-    assert len({found.deal.agreement_hash for found in proofs}) == 1
+    assert len({found.deal.agreements[0].hash for found in proofs}) == 1
     for found in proofs[:1]:
         openings = opened(found, town())
         for one in found.records:
@@ -672,7 +682,7 @@ def test_out_of_a_town_where_messages_are_lost() -> None:
         if rough.live(600_000, rough.settled) and rough.agreed():
             rough.live(60_000, lambda: False)
             found = [verify(bundle_of(rough, name)) for name in rough.members if rough.coops(name)]
-            assert len({one.deal.agreement_hash for one in found}) == 1
+            assert len({one.deal.agreements[0].hash for one in found}) == 1
             if any(one.body["round"] for one in found[0].records if one.kind == "proposal.1"):
                 break
     assert any(one.body["round"] for one in found[0].records if one.kind == "proposal.1")
@@ -685,7 +695,8 @@ def test_in_words_and_in_json(tmp_path: Path) -> None:
     found, words = verify_file(path)
     assert found["ok"]
     assert json.loads(json.dumps(found)) == found
-    assert (found["members"], found["served"], found["unit_price_minor"]) == (4, 3, 900)
+    (agreed,) = found["agreements"]
+    assert (found["members"], agreed["served"], agreed["unit_price_minor"]) == (4, 3, 900)
     assert words.splitlines()[-1].startswith("The deal holds: 3 members buy from ")
     assert words.count("✓") == len(found["steps"])
     assert tally(ballots_from(path)) == {"order": [[1, 2]], "pairwise": [[0, 2], [2, 0]]}
@@ -751,7 +762,7 @@ def vectors() -> dict[str, Any]:
             "line": [key.hex() for key in found.coop.line],
             "mandate": found.deal.mandate.to_bytes().hex(),
             "award": found.deal.award.value.hex(),
-            "agreement": found.deal.agreement_hash.hex(),
+            "agreements": [one.hash.hex() for one in found.deal.agreements],
             "steps": [[step.name, step.clause] for step in steps],
         }
         cases.append({"name": name, "clause": "BUN-9", "input": {"bundle": raw.hex()}, "output": output})

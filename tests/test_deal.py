@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +19,7 @@ from protocol.coop.decision import Docket, value_hash
 from protocol.deal.allocation import Demand, allocate
 from protocol.deal.award import parse_award, refusals
 from protocol.deal.choice import award_value
+from protocol.deal.contract import agree
 from protocol.deal.deal import read_deal
 from protocol.deal.life import DEAL, Deal
 from protocol.deal.request import find_request, read_mandate
@@ -52,10 +54,11 @@ class Delivered(Handmade):
     def _deal(self) -> None:
         super()._deal()
         deal = self.deal()
-        supplier = next(one for one in self.suppliers if deal.award and one.key == deal.award.supplier)
-        for number, (member, quantity) in enumerate(deal.agreement.shares if deal.agreement else ()):
+        (agreed,) = deal.agreements
+        supplier = next(one for one in self.suppliers if one.key == agreed.supplier)
+        for number, (member, quantity) in enumerate(agreed.allocation.shares):
             who = supplier if number else next(one for one in self.members if one.key == member)
-            body = {"agreement": deal.agreement_hash, "action": "receive", "member": member, "quantity": quantity}
+            body = {"agreement": agreed.hash, "action": "receive", "member": member, "quantity": quantity}
             self.say(who, "event.1", self.deal_scope, body | {"reference": ""})
 
 
@@ -263,13 +266,17 @@ def test_the_award_field_by_field() -> None:
         "rfq": MADE.rfq.id,
         "roster": coop.roster,
         "refused": [[refused.key, "NEG-23"]],
-        "quotation": digest("quote", quote),
-        "supplier": best.key,
-        "ladder": [[1, 900]],
-        "capacity": 10_000,
-        "pack": 1,
-        "unit_price_minor": 900,
-        "lots": [[key, 3] for key in coop.keys],
+        "parts": [
+            {
+                "quotation": digest("quote", quote),
+                "supplier": best.key,
+                "ladder": [[1, 900]],
+                "capacity": 10_000,
+                "pack": 1,
+                "unit_price_minor": 900,
+                "lots": [[key, 3] for key in coop.keys],
+            }
+        ],
     }
     assert deal.award is not None
     assert deal.award.value == value
@@ -284,7 +291,7 @@ def test_who_does_not_reveal_is_refused() -> None:
     ranking = ranking_of(deal, coop, TEMPLATE, closed)
     assert ranking is not None
     found = decode(award_value(deal, coop, ranking))
-    assert found["supplier"] == MADE.suppliers[1].key
+    assert found["parts"][0]["supplier"] == MADE.suppliers[1].key
     assert [MADE.suppliers[0].key, "NEG-9"] in found["refused"]
     assert ranking_of(deal, coop, TEMPLATE, {}) is None
 
@@ -304,16 +311,30 @@ def test_more_bids_than_are_ranked_are_drawn(monkeypatch: pytest.MonkeyPatch) ->
 
 
 AWARD = decode(_value(MADE.deal(), MADE.coop(), MADE))
+PART = AWARD["parts"][0]
+
+
+def part(*parts: dict[str, Any]) -> bytes:
+    return encode(AWARD | {"parts": list(parts)})
+
+
 AWARDS_BAD: list[tuple[str, bytes]] = [
     ("none fits", encode({name: AWARD[name] for name in ("rfq", "roster", "refused")})),
     ("of another request", encode(AWARD | {"rfq": bytes(32)})),
     ("of another roster", encode(AWARD | {"roster": bytes(32)})),
-    ("without lots", encode({name: one for name, one in AWARD.items() if name != "lots"})),
-    ("an empty lot", encode(AWARD | {"lots": []})),
-    ("a lot of nothing", encode(AWARD | {"lots": [[bytes(32), 0]]})),
-    ("a price of nothing", encode(AWARD | {"unit_price_minor": 0})),
-    ("a pack of 49", encode(AWARD | {"pack": 49})),
-    ("no ladder", encode(AWARD | {"ladder": []})),
+    ("without parts", encode(AWARD | {"parts": []})),
+    ("without lots", part({name: one for name, one in PART.items() if name != "lots"})),
+    ("an empty lot", part(PART | {"lots": []})),
+    ("a lot of nothing", part(PART | {"lots": [[bytes(32), 0]]})),
+    ("a price of nothing", part(PART | {"unit_price_minor": 0})),
+    ("a pack of 49", part(PART | {"pack": 49})),
+    ("no ladder", part(PART | {"ladder": []})),
+    ("a supplier twice", part(PART, PART | {"lots": [[bytes(32), 1]]})),
+    ("suppliers in another order", part(PART, PART | {"supplier": bytes(32), "lots": [[bytes(32), 1]]})),
+    ("a lot in two parts", part(PART, PART | {"supplier": b"\xff" * 32})),
+    ("a lot twice", part(PART | {"lots": PART["lots"] + PART["lots"][:1]})),
+    ("a field more in a part", part(PART | {"note": 1})),
+    ("33 parts", part(*[PART | {"supplier": bytes([200 + at]) * 32, "lots": [[bytes([at]) * 32, 1]]} for at in range(33)])),
     ("a field more", encode(AWARD | {"note": 1})),
     ("an array", encode(list(AWARD.values()))),
     ("a clause that is a number", encode(AWARD | {"refused": [[bytes(32), 1]]})),
@@ -336,15 +357,14 @@ _PARTS = st.sampled_from(
 )
 
 
-@given(st.dictionaries(st.sampled_from(sorted(AWARD)), _PARTS, max_size=3), st.sampled_from(sorted(AWARD)))
+@given(st.dictionaries(st.sampled_from(sorted(PART)), _PARTS, max_size=3), st.sampled_from(sorted(PART)))
 def test_any_award_is_read_or_refused(changes: dict[str, Any], without: str) -> None:
     """NEG-50, NEG-53: whatever a quorum certifies, the deal can be read, commitments and all."""
-    body = AWARD | changes
+    body = PART | changes
     body.pop(without if len(changes) == 3 else "none", None)
-    award = parse_award(encode(body), MADE.rfq.id, MADE.coop().roster)
+    award = parse_award(part(body), MADE.rfq.id, MADE.coop().roster)
     if award is not None:
-        demands = [Demand(member, 3, 1, 1, 1_000) for member in MADE.coop().keys]
-        allocate(award.ladder, award.capacity, award.pack, demands, bytes(32))
+        agree(award, [Demand(member, 3, 1, 1, 1_000) for member in MADE.coop().keys], bytes(32))
 
 
 # Commitments and agreement
@@ -354,16 +374,17 @@ def test_the_agreement_is_the_allocation_of_the_commitments() -> None:
     """NEG-51, NEG-52, NEG-53: one declines and has no share; the others have theirs by the same rule."""
     deal = MADE.deal()
     assert deal.award is not None
-    assert deal.agreement is not None
+    (agreed,) = deal.agreements
     declined = MADE.members[-1].key
     answers = {one.author: (one.body["answer"], one.body["reason"]) for one in deal.commitments}
     assert answers[declined] == ("decline", "found-better")
     signed = [Demand(one.author, 3, 1, 1, 1_000) for one in deal.commitments if one.author != declined]
     box = deal.decided[question_name("commitments", deal.rfq.id)]
     assert box.value_hash == value_hash(manifest([one.id for one in deal.commitments]))
-    again = allocate(deal.award.ladder, deal.award.capacity, deal.award.pack, signed, box.value_hash)
-    assert deal.agreement == again
-    assert dict(deal.agreement.shares) == {one.member: 3 for one in signed}
+    again = allocate(PART["ladder"], PART["capacity"], PART["pack"], signed, box.value_hash)
+    assert agreed.allocation == again
+    assert agreed == replace(agree(deal.award, signed, box.value_hash)[0], signed=True, delivered=agreed.delivered)
+    assert dict(agreed.allocation.shares) == {one.member: 3 for one in signed}
 
 
 def test_nobody_pays_more_than_they_signed() -> None:
@@ -388,7 +409,7 @@ def vectors() -> dict[str, Any]:
     """Requests, reveals, awards, an agreement, and the life's table."""
     deal, coop = MADE.deal(), MADE.coop()
     assert deal.award is not None
-    assert deal.agreement is not None
+    (agreed,) = deal.agreements
     good: list[tuple[str, str, Any, Any]] = [
         ("life", "NEG-41", "DEAL", [[state, fact, then] for (state, fact), then in DEAL.items()]),
         ("request", "NEG-40", MADE.rfq.raw, MADE.rfq.body["mandate"]),
@@ -396,8 +417,13 @@ def vectors() -> dict[str, Any]:
         (
             "agreement",
             "AGR-1",
-            {"award": deal.award.hash, "unit_price_minor": 900, "shares": deal.agreement.shares},
-            deal.agreement_hash,
+            {
+                "award": deal.award.hash,
+                "supplier": agreed.supplier,
+                "unit_price_minor": 900,
+                "shares": agreed.allocation.shares,
+            },
+            agreed.hash,
         ),
     ]
     for reveal in deal.reveals:

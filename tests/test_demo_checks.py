@@ -26,7 +26,10 @@ ROW = {
     "agreement": "aa",
     "unit_price_minor": 7,
     "saving_minor": 8,
-    "deal_detail": {"shares": [["k1", 2], ["k2", 3]]},
+    "deal_detail": {
+        "shares": [["k1", 2], ["k2", 3]],
+        "agreements": [{"supplier": "s1", "shares": [["k1", 2], ["k2", 3]]}],
+    },
 }
 
 

@@ -341,7 +341,7 @@ def test_no_sequence_of_commands_commits_past_a_boundary(steps: list[Any]) -> No
     engine = deepcopy(town.world.nodes["m0"].engine)
     assert engine is not None
     (deal,) = [one for one in town.world.ask("m0", ask.AskDeals()) if one["state"] == "awarded"]
-    supplier = deal["award"]["supplier"]
+    supplier = deal["award"]["parts"][0]["supplier"]
     second, good = 0, True
     for step in steps:
         now = town.world.now + second * 1_000

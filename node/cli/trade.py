@@ -26,14 +26,13 @@ from node.present import amount, one_of, short
 )
 @click.argument("coop_id", metavar="COOP")
 @click.option("--weight", "weights", multiple=True, metavar="NAME=AMOUNT", help="What a unit of an attribute is worth.")
-@click.option("--terms", multiple=True, help="Data terms a supplier must accept (repeat).")
 @YES
 @click.pass_obj
-def rfq(options: Options, /, coop_id: str, weights: tuple[str, ...], terms: tuple[str, ...], yes: bool) -> None:
-    """Weights default to the members' published mean."""
+def rfq(options: Options, /, coop_id: str, weights: tuple[str, ...], yes: bool) -> None:
+    """Weights, requirements and data terms are those of the members' intents; a weight may be stressed up to twice."""
     client = Client.of(options)
     row = coop_of(client, coop_id)
-    values: dict[str, Any] = {"terms": sorted({*terms}), "weights_minor": {}}
+    values: dict[str, Any] = {"weights_minor": {}}
     for name, equals, worth in (item.partition("=") for item in weights):
         if not equals:
             raise Stop(USAGE, f"--weight {name[:40]}: write it like renewable_percent=0.05", "CLI-6")
@@ -141,7 +140,8 @@ def deliver(options: Options, /, deal: str, yes: bool) -> None:
     client = Client.of(options)
     known = {row["id"]: row for row in client.get("/deals")}
     row = known[one_of(deal, list(known), "deal")]
-    shares = row["shares"]
+    me = client.get("/status")["persona"]
+    shares = next((one["shares"] for one in row["agreements"] if one["supplier"] == me), [])
     if not shares:
         raise Stop(USAGE, f"deal {short(row['id'])} has no agreement yet (it is {row['state']})", "AGR-3")
     options.confirm(

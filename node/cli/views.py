@@ -84,13 +84,16 @@ def award_text(found: dict[str, Any]) -> str:
     lines += [f"  {line(row)}" for row in deal.get("ranking", ())]
     lines += [f"  refused {short(supplier)}: {code}" for supplier, code in deal["refused"]]
     if award := deal.get("award"):
-        price = money(award["unit_price_minor"], currency)
-        lines.append(f"awarded to {short(award['supplier'])} at {price} a unit and period:")
         answers = {row["member"]: row for row in deal["commitments"]}
-        lines += [f"  {short(member)} gets {count}{_answer(answers.get(member))}" for member, count in award["lots"]]
-    if found["agreement"]:
-        price, saved = money(found["unit_price_minor"], currency), money(found["saving_minor"], currency)
-        lines.append(f"agreed {short(found['agreement'])}: {price} a unit; the members save {saved} together")
+        for part in award["parts"]:
+            price = money(part["unit_price_minor"], currency)
+            lines.append(f"awarded to {short(part['supplier'])} at {price} a unit and period:")
+            lines += [f"  {short(member)} gets {count}{_answer(answers.get(member))}" for member, count in part["lots"]]
+    for one in deal["agreements"]:
+        price, served = money(one["unit_price_minor"], currency), len(one["shares"])
+        lines.append(f"agreed {short(one['hash'])}: {price} a unit for {served} members with {short(one['supplier'])}")
+    if deal["agreements"]:
+        lines.append(f"the members save {money(found['saving_minor'], currency)} together")
     return "\n".join(lines)
 
 
@@ -118,3 +121,32 @@ def standing_text(found: dict[str, Any]) -> str:
     """What this observer may expect of somebody, with the reasons."""
     head = f"{short(found['subject'])} as {found['role']}: standing {found['standing']:.3f}"
     return "\n".join([f"{head}, expectation {found['expectation']:.3f}", *(f"  {line(one)}" for one in found["why"])])
+
+
+_SIGNS = {"at-least": "at least", "at-most": "at most", "equal": "exactly"}
+
+
+def talk_text(said: dict[str, Any]) -> str:
+    """A request's requirements, then questions with their replies, then suggestions with their voices."""
+    asked = said["asked"]
+    lines = [f"deal {short(said['deal'])}: {said['state']}" + (", revised by its members" if asked["revision"] else "")]
+    lines += [f"  must: {_must(one)}" for one in asked["requirements"]]
+    lines += [f"  weighs: {name} {weight} minor units" for name, weight in asked["weights_minor"].items()]
+    for one in said["queries"]:
+        lines.append(f"question {short(one['id'])} by {_speaker(one)}: {line(one['text'])}")
+        lines += [f"  {_speaker(reply)} replies: {line(reply['text'])}" for reply in one["replies"]]
+    for one in said["suggestions"]:
+        parts = [_must(two) for two in one["requirements"]] + [f"nothing of {name}" for name in one["drops"]]
+        parts += [f"{name} weighs {weight}" for name, weight in one["weights_minor"].items()] + list(one["terms"])
+        came = ", adopted" if one["adopted"] else f", {one['voices']} voices" if one["voices"] else ""
+        lines.append(f"suggestion {short(one['id'])} by {_speaker(one)}: {line('; '.join(parts))}{came}")
+        lines += [f"  because: {line(one['text'])}"] if one["text"] else []
+    return "\n".join(lines)
+
+
+def _must(one: dict[str, Any]) -> str:
+    return f"{one['attribute']} {_SIGNS[one['operator']]} {one['value']}"
+
+
+def _speaker(one: dict[str, Any]) -> str:
+    return f"{short(one['by'])} ({one['role']})"

@@ -29,12 +29,12 @@ class Failed(Exception):
 
 def attestations(row: dict[str, Any]) -> list[tuple[str, str, str]]:
     """(author, subject, role) of everything that can be said after a deal."""
-    supplier, negotiator = row["supplier"], row["negotiator"]
-    takers = [member for member, _ in row["deal_detail"]["shares"]]
+    negotiator, agreements = row["negotiator"], row["deal_detail"]["agreements"]
+    pairs = [(member, one["supplier"]) for one in agreements for member, _ in one["shares"]]
     return [
-        *((member, supplier, "supplier") for member in takers),
-        *((member, negotiator, "negotiator") for member in takers if member != negotiator),
-        *((supplier, member, "member") for member in takers),
+        *((member, supplier, "supplier") for member, supplier in pairs),
+        *((member, negotiator, "negotiator") for member, _ in pairs if member != negotiator),
+        *((supplier, member, "member") for member, supplier in pairs),
     ]
 
 

@@ -176,7 +176,8 @@ class Member:
             if supplier not in self.story.refused:
                 self.story.refused[supplier] = code
                 self.story.say(f"{self.story.name(supplier)}'s quotation is refused [{code}]")
-        takers = sorted(member for member, _ in detail["award"]["lots"] if member != detail["negotiator"])
+        lots = [member for part in detail["award"]["parts"] for member, _ in part["lots"]]
+        takers = sorted(member for member in lots if member != detail["negotiator"])
         unwilling = min(takers, key=lambda key: Random(f"{self.seed} declines {self.story.name(key)}").random())
         if self.key == unwilling and not self.story.declined:
             self.story.declined[self.key] = "changed-mind"
@@ -187,7 +188,7 @@ class Member:
             await self.node.post(f"/deals/{deal}/commit")
             price = money(need["unit_price_minor"], self.template.currency)
             self.say(f"commits to {need['quantity']} units at {price} from {self.story.name(need['supplier'])}")
-        self.story.answer(need["coop"], len(detail["award"]["lots"]))
+        self.story.answer(need["coop"], len(lots))
 
 
 @dataclass(slots=True)
@@ -235,9 +236,10 @@ class Supplier:
                 self.story.say(f"{self.seller.label} is told: {refusal.message} [{refusal.code}]")
 
     async def _deliver(self, deal: dict[str, Any]) -> bool:
-        if deal["state"] != "countersigned" or deal["award"]["supplier"] != self.key:
+        mine = next((one for one in deal["agreements"] if one["supplier"] == self.key), None)
+        if deal["state"] != "countersigned" or mine is None:
             return False
-        owed = [(member, quantity) for member, quantity in deal["shares"] if (deal["id"], member) not in self._done]
+        owed = [(member, quantity) for member, quantity in mine["shares"] if (deal["id"], member) not in self._done]
         for member, quantity in owed:
             values = {"action": "deliver", "member": member, "quantity": quantity, "reference": f"note {member[:6]}"}
             await self.node.post(f"/deals/{deal['id']}/report", values)

@@ -1,4 +1,4 @@
-"""The award: which quotation the witnesses certified, for whom, and who was refused.
+"""The award: which quotations the witnesses certified, for whom, and who was refused.
 
 Decides the shape of the certified value and what it commits to; never which quotation is best. Spec: 08-negotiation,
 NEG-50; 09-accountability, AGR-1.
@@ -6,18 +6,19 @@ NEG-50; 09-accountability, AGR-1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
-from protocol.deal.allocation import Allocation
+from protocol.deal.allocation import Allocation, Besides, Ladder
 from protocol.encoding import decode, digest_of
 from protocol.errors import Reject
-from protocol.params import BIDS_MAX, PACK_MAX
+from protocol.params import BIDS_MAX, INTEGER_MAX, MEMBERS_MAX, PACK_MAX, PARTS_MAX
 from protocol.record.schema import array, data, fields, integer, pair, text
 
 _LOT = pair(data(32), integer(1, 10**9))
-_AWARD = fields(
-    {"rfq": data(32), "roster": data(32), "refused": array(pair(data(32), text(16)), BIDS_MAX)},
+_PART = fields(
     {
         "quotation": data(32),
         "supplier": data(32),
@@ -25,29 +26,98 @@ _AWARD = fields(
         "capacity": integer(1, 10**9),
         "pack": integer(1, PACK_MAX),
         "unit_price_minor": integer(1),
-        "lots": array(_LOT, 500, 1),
-    },
+        "charge_minor": integer(-INTEGER_MAX),
+        "periods": integer(1, 1200),
+        "lots": array(_LOT, MEMBERS_MAX, 1),
+    }
+)
+_AWARD = fields(
+    {
+        "rfq": data(32),
+        "roster": data(32),
+        "refused": array(pair(data(32), text(16)), BIDS_MAX),
+        "parts": array(_PART, PARTS_MAX, 1),
+    }
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Award:
-    """The certified choice of a quotation, or of none; enough to allocate again on the commitments (NEG-50)."""
+class Part:
+    """What one supplier is awarded: enough of its quotation to allocate again on the commitments, and who gets what."""
 
-    value: bytes
-    hash: bytes
     supplier: bytes
     quotation: bytes
-    ladder: tuple[tuple[int, int], ...]
+    ladder: Ladder
     capacity: int
     pack: int
     unit_price_minor: int
+    besides: Besides
     lots: tuple[tuple[bytes, int], ...]
-    refused: tuple[tuple[bytes, str], ...]
+
+    @property
+    def quantity(self) -> int:
+        """What is ordered of this supplier, in counted units per period."""
+        return sum(quantity for _, quantity in self.lots)
 
     def lot(self, member: bytes) -> int:
-        """The quantity awarded to a member, 0 without a lot."""
+        """The quantity awarded to a member, 0 without a lot here."""
         return dict(self.lots).get(member, 0)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The plain value that stands in an award."""
+        return {
+            "quotation": self.quotation,
+            "supplier": self.supplier,
+            "ladder": [list(rung) for rung in self.ladder],
+            "capacity": self.capacity,
+            "pack": self.pack,
+            "unit_price_minor": self.unit_price_minor,
+            "charge_minor": self.besides.charge_minor,
+            "periods": self.besides.periods,
+            "lots": [list(lot) for lot in self.lots],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Award:
+    """The certified choice of quotations; `parts` ascend by supplier, and nobody has a lot in two (NEG-50)."""
+
+    value: bytes
+    hash: bytes
+    parts: tuple[Part, ...]
+    refused: tuple[tuple[bytes, str], ...]
+
+    @property
+    def members(self) -> tuple[bytes, ...]:
+        """Everybody with a lot, ascending."""
+        return tuple(sorted(member for part in self.parts for member, _ in part.lots))
+
+    def part_of(self, member: bytes) -> Part | None:
+        """The part in which a member has a lot."""
+        return next((part for part in self.parts if part.lot(member)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What one supplier and those who committed in its part are bound to (NEG-53), and how far it has come.
+
+    `signed`: the supplier acknowledged it (AGR-2); `delivered`: who has got their share (AGR-4), ascending.
+    """
+
+    part: Part
+    allocation: Allocation
+    hash: bytes
+    signed: bool = False
+    delivered: tuple[bytes, ...] = ()
+
+    @property
+    def supplier(self) -> bytes:
+        """Who delivers."""
+        return self.part.supplier
+
+    def quantity_of(self, member: bytes) -> int:
+        """The member's share in counted units per period, 0 without one."""
+        return self.allocation.quantity_of(member)
 
 
 def parse_award(value: bytes, rfq: bytes, roster: bytes) -> Award | None:
@@ -55,31 +125,20 @@ def parse_award(value: bytes, rfq: bytes, roster: bytes) -> Award | None:
     try:
         body = decode(value)
         _AWARD(body, "award")
-        if (body["rfq"], body["roster"]) != (rfq, roster):
-            return None
-        lots = tuple((member, quantity) for member, quantity in body["lots"])
-        refused = tuple((supplier, code) for supplier, code in body["refused"])
-        ladder = tuple((minimum, price) for minimum, price in body["ladder"])
-        return Award(
-            value,
-            digest_of("award", body),
-            body["supplier"],
-            body["quotation"],
-            ladder,
-            body["capacity"],
-            body["pack"],
-            body["unit_price_minor"],
-            lots,
-            refused,
-        )
-    except (Reject, KeyError):
+    except Reject:
         return None
+    parts = tuple(_part(one) for one in body["parts"])
+    lots = [member for part in parts for member, _ in part.lots]
+    ascending = all(one.supplier < other.supplier for one, other in pairwise(parts))
+    if (body["rfq"], body["roster"]) != (rfq, roster) or not ascending or len(dict.fromkeys(lots)) != len(lots):
+        return None
+    return Award(value, digest_of("award", body), parts, tuple((key, code) for key, code in body["refused"]))
 
 
-def agreement_hash(award: Award, agreement: Allocation) -> bytes:
-    """What the supplier countersigns: the award, the price and each member's share (AGR-1)."""
+def agreement_hash(award: bytes, supplier: bytes, agreement: Allocation) -> bytes:
+    """What the supplier countersigns: the award, itself, the price and each member's share (AGR-1)."""
     shares = [list(share) for share in agreement.shares]
-    return digest_of("agreement", [award.hash, agreement.unit_price_minor, shares])
+    return digest_of("agreement", [award, supplier, agreement.unit_price_minor, shares])
 
 
 def refusals(award: Award | None, value: bytes) -> Sequence[tuple[bytes, str]]:
@@ -90,3 +149,16 @@ def refusals(award: Award | None, value: bytes) -> Sequence[tuple[bytes, str]]:
         return tuple((supplier, code) for supplier, code in decode(value).get("refused", []))
     except (Reject, AttributeError, ValueError, TypeError):
         return ()
+
+
+def _part(body: Mapping[str, Any]) -> Part:
+    return Part(
+        supplier=body["supplier"],
+        quotation=body["quotation"],
+        ladder=tuple((minimum, price) for minimum, price in body["ladder"]),
+        capacity=body["capacity"],
+        pack=body["pack"],
+        unit_price_minor=body["unit_price_minor"],
+        besides=Besides(body["charge_minor"], body["periods"]),
+        lots=tuple((member, quantity) for member, quantity in body["lots"]),
+    )

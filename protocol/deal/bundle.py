@@ -12,27 +12,24 @@ from typing import Any
 
 from protocol.coop.template import Template
 from protocol.coop.template import parse as parse_template
-from protocol.deal.life import Opening
-from protocol.deal.negotiation import NONCE_BYTES
 from protocol.deal.proof import Proof, Step, Tell, prove, silently
 from protocol.encoding import decode, digest, encode
 from protocol.errors import Ignore, Reject
-from protocol.params import BUNDLE_BYTES_MAX, BUNDLE_RECORDS_MAX, QUOTE_BYTES_MAX, TEMPLATE_ATTRIBUTES_MAX
+from protocol.identity import KEY_BYTES
+from protocol.params import BUNDLE_BYTES_MAX, BUNDLE_RECORDS_MAX, TEMPLATE_ATTRIBUTES_MAX
 from protocol.record.record import Record
-from protocol.record.schema import data, fields
 
 VERSION = 1
-_FIELDS = ["digest", "network", "openings", "records", "template", "version"]
-_OPENING = fields({"nonce": data(NONCE_BYTES), "quote": data(1, QUOTE_BYTES_MAX)})
+_FIELDS = ["digest", "network", "records", "room", "template", "version"]
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
-def make(network: bytes, template: Template, records: Iterable[Record], openings: Mapping[bytes, Opening]) -> bytes:
-    """The bundle of a deal, out of all records of its co-op's and its own scope; openings of its reveals by their ids.
+def make(network: bytes, template: Template, records: Iterable[Record], room: bytes) -> bytes:
+    """The bundle of a deal, out of all records of its co-op's and its own scope and the secret of its room.
 
     Raises Reject with the clause of the first step that these records do not prove, or BUN-2 when they are too many.
     """
-    proof = prove(network, template, records, openings)
+    proof = prove(network, template, records, room)
     if len(proof.records) > BUNDLE_RECORDS_MAX:
         raise Reject("BUN-2", f"bundle: {len(proof.records)} records, at most {BUNDLE_RECORDS_MAX}")
     body = {
@@ -40,7 +37,7 @@ def make(network: bytes, template: Template, records: Iterable[Record], openings
         "network": network,
         "template": template.to_mapping(),
         "records": {one.id.hex(): one.raw for one in proof.records},
-        "openings": {key.hex(): {"nonce": one.nonce, "quote": one.quote} for key, one in openings.items()},
+        "room": room,
     }
     return _encode(body | {"digest": bundle_digest(body)})
 
@@ -56,9 +53,10 @@ def verify(raw: bytes, tell: Tell = silently) -> Proof:
     Without the supplier's signature the last step fails, and that alone (BUN-11).
     """
     proof = read(raw, tell)
-    if proof.deal.state != "countersigned":
-        raise Reject("BUN-11", "countersign: the supplier's signature under this agreement is not in the bundle")
-    tell(Step("countersign", "the supplier signed this very agreement", "BUN-11"))
+    for one in proof.deal.agreements:
+        if not one.signed:
+            raise Reject("BUN-11", "countersign: the supplier's signature under this agreement is not in the bundle")
+        tell(Step("countersign", "the supplier signed this very agreement", "BUN-11"))
     return proof
 
 
@@ -69,8 +67,7 @@ def read(raw: bytes, tell: Tell = silently) -> Proof:
     records = [_record(name, one, network) for name, one in body["records"].items()]
     tell(Step("file", f"{len(raw)} bytes of network {network.hex()[:8]}, all under the digest", "BUN-3"))
     tell(Step("signatures", f"each of the {len(records)} records is what its author signed", "REC-6"))
-    openings = {bytes.fromhex(name): Opening(one["nonce"], one["quote"]) for name, one in body["openings"].items()}
-    proof = prove(network, template, records, openings, tell)
+    proof = prove(network, template, records, body["room"], tell)
     needed = {one.id: None for one in proof.records}
     for one in records:
         if one.id not in needed:
@@ -106,14 +103,10 @@ def _opened(raw: bytes) -> dict[str, Any]:
         raise Reject("BUN-1", "bundle.network: must be 32 bytes")
     if body["digest"] != bundle_digest(body):
         raise Reject("BUN-3", "bundle.digest: the file was altered, or is not whole")
-    for name, code in (("records", "BUN-5"), ("openings", "BUN-10")):
-        if type(body[name]) is not dict or not all(_ID.fullmatch(key) for key in body[name]):
-            raise Reject(code, f"bundle.{name}: must be a map by id, in hexadecimal")
-    for one in body["openings"].values():
-        try:
-            _OPENING(one, "bundle.openings")
-        except Reject as error:
-            raise Reject("BUN-10", error.message) from None
+    if type(body["records"]) is not dict or not all(_ID.fullmatch(key) for key in body["records"]):
+        raise Reject("BUN-5", "bundle.records: must be a map by id, in hexadecimal")
+    if type(body["room"]) is not bytes or len(body["room"]) != KEY_BYTES:
+        raise Reject("BUN-10", f"bundle.room: must be {KEY_BYTES} bytes")
     return body
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from protocol.coop.box import Question
 from protocol.coop.coop import Coop
-from protocol.deal.award import parse_award
+from protocol.deal.award import Part, parse_award
 from protocol.deal.life import Deal, Reader
-from protocol.deal.negotiation import Ranking
+from protocol.deal.negotiation import Ranked, Ranking
 from protocol.encoding import encode
 from protocol.params import BIDS_MAX
 
@@ -32,20 +32,25 @@ def award(reader: Reader) -> bool:
 
 
 def award_value(deal: Deal, coop: Coop, ranking: Ranking) -> bytes:
-    """The value that the witnesses certify: the best quotation with its lots, or none; and who was refused (NEG-50)."""
+    """The value that the witnesses certify: what is awarded to whom, or nothing; and who was refused (NEG-50)."""
     counted = [row.quotation.supplier for row in ranking.ranked]
     codes = {row.supplier: row.code for row in ranking.refused}
     refused = [[one.author, codes.get(one.author, "NEG-9")] for one in deal.quotations if one.author not in counted]
     base: dict[str, Any] = {"rfq": deal.rfq.id, "roster": coop.roster, "refused": sorted(refused)[:BIDS_MAX]}
     if ranking.ranked:
         best = ranking.ranked[0]
-        base |= {
-            "quotation": best.hash,
-            "supplier": best.quotation.supplier,
-            "ladder": [list(rung) for rung in best.quotation.ladder],
-            "capacity": best.quotation.capacity,
-            "pack": best.quotation.pack,
-            "unit_price_minor": best.allocation.unit_price_minor,
-            "lots": [list(share) for share in best.allocation.shares],
-        }
+        base["parts"] = [_part(best).to_mapping()]
     return encode(base)
+
+
+def _part(row: Ranked) -> Part:
+    return Part(
+        supplier=row.quotation.supplier,
+        quotation=row.hash,
+        ladder=row.quotation.ladder,
+        capacity=row.quotation.capacity,
+        pack=row.quotation.pack,
+        unit_price_minor=row.allocation.unit_price_minor,
+        besides=row.besides,
+        lots=row.allocation.shares,
+    )

@@ -12,13 +12,18 @@ from protocol.coop.box import Box, Question, held_once, settled
 from protocol.coop.coop import question_name
 from protocol.coop.decision import Council, Decided, Docket
 from protocol.coop.mandate import Mandate
-from protocol.deal.allocation import Allocation
-from protocol.deal.award import Award
+from protocol.deal.award import Agreement, Award
+from protocol.deal.specification import Specification
 from protocol.record.log import Log
 from protocol.record.record import Record
 
 # The life of a deal (NEG-41): (state, fact) -> state.
 DEAL: Mapping[tuple[str, str], str] = {
+    ("asked", "suggestions certified"): "suggested",
+    ("asked", "nothing suggested"): "revised",
+    ("suggested", "revision certified"): "revised",
+    ("revised", "quotations certified"): "quoted",
+    ("revised", "nobody quoted"): "void",
     ("asked", "quotations certified"): "quoted",
     ("asked", "nobody quoted"): "void",
     ("quoted", "reveals certified"): "revealed",
@@ -27,7 +32,7 @@ DEAL: Mapping[tuple[str, str], str] = {
     ("revealed", "no quotation fits"): "void",
     ("awarded", "commitments certified"): "agreed",
     ("awarded", "no rung stands"): "void",
-    ("agreed", "supplier countersigned"): "countersigned",
+    ("agreed", "all countersigned"): "countersigned",
     ("countersigned", "all delivered"): "delivered",
 }
 DEAL_TERMINAL = ("void", "agreed", "countersigned", "delivered")
@@ -35,10 +40,18 @@ DEAL_TERMINAL = ("void", "agreed", "countersigned", "delivered")
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A reveal laid open: what its commitment commits to."""
+    """A quotation laid open: what its commitment commits to."""
 
     nonce: bytes
     quote: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Why a quotation could not be laid open: the clause, and a sentence."""
+
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +62,19 @@ class Deal:
     mandate: Mandate
     state: str
     council: Council
+    asked: Specification
     open: tuple[Question, ...] = ()
     decided: Mapping[str, Decided] = field(default_factory=dict)
+    quotes_from: int = 0
+    suggestions: tuple[Record, ...] = ()
+    adopted: tuple[bytes, ...] = ()
+    revision: bytes = b""
     quotations: tuple[Record, ...] = ()
+    drawn: tuple[Record, ...] = ()  # of the quotations those that are opened and ranked (NEG-48)
     reveals: tuple[Record, ...] = ()
     award: Award | None = None
     commitments: tuple[Record, ...] = ()
-    agreement: Allocation | None = None
-    agreement_hash: bytes = b""
-    delivered: tuple[bytes, ...] = ()
+    agreements: tuple[Agreement, ...] = ()  # ascending by supplier
 
     @property
     def times(self) -> Mapping[str, int]:
@@ -67,8 +84,27 @@ class Deal:
 
     @property
     def quote_until(self) -> int:
-        """When the box of quotations closes, by the request's own stamp."""
-        return self.rfq.header.created + self.times["quote_ms"]
+        """When the box of quotations closes; before it is sure that one opens, when it would if nobody suggested."""
+        opened = self.quotes_from or self.rfq.header.created + self.times.get("suggest_ms", 0)
+        return opened + self.times["quote_ms"]
+
+    @property
+    def terms_id(self) -> bytes:
+        """What a quotation stands under: the request as the members revised it, or as it was."""
+        return self.revision or self.rfq.id
+
+    @property
+    def shares(self) -> tuple[tuple[bytes, int], ...]:
+        """Who gets how much by all agreements, ascending by member."""
+        return tuple(sorted(share for one in self.agreements for share in one.allocation.shares))
+
+    def agreement_of(self, member: bytes) -> Agreement | None:
+        """The agreement in which a member has a share."""
+        return next((one for one in self.agreements if one.quantity_of(member)), None)
+
+    def agreement_with(self, supplier: bytes) -> Agreement | None:
+        """The agreement that a supplier is to keep."""
+        return next((one for one in self.agreements if one.supplier == supplier), None)
 
     @property
     def commit_until(self) -> int:

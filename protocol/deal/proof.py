@@ -6,7 +6,7 @@ what a record means, and never anything by the clock. Spec: 12-bundle, BUN-4 and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from protocol.coop import coop as coops
@@ -14,13 +14,15 @@ from protocol.coop.box import Question, judge_manifest, manifest_ids
 from protocol.coop.charter import charter_hash, is_charter
 from protocol.coop.coop import Coop
 from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
+from protocol.coop.room import is_secret, request_fits
 from protocol.coop.template import Template, money, pooled_value
 from protocol.deal.choice import award_value
 from protocol.deal.deal import read_deal
 from protocol.deal.life import DEAL_TERMINAL, Deal, Opening, deal_scope
-from protocol.deal.negotiation import Ranking, open_commitment
-from protocol.deal.request import read_mandate
-from protocol.deal.tender import ranking_of
+from protocol.deal.negotiation import Ranking
+from protocol.deal.request import read_mandate, specification_in
+from protocol.deal.specification import check_specification
+from protocol.deal.tender import open_all, ranking_of
 from protocol.errors import Ignore, Reject
 from protocol.params import BUNDLE_TERMS_MAX
 from protocol.record.log import Log
@@ -66,14 +68,14 @@ def prove(
     network: bytes,
     template: Template,
     records: Iterable[Record],
-    openings: Mapping[bytes, Opening],
+    room: bytes,
     tell: Tell = silently,
 ) -> Proof:
     """The deal that these records prove; `tell` hears of each step that holds, the first that does not raises Reject.
 
-    openings: by reveal id; each must open its commitment.
+    room: the secret of the room that its request names.
     """
-    return _Walk(network, template, records, openings, tell).walk()
+    return _Walk(network, template, records, room, tell).walk()
 
 
 class _Part:
@@ -123,14 +125,15 @@ class _Part:
             if one_id not in self.at_hand:
                 raise Reject("DEC-19", f"{base}: {one_id.hex()[:8]} is listed and missing")
             self.take(self.at_hand[one_id])
-        for receipt in self._receipts(question.name, ids, council):
+        needed = question.box.receipts_needed(council)
+        for receipt in self._receipts(question.name, ids, council, needed):
             self.take(receipt)
         good = judge_manifest(self.log, self.docket, question, council, value, ())
         if good is None:
-            raise Reject("DEC-14", f"{base}: a listed record lacks the receipts of {council.faults + 1} witnesses")
+            raise Reject("DEC-14", f"{base}: a listed record lacks the receipts of {needed} witnesses")
         if not good:
             raise Reject("DEC-13", f"{base}: a listed record does not belong into this box")
-        receipts = f"each with receipts of {council.faults + 1} of them" if ids else "for nobody spoke"
+        receipts = f"each with receipts of {needed} of them" if ids else "for nobody spoke"
         return Step(f"box of {base}", f"{len(ids)} listed, {receipts}; {signed}", "DEC-14")
 
     def _certificate(self, name: str, council: Council) -> list[Record]:
@@ -156,8 +159,10 @@ class _Part:
             raise Reject("DEC-1", f"{name}: {most} of the {council.quorum} signatures that decide are there")
         raise Reject("DEC-4", f"{name}: the proposal that holds the decided value is missing")
 
-    def _receipts(self, name: str, ids: list[bytes], council: Council) -> list[Record]:
-        """Receipts of f+1 witnesses for each id, none of which can be spared; those that name least go first."""
+    def _receipts(self, name: str, ids: list[bytes], council: Council, needed: int) -> list[Record]:
+        """Receipts of as many witnesses as are needed for each id, none of which can be spared; those that name least
+        go first.
+        """
         listed = dict.fromkeys(ids)
         given = [
             (receipt, named)
@@ -170,7 +175,7 @@ class _Part:
                 said[one][receipt.author] = said[one].get(receipt.author, 0) + 1
         kept: list[Record] = []
         for receipt, named in sorted(given, key=lambda pair: (len(pair[1]), pair[0].id)):
-            if any(said[one][receipt.author] == 1 and len(said[one]) <= council.faults + 1 for one in named):
+            if any(said[one][receipt.author] == 1 and len(said[one]) <= needed for one in named):
                 kept.append(receipt)
                 continue
             for one in named:
@@ -194,10 +199,10 @@ class _Walk:
         network: bytes,
         template: Template,
         records: Iterable[Record],
-        openings: Mapping[bytes, Opening],
+        room: bytes,
         tell: Tell,
     ) -> None:
-        self.network, self.template, self.openings, self.tell = network, template, openings, tell
+        self.network, self.template, self.room, self.tell = network, template, room, tell
         self.records = list(records)
 
     def walk(self) -> Proof:
@@ -254,8 +259,10 @@ class _Walk:
             raise Reject("NEG-40", "rfq: the request that the negotiator named to the co-op is missing")
         if read_mandate(rfq, self.network) != coop.mandate:
             raise Reject("NEG-40", "rfq: its mandate is not the co-op's")
-        if not coops.request_fits(coop, Log(part.log.scope), rfq):  # boxes of witnesses serve them alone
+        # Which boxes its witnesses have is theirs to judge.
+        if not request_fits(coop, Log(part.log.scope), rfq, coop.request):
             raise Reject("ELE-33", "rfq: it is not what the charter and the roster make it")
+        check_specification(specification_in(rfq), coop, self.template)
         part.take(rfq)
         deal, ranking = self._read_deal(part), None
         for _ in range(_DEAL_STEPS):
@@ -268,9 +275,10 @@ class _Walk:
                     question = replace(question, value=award_value(deal, coop, ranking))
                 self.tell(part.decide(question, deal.council))
             deal = self._read_deal(part)
-        if deal.award is None or not deal.agreement_hash or ranking is None:
+        if not deal.agreements or ranking is None:
             raise Reject("BUN-8", f"agreement: there is none (the deal is {deal.state})")
-        part.take_least("countersign.1", deal.award.supplier, "countersign", "agreement", deal.agreement_hash)
+        for agreed in deal.agreements:
+            part.take_least("countersign.1", agreed.supplier, "countersign", "agreement", agreed.hash)
         return part, self._read_deal(part), ranking
 
     def _read_coop(self, part: _Part) -> Coop:
@@ -286,18 +294,14 @@ class _Walk:
         return deal
 
     def _rank(self, coop: Coop, deal: Deal) -> Ranking:
-        """Every revealed quotation, ranked or refused, from the openings that open a commitment (BUN-10)."""
-        commits = {one.author: one.body["commit"] for one in deal.quotations}
-        reveals = {one.id: one for one in deal.reveals}
-        for key, opening in self.openings.items():
-            supplier = reveals[key].author if key in reveals else b""
-            try:
-                open_commitment(commits.get(supplier, b""), deal.rfq.id, supplier, opening.nonce, opening.quote)
-            except Reject:
-                raise Reject("NEG-9", f"openings: {_short(key)} opens no commitment of this deal") from None
-        sentence = f"{len(self.openings)} of {len(commits)} quotations open to what their suppliers committed to"
-        self.tell(Step("openings", sentence, "NEG-9"))
-        ranking = ranking_of(deal, coop, self.template, {key: self.openings.get(key) for key in reveals})
+        """Every quotation, ranked or refused, as the witnesses' shares lay it open to the room (BUN-10)."""
+        if not is_secret(self.room, deal.rfq.body["room"]):
+            raise Reject("BUN-10", "room: not the secret of the room that the request names")
+        openings = open_all(deal, self.room)
+        count = sum(isinstance(one, Opening) for one in openings.values())
+        sentence = f"{count} of {len(deal.quotations)} quotations open to what their suppliers committed to"
+        self.tell(Step("openings", sentence, "NEG-45"))
+        ranking = ranking_of(deal, coop, self.template, openings)
         if ranking is None:
             raise Reject("NEG-48", "ranking: cannot be computed")
         for line in ranking.explain(self.template):
@@ -336,18 +340,22 @@ class _Walk:
                 sentence = f"{deal.mandate.quantity} units a period, {pooled} over {self.template.periods} periods"
                 self.tell(Step("request", sentence, "NEG-40"))
             case "awarded" if deal.award is not None:
-                price = money(deal.award.unit_price_minor, self.template.currency)
+                awarded = [
+                    f"{_short(one.supplier)} at {money(one.unit_price_minor, self.template.currency)} per unit"
+                    f" for {len(one.lots)} members"
+                    for one in deal.award.parts
+                ]
                 refused = "".join(f"; refused: {_short(key)} [{code}]" for key, code in deal.award.refused)
-                sentence = f"{_short(deal.award.supplier)} at {price} per unit for {len(deal.award.lots)} members"
-                self.tell(Step("award", sentence + refused, "NEG-50"))
-            case "agreed" if deal.agreement is not None:
+                self.tell(Step("award", "; ".join(awarded) + refused, "NEG-50"))
+            case "agreed":
                 said = [one.body["answer"] for one in deal.commitments]
                 sentence = f"{said.count('commit')} members signed for themselves, {said.count('decline')} declined"
                 self.tell(Step("commitments", sentence, "NEG-51"))
-                price = money(deal.agreement.unit_price_minor, self.template.currency)
-                units, served = deal.agreement.quantity, len(deal.agreement.shares)
-                sentence = f"{units} units a period at {price} each for {served} members"
-                self.tell(Step("allocation", f"{sentence}; agreement {_short(deal.agreement_hash)}", "AGR-1"))
+                for one in deal.agreements:
+                    price = money(one.allocation.unit_price_minor, self.template.currency)
+                    units, served = one.allocation.quantity, len(one.allocation.shares)
+                    sentence = f"{units} units a period at {price} each for {served} members"
+                    self.tell(Step("allocation", f"{sentence}; agreement {_short(one.hash)}", "AGR-1"))
 
 
 def _short(name: bytes) -> str:

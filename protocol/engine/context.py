@@ -15,13 +15,13 @@ from protocol.coop.decision import Docket, Witness
 from protocol.coop.formation import Formation
 from protocol.coop.template import Template
 from protocol.deal.deal import read_deal
-from protocol.deal.life import Deal, Opening
+from protocol.deal.life import Deal, Opening, Void
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
-WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
-MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1")
+WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "lease.1", "end.1")
+MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,10 @@ class Context:
     witnesses: dict[tuple[str, bytes], Witness] = field(default_factory=dict)
     duties: dict[tuple[str, bytes], tuple[bytes, ...]] = field(default_factory=dict)
     expires: int | None = 0  # when a board's next record does; 0 before anybody looked
-    openings: dict[bytes, Opening | None] = field(default_factory=dict)
+    room: bytes = b""  # of a deal: its room's secret, once it has reached this node
+    opened: bytes = b""  # of a deal: which box of reveals `openings` were found from
+    openings: Mapping[bytes, Opening | Void] = field(default_factory=dict)
+    shared: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)  # (quotation, own witness) -> a good share
     receipts_due: dict[str, int] = field(default_factory=dict)
     formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
@@ -103,6 +106,8 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
     if charter is None:
         return False
     hashed = charter_hash(charter.author, charter.body)
+    if record.kind == "unopened.1" and record.author in charter.body["witnesses"]:
+        return True
     if record.kind in WITNESS_KINDS:
         other = record.kind == "accept.1" and record.body["charter"] != hashed
         return record.author in charter.body["witnesses"] and not other
@@ -116,6 +121,6 @@ def is_early(context: Context, record: Record, settings: Settings) -> bool:
     """Whether a member's record waits for the roster, or an event for the agreement, so that who holds it never depends
     on the order of arrival."""
     if record.kind == "event.1" and (deal := context.deal(settings)) is not None:
-        return deal.agreement is None
+        return not deal.agreements
     coop = context.coop(settings) if record.kind in MEMBER_KINDS and context.family == "coop" else None
     return coop is not None and not coop.roster

@@ -95,18 +95,19 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
     template = core.settings.templates.get(deal.rfq.body["template"])
     if question is not None and award is not None and coop is not None and template and core.now <= question.closes:
         for own in coop.demands:
-            quantity = award.lot(own.member) if own.member in core.personas else 0
-            if not quantity or context.log.slot("commitment.1", own.member, "commitment"):
+            part = award.part_of(own.member) if own.member in core.personas else None
+            if part is None or context.log.slot("commitment.1", own.member, "commitment"):
                 continue
-            price, most = (money(one, template.currency) for one in (award.unit_price_minor, own.price_max_minor))
+            quantity = part.lot(own.member)
+            price, most = (money(one, template.currency) for one in (part.unit_price_minor, own.price_max_minor))
             found.append(
                 base
                 | {
                     "kind": "commit",
                     "until": question.closes,
-                    "supplier": award.supplier,
+                    "supplier": part.supplier,
                     "quantity": quantity,
-                    "unit_price_minor": award.unit_price_minor,
+                    "unit_price_minor": part.unit_price_minor,
                     "says": f"The award is {quantity} at {price} each per period. Committing binds you to take up to "
                     f"{own.want + own.tolerate} at {most} at most, as everybody's answers make it.",
                     "silence": "You are left out of this agreement.",
@@ -117,20 +118,22 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
 
 def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str, Any]]:
     """Whom an own persona can still say something about (ATT-1)."""
-    award = deal.award
-    if award is None or deal.agreement is None or deal.state not in ("countersigned", "delivered"):
-        return []
-    members = [member for member, _ in deal.agreement.shares]
-    pairs = [
-        (key, subject, role)
-        for key in core.personas
-        for subject, role in ((award.supplier, "supplier"), (deal.rfq.author, "negotiator"))
-        if key in members and key != subject
-    ]
-    pairs += [(award.supplier, member, "member") for member in members if award.supplier in core.personas]
+    pairs: list[tuple[bytes, bytes, str, bytes]] = []
+    for one in deal.agreements:
+        members = [member for member, _ in one.allocation.shares]
+        if one.signed:
+            pairs += [
+                (key, subject, role, one.hash)
+                for key in core.personas
+                for subject, role in ((one.supplier, "supplier"), (deal.rfq.author, "negotiator"))
+                if key in members and key != subject
+            ]
+            pairs += [
+                (one.supplier, member, "member", one.hash) for member in members if one.supplier in core.personas
+            ]
     found = []
-    for key, subject, role in pairs:
-        name = f"{deal.agreement_hash[:8].hex()}/{subject[:8].hex()}/{role}"
+    for key, subject, role, hashed in pairs:
+        name = f"{hashed[:8].hex()}/{subject[:8].hex()}/{role}"
         if not core.peek(trust_scope(subject)).slot("attestation.1", key, name):
             found.append(
                 base

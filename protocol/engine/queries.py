@@ -5,16 +5,16 @@ Decides nothing and changes nothing: plain maps made from contexts. Spec: 13-nod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.coop import Coop, lapsed
 from protocol.coop.template import pooled_value
-from protocol.deal.award import refusals
+from protocol.deal.award import Agreement, refusals
 from protocol.deal.bundle import make
 from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.deal.negotiation import saving
-from protocol.deal.tender import as_awarded
 from protocol.encoding import decode
 from protocol.engine import rest
 from protocol.engine.coop.board import own_intents
@@ -184,22 +184,22 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
         "pooled_minor": pooled,
         "currency": template.currency,
         "deal": deal.mandate.deal if deal is not None else b"",
-        "terminal": state == "void" or (deal is not None and bool(deal.agreement_hash)),
+        "terminal": state == "void" or (deal is not None and bool(deal.agreements)),
         "agreement": b"",
         "unit_price_minor": 0,
         "saving_minor": 0,
         "supplier": b"",
     }
-    if deal is not None and deal.agreement is not None:
-        shares = dict(deal.agreement.shares)
-        price = deal.agreement.unit_price_minor
+    if deal is not None and deal.agreements:
         savings = [
-            saving(_paid(one.intent.body), price, shares[one.key], template.periods)
+            saving(_paid(one.intent.body), about.allocation.unit_price_minor, share, about.part.besides)
+            for about in deal.agreements
             for one in coop.members
-            if one.key in shares
+            if (share := about.quantity_of(one.key))
         ]
-        found |= {"agreement": deal.agreement_hash, "unit_price_minor": price, "saving_minor": sum(savings)}
-        found |= {"supplier": deal.award.supplier if deal.award is not None else b"", "served": len(shares)}
+        own = _own(core, deal.agreements)
+        found |= {"agreement": own.hash, "unit_price_minor": own.allocation.unit_price_minor, "supplier": own.supplier}
+        found |= {"saving_minor": sum(savings), "served": len(savings)}
     return found
 
 
@@ -260,16 +260,30 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
             | {"remark": one.body["remark"]}
             for one in deal.commitments
         ],
-        "agreement": deal.agreement_hash,
-        "shares": [list(one) for one in deal.agreement.shares] if deal.agreement is not None else [],
-        "delivered": list(deal.delivered),
+        "agreement": _own(core, deal.agreements).hash if deal.agreements else b"",
+        "agreements": [
+            {
+                "hash": one.hash,
+                "supplier": one.supplier,
+                "unit_price_minor": one.allocation.unit_price_minor,
+                "quantity": one.allocation.quantity,
+                "shares": [list(share) for share in one.allocation.shares],
+                "countersigned": one.signed,
+                "delivered": list(one.delivered),
+            }
+            for one in deal.agreements
+        ],
+        "shares": [list(one) for one in deal.shares],
+        "delivered": sorted(member for one in deal.agreements for member in one.delivered),
     }
     if award is not None:
         found["award"] = {
             "hash": award.hash,
-            "supplier": award.supplier,
-            "unit_price_minor": award.unit_price_minor,
-            "lots": [list(one) for one in award.lots],
+            "parts": [
+                {"supplier": one.supplier, "unit_price_minor": one.unit_price_minor, "quantity": one.quantity}
+                | {"lots": [list(lot) for lot in one.lots]}
+                for one in award.parts
+            ],
         }
     coop = coop_of(core, deal)
     template = core.settings.templates.get(body["template"])
@@ -283,16 +297,16 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
     """The deal of a co-op as one byte string that anybody can verify, once there is an agreement (BUN-12)."""
     context, coop = coop_context(core, command.coop)
     deal = _deal_of(core, coop)
-    if deal is None or not deal.agreement_hash:
+    if deal is None or not deal.agreements:
         state = coop.state if deal is None else deal.state
         raise CommandError("BUN-12", f"bundle: there is no agreement yet (the co-op is {state})")
     about = core.contexts[deal.rfq.scope]
     records = [*context.log.records.values(), *about.log.records.values()]
     template = core.settings.templates[coop.charter.body["template"]]
-    found = as_awarded(deal, about.openings)
-    openings = {key: opening for key, opening in found.items() if opening is not None}
+    if not about.room:
+        raise CommandError("BUN-12", "bundle: the room's secret has not reached this node yet")
     try:
-        return {"bundle": make(core.settings.network, template, records, openings)}
+        return {"bundle": make(core.settings.network, template, records, about.room)}
     except Reject as error:
         raise CommandError(error.code, f"bundle: not everything is here (yet): {error.message}") from None
 
@@ -339,6 +353,12 @@ def _deal_of(core: Core, coop: Coop) -> Deal | None:
     context = core.contexts.get("deal/" + coop.mandate.deal.hex())
     deal = context.deal(core.settings) if context is not None else None
     return deal if deal is not None and deal.rfq.id == coop.request.body["rfq"] else None
+
+
+def _own(core: Core, agreements: Sequence[Agreement]) -> Agreement:
+    """Of several agreements the one that binds this node's person, else the first."""
+    mine = (one for one in agreements for key in core.personas if key == one.supplier or one.quantity_of(key))
+    return next(mine, agreements[0])
 
 
 def _paid(intent: Any) -> int:

@@ -107,7 +107,7 @@ class Safety:
                 if deal is None or deal.award is None:
                     continue
                 self._same(said, (context.scope, "award"), deal.award.value, node)
-                self._same(said, (context.scope, "agreement"), deal.agreement_hash or b"", node)
+                self._same(said, (context.scope, "agreements"), b"".join(one.hash for one in deal.agreements), node)
                 coop = coop_of(core, deal)
                 ranking = ranking_of_deal(core, context, deal, coop) if coop is not None else None
                 if coop is not None and ranking is not None and award_value(deal, coop, ranking) != deal.award.value:

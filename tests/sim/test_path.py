@@ -32,7 +32,7 @@ def test_from_would_like_to_an_agreement_and_what_it_does_to_trust() -> None:
     assert len(deal["shares"]) == 5
     assert coop["unit_price_minor"] == 20
     town.live(30_000, lambda: False)
-    for subject, role in ((deal["award"]["supplier"], "supplier"), (deal["negotiator"], "negotiator")):
+    for subject, role in ((deal["award"]["parts"][0]["supplier"], "supplier"), (deal["negotiator"], "negotiator")):
         observer = next(name for name in ("m2", "m4") if town.world.nodes[name].persona.key != subject)
         assert town.world.ask(observer, ask.AskStanding(subject, role))["standing"] > before[observer]
     town.live(20_000, lambda: False)

@@ -44,11 +44,11 @@ def check_newcomer(held: Log | Shelf, author: bytes, neighbour: Neighbour | None
 
 
 def check_event(core: Core, context: Context, record: Record) -> None:
-    """Events are for the parties of the agreement: the supplier, and each member about itself; raises Ignore NEG-42."""
+    """Events are for the parties of an agreement: the supplier, and each member about itself; raises Ignore NEG-42."""
     deal = context.deal(core.settings) if record.kind == "event.1" else None
     if deal is None:
         return
-    members = [member for member, _ in deal.agreement.shares] if deal.agreement is not None else []
-    supplier = deal.award is not None and record.author == deal.award.supplier
-    if record.body["member"] not in members or not (supplier or record.author == record.body["member"]):
+    member = record.body["member"]
+    about = deal.agreement_of(member)
+    if about is None or record.author not in (about.supplier, member):
         raise Ignore("NEG-42", "event.1: its author is no party of this agreement, or speaks for another")

@@ -6,11 +6,14 @@ node does is engine.deal.supplying's. Spec: 08-negotiation, NEG-45 to NEG-50.
 
 from __future__ import annotations
 
+from functools import partial
+
 from protocol.coop.coop import Coop
 from protocol.deal.choice import award_value
 from protocol.deal.life import Deal
 from protocol.deal.negotiation import Ranking
-from protocol.deal.tender import as_awarded, ranking_of
+from protocol.deal.revision import revision_value
+from protocol.deal.tender import ranking_of
 from protocol.engine.context import Context
 from protocol.engine.coop import witness
 from protocol.engine.core import Core, trust_scope
@@ -23,21 +26,24 @@ def attend(core: Core, context: Context) -> None:
     if deal is None or deal.rfq.header.expires <= core.now:
         return
     until, ref = deal.rfq.header.expires, deal.rfq.id
+    vouched = partial(opening.vouched, context, deal)
     coop = coop_of(core, deal)
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
-        opening.attend(core, context, deal, coop)
+        opening.attend(core, context, core.context(coop.charter.scope), deal, coop)
         ranking = ranking_of_deal(core, context, deal, coop)
-        ready = ranking is not None and opening.settled(core, context, deal)
-        value = award_value(deal, coop, ranking) if ranking is not None and ready else None
-        witness.attend(core, context, deal.council, deal.open, until, lambda: value, ref)
+        value = award_value(deal, coop, ranking) if ranking is not None else None
+        if deal.state == "suggested":
+            value = revision_value(deal, coop, core.settings.templates[deal.rfq.body["template"]])
+        witness.attend(core, context, deal.council, deal.open, until, lambda: value, ref, vouched)
     elif coop is not None and coop.mandate is not None and coop.mandate.deal == deal.mandate.deal:
         # Quotations arrive by the request's own clock, whether or not the co-op has certified it by then.
-        witness.acknowledge(core, context, deal.council, deal.open, until, ref)
-    if deal.award is not None and deal.agreement_hash:
-        for subject in (deal.award.supplier, deal.rfq.author, *core.personas):
+        witness.acknowledge(core, context, deal.council, deal.open, until, ref, vouched)
+    if deal.agreements:
+        for subject in (*(one.supplier for one in deal.agreements), deal.rfq.author, *core.personas):
             core.follow(trust_scope(subject))
-    told = f"{deal.state} {len(deal.open)} {len(deal.delivered)}"
+    come = [(one.signed, len(one.delivered)) for one in deal.agreements]
+    told = f"{deal.state} {len(deal.open)} {come}"
     if told != context.shown:
         context.shown = told
         if coop is not None:
@@ -52,8 +58,8 @@ def coop_of(core: Core, deal: Deal) -> Coop | None:
 
 
 def ranking_of_deal(core: Core, context: Context, deal: Deal, coop: Coop) -> Ranking | None:
-    """Every quotation ranked or refused, as soon as the reveals are certified and tried."""
+    """Every quotation ranked or refused, as soon as the reveals are certified and opened."""
     template = core.settings.templates.get(deal.rfq.body["template"])
     if template is None or not deal.reveals:
         return None
-    return ranking_of(deal, coop, template, as_awarded(deal, context.openings))
+    return ranking_of(deal, coop, template, context.openings)

@@ -31,11 +31,13 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     if deal.award is None or ranking is None or award_value(deal, coop, ranking) != deal.award.value:
         raise CommandError("NEG-50", "commit: this node cannot compute the certified award; try again soon, or decline")
     own = next(one for one in coop.demands if one.member == persona.key)
-    within(core, price_minor=own.price_max_minor, supplier=deal.award.supplier)  # the agreement may come out dearer
+    part = deal.award.part_of(persona.key)
+    assert part is not None
+    within(core, price_minor=own.price_max_minor, supplier=part.supplier)  # the agreement may come out dearer
     _check_unused(core, persona, coop)
     record = _answer(core, context, deal, coop, persona, "commit", "", "")
     mark(core, persona, coop, "commitment-marker.1", "once")
-    return {"id": record.id, "award": deal.award.hash, "price_minor": deal.award.unit_price_minor}
+    return {"id": record.id, "award": deal.award.hash, "price_minor": part.unit_price_minor}
 
 
 def decline(core: Core, command: ask.Decline) -> dict[str, Any]:
@@ -50,15 +52,15 @@ def decline(core: Core, command: ask.Decline) -> dict[str, Any]:
 def report(core: Core, command: ask.Report) -> dict[str, Any]:
     """An economic event under an agreement."""
     context, deal = deal_context(core, command.deal)
-    if deal.award is None or not deal.agreement_hash:
+    if not deal.agreements:
         raise NotNow("AGR-3", f"report: there is no agreement yet (the deal is {deal.state})")
-    parties = (deal.award.supplier, command.member)
+    about = deal.agreement_of(command.member)
+    parties = (about.supplier, command.member) if about is not None else ()
     persona = next((core.personas[key] for key in parties if key in core.personas), None)
-    share = deal.agreement.quantity_of(command.member) if deal.agreement else 0
-    if persona is None or not share:
+    if persona is None or about is None:
         raise CommandError("AGR-3", "report: only the supplier, or a member about its own share, can report")
     body = {
-        "agreement": deal.agreement_hash,
+        "agreement": about.hash,
         "action": command.action,
         "member": command.member,
         "quantity": command.quantity,
@@ -75,30 +77,32 @@ def report(core: Core, command: ask.Report) -> dict[str, Any]:
 def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
     """Say how the other side did, with the two signatures that show there was a deal (ATT-2)."""
     context, deal = deal_context(core, command.deal)
-    if deal.award is None or not deal.agreement_hash:
+    if not deal.agreements:
         raise NotNow("ATT-1", f"attest: there is no agreement yet (the deal is {deal.state})")
-    member = command.subject if command.role == "member" else next(iter(core.personas))
-    subjects = {"supplier": deal.award.supplier, "negotiator": deal.rfq.author, "member": command.subject}
+    mine = next((key for key in core.personas if deal.agreement_of(key)), next(iter(core.personas)))
+    member = command.subject if command.role == "member" else mine
+    about = deal.agreement_of(member) or deal.agreements[0]
+    subjects = {"supplier": about.supplier, "negotiator": deal.rfq.author, "member": command.subject}
     if subjects.get(command.role) != command.subject:
         raise CommandError("ATT-1", f"subject: is not the {command.role} of this deal")
-    mine = [one for one in deal.commitments if one.author == member and one.body["answer"] == "commit"]
+    said = [one for one in deal.commitments if one.author == member and one.body["answer"] == "commit"]
     other = deal.rfq if command.role == "negotiator" else None
     if other is None:
-        signed = context.log.slot("countersign.1", deal.award.supplier, "countersign")
-        other = next((one for one in signed if one.body["agreement"] == deal.agreement_hash), None)
-    persona = core.personas.get(deal.award.supplier if command.role == "member" else member)
-    if not mine or other is None or persona is None or persona.key == command.subject:
+        signed = context.log.slot("countersign.1", about.supplier, "countersign")
+        other = next((one for one in signed if one.body["agreement"] == about.hash), None)
+    persona = core.personas.get(about.supplier if command.role == "member" else member)
+    if not said or other is None or persona is None or persona.key == command.subject:
         raise NotNow("ATT-2", "attest: you and they have not both signed this deal")
     body = {
         "subject": command.subject,
         "role": command.role,
-        "agreement": deal.agreement_hash,
+        "agreement": about.hash,
         "outcome": command.outcome,
         "dimensions": dict(command.dimensions),
-        "evidence": [mine[0].raw, other.raw],
+        "evidence": [said[0].raw, other.raw],
         "remark": command.remark,
     }
-    name = f"{deal.agreement_hash[:8].hex()}/{command.subject[:8].hex()}/{command.role}"
+    name = f"{about.hash[:8].hex()}/{command.subject[:8].hex()}/{command.role}"
     scope = trust_scope(command.subject)
     if core.peek(scope).slot("attestation.1", persona.key, name):
         raise CommandError("ATT-3", "attest: you said how they did in this deal already")
@@ -124,7 +128,7 @@ def _awarded(core: Core, context: Context, deal: Deal) -> tuple[Persona, Coop]:
     question = find_question(deal.open, "commitments")
     if question is None or core.now > question.closes or deal.award is None or coop is None:
         raise NotNow("NEG-51", f"there is no award to answer now (the deal is {deal.state})")
-    persona = next((core.personas[key] for key, _ in deal.award.lots if key in core.personas), None)
+    persona = next((core.personas[key] for key in deal.award.members if key in core.personas), None)
     if persona is None:
         raise CommandError("NEG-51", "the award holds no lot for you")
     return persona, coop

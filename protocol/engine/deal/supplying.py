@@ -1,7 +1,7 @@
-"""What a supplier's node does by itself in a deal: quote and reveal by its standing rule, countersign what was agreed.
+"""What a supplier's node does by itself in a deal: quote by its standing rule, countersign what was agreed.
 
-Decides what the supplier's standing orders already decided; never reads a co-op. Spec: 08-negotiation, NEG-35 to NEG-44 and
-09-accountability, AGR-1.
+Decides what the supplier's standing orders already decided; never reads a co-op. Spec: 16-supplier;
+08-negotiation, NEG-43 and NEG-44.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from protocol.deal.life import Deal
 from protocol.deal.negotiation import NONCE_BYTES, commit_hash
 from protocol.deal.offer import Seller, from_flat, quote
 from protocol.deal.request import request_of
+from protocol.deal.tender import seal_quotation
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.core import Core
-from protocol.errors import CommandError, Reject
-from protocol.identity import Persona, encrypt, seal
+from protocol.errors import CommandError
+from protocol.identity import Persona
 from protocol.record.record import Slot
-
-KEY_BYTES = 32
 
 
 def attend(core: Core, context: Context) -> None:
@@ -31,8 +30,8 @@ def attend(core: Core, context: Context) -> None:
 
 
 def _supply(core: Core, context: Context, deal: Deal) -> None:
-    """A supplier's part: quote while the box is open, reveal when it is certified, countersign what was agreed."""
-    rfq, board = deal.rfq.body, f"{deal.rfq.body['category']}/{deal.rfq.body['region']}"
+    """A supplier's part: quote while the box is open, countersign what was agreed. Opening is not its choice."""
+    board = f"{deal.rfq.body['category']}/{deal.rfq.body['region']}"
     kept = core.facts.get(f"prices/{board}")
     if kept is None or deal.rfq.author in core.personas:
         return
@@ -40,20 +39,9 @@ def _supply(core: Core, context: Context, deal: Deal) -> None:
     fact = f"quote/{context.scope}"
     if deal.state == "asked" and core.now < deal.quote_until and fact not in core.facts:
         _quote(core, context, deal, persona, decode(kept))
-    own = [one for one in deal.quotations if one.author == persona.key]
-    if (
-        deal.state == "quoted"
-        and own
-        and fact in core.facts
-        and not context.log.slot("reveal.1", persona.key, "reveal")
-    ):
-        nonce, data = decode(core.facts[fact])
-        if nonce:
-            _reveal(core, context, deal, persona, nonce, data, list(rfq["boxes"]))
-    award = deal.award
-    signed = context.log.slot("countersign.1", persona.key, "countersign")
-    if award is not None and deal.agreement_hash and award.supplier == persona.key and not signed:
-        body = {"rfq": deal.rfq.id, "agreement": deal.agreement_hash}
+    agreed = deal.agreement_with(persona.key)
+    if agreed is not None and not context.log.slot("countersign.1", persona.key, "countersign"):
+        body = {"rfq": deal.rfq.id, "agreement": agreed.hash}
         slot, until = Slot("once", "countersign", 0), deal.rfq.header.expires
         core.say(persona, "countersign.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
 
@@ -73,30 +61,7 @@ def _quote(core: Core, context: Context, deal: Deal, persona: Persona, prices: M
         return
     nonce, data = core.entropy(NONCE_BYTES), quotation.to_bytes()
     core.keep(fact, encode([nonce, data]))
-    body = {"rfq": deal.rfq.id, "commit": commit_hash(deal.rfq.id, persona.key, nonce, data)}
+    sealed = seal_quotation(deal.rfq, persona.key, nonce, data, core.entropy)
+    body = {"rfq": deal.rfq.id, "commit": commit_hash(deal.rfq.id, persona.key, nonce, data)} | sealed.to_mapping()
     slot, until = Slot("once", "quotation", 0), deal.rfq.header.expires
     core.say(persona, "quotation.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
-
-
-def _reveal(
-    core: Core, context: Context, deal: Deal, persona: Persona, nonce: bytes, data: bytes, boxes: list[bytes]
-) -> None:
-    """One content key, sealed to every box the request names (NEG-44)."""
-    key = core.entropy(KEY_BYTES)
-    manifest = next(one for name, one in deal.decided.items() if name.startswith("quotations/"))
-    body = {
-        "rfq": deal.rfq.id,
-        "manifest": manifest.value_hash,
-        "cipher": encrypt(encode([nonce, data]), key, deal.rfq.id + persona.key),
-        "keys": [_sealed(core, key, box) for box in boxes],
-    }
-    slot, until = Slot("once", "reveal", 0), deal.rfq.header.expires
-    core.say(persona, "reveal.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
-
-
-def _sealed(core: Core, key: bytes, box: bytes) -> bytes:
-    """A sealed content key; a box key that is no usable point gets bytes that open for nobody."""
-    try:
-        return seal(key, box, core.entropy)
-    except Reject:
-        return core.entropy(KEY_BYTES + 48)
