@@ -19,11 +19,9 @@ from protocol.trust.reputation import (
     Graph,
     Links,
     Tally,
-    cosigned_outcomes,
     expectation,
     explain,
     graph,
-    is_newcomer,
     standing,
     tally,
 )
@@ -80,12 +78,6 @@ NETS: list[tuple[str, str, Links]] = [
     ("not reached", "REP-8", {b"v": {b"s": 0.9}, b"s": {b"x": 0.9}}),
     ("by way of itself", "REP-8", {b"s": {b"v": 0.4}, b"v": {b"x": 0.9}, b"x": {b"v": 0.9}}),
 ]
-COUNTS: list[tuple[list[tuple[bytes, bytes]], int]] = [
-    ([], 0),
-    ([(ANN, BEN), (BEN, ANN), (ANN, BEN)], 1),
-    ([(ANN, BEN), (CAT, ANN), (ANN, DAN)], 3),
-    ([(ANN, ANN), (BEN, CAT)], 0),
-]
 
 
 def vectors() -> dict[str, Any]:
@@ -117,16 +109,6 @@ def vectors() -> dict[str, Any]:
                     "bottlenecks": [node.decode() for node in seen.bottlenecks],
                     "standing": round(seen.value, 6),
                 },
-            }
-        )
-    for pairs, count in COUNTS:
-        plain = [[one.hex(), two.hex()] for one, two in pairs]
-        cases.append(
-            {
-                "name": "co-signed",
-                "clause": "REP-11",
-                "input": {"subject": ANN.hex(), "outcomes": plain},
-                "output": count,
             }
         )
     return {"name": "reputation", "spec": "10-reputation", "cases": cases}
@@ -371,18 +353,6 @@ def test_every_number_is_explained() -> None:
     assert explain(known(), ANN, BEN, "supplier", names) == (
         "Nothing that you trust leads to Ben as supplier: standing 0, as for any newcomer.",
     )
-
-
-@pytest.mark.parametrize(("pairs", "count"), COUNTS)
-def test_cosigned_outcomes(pairs: list[tuple[bytes, bytes]], count: int) -> None:
-    """REP-11: counterparties, not deals."""
-    assert cosigned_outcomes(ANN, pairs) == cosigned_outcomes(ANN, pairs[::-1]) == count
-
-
-def test_newcomers_are_counted_and_not_scored() -> None:
-    """REP-12."""
-    assert [is_newcomer(outcomes, 0) for outcomes in (0, 2, 3)] == [True, True, False]
-    assert not is_newcomer(0, 1)
 
 
 @given(st.floats(0, 100), st.floats(0, 100), st.floats(0, 10))

@@ -7,20 +7,28 @@ units per template unit and period; times are Unix ms; keys and ids are bytes. S
 from __future__ import annotations
 
 from protocol.commands.coop import (
+    AskInclusion,
+    AskReceipts,
     FoundCoop,
     Invite,
     JoinCoop,
     Pledge,
+    Recall,
     Stand,
     Vote,
+    Vouch,
 )
 from protocol.commands.deal import (
+    Adopt,
     Attest,
     Commit,
     Decline,
     OpenRfq,
+    Query,
     Report,
+    Respond,
     SetPrices,
+    Suggest,
 )
 from protocol.commands.member import (
     AddIntent,
@@ -60,17 +68,20 @@ from protocol.commands.views import (
     AskRules,
     AskStanding,
     AskStatus,
+    AskTalk,
 )
 
 __all__ = [
     "AddIntent",
     "AddPeer",
+    "Adopt",
     "AskBoard",
     "AskBundle",
     "AskCoop",
     "AskCoops",
     "AskDeals",
     "AskDigest",
+    "AskInclusion",
     "AskIntents",
     "AskMail",
     "AskMesh",
@@ -78,9 +89,11 @@ __all__ = [
     "AskNumbers",
     "AskPeers",
     "AskPolicy",
+    "AskReceipts",
     "AskRules",
     "AskStanding",
     "AskStatus",
+    "AskTalk",
     "Attest",
     "Command",
     "Commit",
@@ -97,7 +110,10 @@ __all__ = [
     "OpenRfq",
     "Pledge",
     "PublishPolicy",
+    "Query",
+    "Recall",
     "Report",
+    "Respond",
     "RevokeToken",
     "SendMail",
     "SetBoundaries",
@@ -105,8 +121,10 @@ __all__ = [
     "SetPrices",
     "SetRule",
     "Stand",
+    "Suggest",
     "UnfollowNotices",
     "Vote",
+    "Vouch",
     "Watch",
     "WithdrawIntent",
 ]
@@ -114,9 +132,9 @@ __all__ = [
 # fmt: off
 Command = (
     SetBoundaries | SetPreference | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
-    | Stand | Vote | OpenRfq | SetPrices | Commit | Decline | Report | Attest | SetRule | LiftRule | PublishPolicy
+    | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | SetPrices | Commit | Decline | Report | Attest | SetRule | LiftRule | PublishPolicy
     | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail | DropMail | AddPeer | ForgetPeer
     | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops | AskCoop | AskDeals | AskBundle
-    | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
+    | Query | Respond | Suggest | Adopt | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
 )
 # fmt: on

@@ -72,3 +72,34 @@ class Vote:
 
     coop: bytes
     ranking: tuple[tuple[bytes, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Call for the end of the negotiator's term; when more than half of the roster do, it ends (ELE-42)."""
+
+    coop: bytes
+    reason: str
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Vouch:
+    """Put one's own name behind somebody whom few know yet, for a year (ELE-37)."""
+
+    subject: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskReceipts:
+    """-> [{"kind", "question", "id", "state", "receipts": [key], "needed"}]: what own personas said in boxes."""
+
+    coop: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AskInclusion:
+    """-> {"proof": bytes}: that an own record of `kind` was handed in, and is in the certified box or is not (BUN-13)."""
+
+    coop: bytes
+    kind: str = "ballot"

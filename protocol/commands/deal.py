@@ -13,11 +13,11 @@ Weights = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True)
 class OpenRfq:
-    """The negotiator asks suppliers for quotations; weights default to the members' published mean."""
+    """The negotiator asks suppliers for quotations: what the members' intents say, stressed or tightened (NEG-70)."""
 
     coop: bytes
     weights_minor: Weights = field(default_factory=dict)
-    terms: tuple[str, ...] = ()
+    requirements: tuple[Mapping[str, str | int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,44 @@ class SetPrices:
     rows: tuple[Mapping[str, str | int], ...]
     terms: tuple[str, ...]
     identity: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question to all sides of a deal; it binds nobody (NEG-75)."""
+
+    deal: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """A reply to the question with this record id, before all sides."""
+
+    deal: bytes
+    query: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suggest:
+    """Changes of a request, for its members to adopt: new weights (0: none), requirements of an attribute in the place
+    of those there are, attributes whose requirements go, data terms to add (NEG-76)."""
+
+    deal: bytes
+    reason: str
+    weights_minor: Weights = field(default_factory=dict)
+    requirements: tuple[Mapping[str, str | int], ...] = ()
+    drops: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """A member's voice for these suggestions, and for no other; for none when it is empty (NEG-77)."""
+
+    deal: bytes
+    suggestions: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

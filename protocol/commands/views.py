@@ -50,6 +50,13 @@ class AskDeals:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTalk:
+    """-> {"asked", "queries": [{"id", "by", "role", "text", "replies"}], "suggestions": [{…, "voices", "adopted"}]}"""
+
+    deal: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AskBundle:
     """-> {"bundle": bytes}: the whole deal from records alone (BUN-1)."""
 

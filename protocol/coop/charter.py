@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from protocol.coop.evidence import admission, standing_in
 from protocol.encoding import decode, digest_of, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import Persona, verify
@@ -102,7 +103,8 @@ def good_join(charter: Record, hashed: bytes, network: bytes, join: Record) -> b
     except (Reject, Ignore):
         return False
     body = charter.body
-    good = intent.author == join.author and intent.kind == "intent.1" and intent.body["template"] == body["template"]
+    good = intent.author == join.author and intent.kind == "intent.1"
+    good = good and all(intent.body.get(name) == body.get(name) for name in ("template", "subject"))
     if join.body["charter"] != hashed or not good or not intent.scope.startswith(f"board/{body['category']}/"):
         return False
     invite, listed = join.body.get("invite"), body["listed"]
@@ -118,10 +120,10 @@ def good_join(charter: Record, hashed: bytes, network: bytes, join: Record) -> b
 def roster_of(charter: Record, joins: Sequence[Record], network: bytes) -> tuple[Member, ...]:
     """The members that a certified box of joins amounts to, ascending by key (FRM-27).
 
-    One per invitation, the charter's most by least id; then whoever's own conditions fail on the list leaves it, until
-    all who remain are content.
+    One per invitation, no more newcomers than the charter lets in, of all the charter's most, by least id; then
+    whoever's own conditions fail on the list leaves it, until all who remain are content.
     """
-    fit = sorted(_once_invited(joins), key=lambda one: one.id)[: charter.body["most"]]
+    fit = _with_few_newcomers(charter, _once_invited(joins), network)[: charter.body["most"]]
     kept = sorted(fit, key=lambda one: one.author)
     while True:
         keys = [one.author for one in kept]
@@ -138,6 +140,25 @@ def _once_invited(joins: Sequence[Record]) -> list[Record]:
         invite = one.body.get("invite")
         kept.setdefault(one.id if invite is None else Invitation.parse(invite).nonce, one)
     return list(kept.values())
+
+
+def sponsors(charter: Record) -> tuple[bytes, ...]:
+    """Whose vouches count for a join: those whom the charter names (ELE-34)."""
+    body = charter.body
+    return tuple(dict.fromkeys((charter.author, *body["witnesses"], *body["listed"])))
+
+
+def _with_few_newcomers(charter: Record, joins: Sequence[Record], network: bytes) -> list[Record]:
+    """The joins by id, without newcomers beyond the first so many (ELE-36)."""
+    left, vouchers = admission(charter).newcomers, sponsors(charter)
+    kept = []
+    for one in sorted(joins, key=lambda join: join.id):
+        if left < len(joins) and standing_in(one, vouchers, network).newcomer:
+            if not left:
+                continue
+            left -= 1
+        kept.append(one)
+    return kept
 
 
 def _content(join: Record, keys: list[bytes]) -> bool:

@@ -2,7 +2,7 @@
 
 Decides charter, roster, standing candidates, mandate and succession as functions of the records and certified values of
 one `coop` scope; never signs, and never looks at the clock. Spec: 05-formation, FRM-20 to FRM-32; 07-election, ELE-20
-to ELE-33.
+to ELE-45.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from protocol.coop.box import Box, Question, held_once, settled
 from protocol.coop.charter import Member, charter_hash, find_charter, good_join, roster_hash, roster_of
 from protocol.coop.decision import Council, Decided, Docket
 from protocol.coop.election import Tally, schulze, succession
+from protocol.coop.evidence import admission, standing_in
 from protocol.coop.mandate import QUANTITY_MAX, Mandate, deal_id, limits_hash, limits_of, witnesses_hash
 from protocol.coop.template import Template, pooled_value
+from protocol.coop.term import Term, ended
 from protocol.deal.allocation import Demand
 from protocol.deal.negotiation import Limits
 from protocol.record.log import Log
@@ -36,8 +38,11 @@ COOP: Mapping[tuple[str, str], str] = {
     ("elected", "nobody left in line"): "void",
     ("mandated", "request certified"): "dealing",
     ("mandated", "negotiator silent"): "elected",
+    ("dealing", "term ended"): "succeeding",
+    ("succeeding", "mandate certified"): "dealing",
+    ("succeeding", "nobody left in line"): "unled",
 }
-COOP_TERMINAL = ("void", "dealing")
+COOP_TERMINAL = ("void", "dealing", "succeeding", "unled")  # ends of the co-op's own life; who leads may still change
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Coop:
     voted: int = 0  # newest stamp of a counted ballot
     mandate: Mandate | None = None
     request: Record | None = None
+    adoptions: tuple[Record, ...] | None = None  # None while their box is open
 
     @property
     def times(self) -> Mapping[str, int]:
@@ -73,6 +79,19 @@ class Coop:
     def keys(self) -> tuple[bytes, ...]:
         """The members' keys, ascending."""
         return tuple(member.key for member in self.members)
+
+    @property
+    def negotiator(self) -> bytes:
+        """Who may act for the co-op now; b"" while nobody may."""
+        return self.mandate.negotiator if self.mandate is not None and self.state in ("mandated", "dealing") else b""
+
+    @property
+    def running(self) -> Term | None:
+        """The term of a negotiator whose deal goes on; before the request its box says all (ELE-32, ELE-40)."""
+        if self.mandate is None or self.request is None or self.state != "dealing":
+            return None
+        began = max(one.when for name, one in self.decided.items() if name.partition("/")[0] in ("mandate", "deal"))
+        return Term(self.roster, self.mandate.term, self.mandate.negotiator, began, self.times.get("lease_ms", 0))
 
 
 def question_name(base: str, about: bytes | int) -> str:
@@ -89,15 +108,6 @@ def read_coop(log: Log, docket: Docket, network: bytes, templates: Mapping[bytes
     council = Council(tuple(charter.body["witnesses"]), hashed)
     coop = Coop(charter, hashed, "called", council)
     return _Reader(log, docket, network, templates[charter.body["template"]], coop).read()
-
-
-def request_fits(coop: Coop, log: Log, rfq: Record) -> bool:
-    """Whether a request is what charter and roster make it; a witness vouches for no other (ELE-33)."""
-    charter, body, expires = coop.charter.body, rfq.body, coop.charter.header.expires
-    accepted = [log.sole("accept.1", key, "accept") for key in coop.council.witnesses]
-    boxes = [member.box for member in coop.members] + [one.body["box"] for one in accepted if one is not None]
-    same = all(body[name] == charter[name] for name in ("category", "region", "template", "times"))
-    return same and rfq.header.expires == expires and all(box in body["boxes"] for box in boxes)
 
 
 def lapsed(coop: Coop, now: int) -> bool:
@@ -120,10 +130,10 @@ class _Reader:
 
     def read(self) -> Coop:
         """As far as the records lead."""
-        for stage in (self._form, self._gather, self._elect, self._appoint):
+        for stage in (self._form, self._gather, self._elect, self._appoint, self._succeed):
             if not stage():
                 break
-        still = () if self.coop.state in COOP_TERMINAL else tuple(self.open)
+        still = () if self.coop.state == "void" else tuple(self.open)
         return replace(self.coop, open=still, decided=self.decided)
 
     def _form(self) -> bool:
@@ -152,8 +162,8 @@ class _Reader:
         opened = self.decided["roster"].when
         box = Box("pledge.1", slot_name("pledge", roster), keys, (), partial(_good_pledge, roster))
         pledges = self._box(question_name("pledges", roster), box, opened, "pledge_ms")
-        fee_max = int(self.coop.charter.body["fee_max_minor"])
-        box = Box("nomination.1", slot_name("nomination", roster), keys, (), partial(_good_nomination, roster, fee_max))
+        good = partial(good_nomination, self.coop, self.network)
+        box = Box("nomination.1", slot_name("nomination", roster), keys, (), good)
         running = self._box(question_name("candidates", roster), box, opened, "nominate_ms")
         if pledges is None or running is None:
             return False
@@ -185,25 +195,56 @@ class _Reader:
     def _appoint(self) -> bool:
         """Mandates, term after term down the line, until a negotiator acts (ELE-32)."""
         for term in range(1, len(self.coop.line) + 1):
-            mandate = self._mandate(term)
-            question = Question(question_name("mandate", term), 0, 0, self.times["round_ms"], value=mandate.to_bytes())
-            decided = self._decide(question)
-            self.coop = replace(self.coop, term=term)
-            if decided is None:
+            mandate = self._install(term)
+            if mandate is None:
                 return False
-            self.coop = replace(self.coop, mandate=mandate)
-            self._fact("mandate certified")
             box = Box(
                 "deal.1", slot_name("deal", mandate.deal), (mandate.negotiator,), (), partial(_good_deal, mandate)
             )
-            requests = self._box(question_name("deal", term), box, decided.when, "deal_ms")
+            opened = self.decided[question_name("mandate", term)].when
+            requests = self._box(question_name("deal", term), box, opened, "deal_ms")
             if requests is None:
                 return False
             if requests:
                 self.coop = replace(self.coop, request=requests[0])
-                return self._fact("request certified")
+                self._adopt(mandate.deal, self.decided[question_name("deal", term)].when)
+                self._fact("request certified")
+                return True
             self._fact("negotiator silent")
         return self._fact("nobody left in line")
+
+    def _succeed(self) -> bool:
+        """The next in line for the same deal, whenever a term has ended (ELE-45)."""
+        self.coop = replace(self.coop, decided=self.decided)
+        while (running := self.coop.running) is not None and ended(self.log, self.coop.council, running):
+            self._fact("term ended")
+            if running.number == len(self.coop.line):
+                return self._fact("nobody left in line")
+            if self._install(running.number + 1) is None:
+                return False
+        return False
+
+    def _install(self, term: int) -> Mandate | None:
+        """The mandate of a term, once it is certified (ELE-30)."""
+        mandate = self._mandate(term)
+        question = Question(question_name("mandate", term), 0, 0, self.times["round_ms"], value=mandate.to_bytes())
+        decided = self._decide(question)
+        self.coop = replace(self.coop, term=term)
+        if decided is None:
+            return None
+        self.coop = replace(self.coop, mandate=mandate)
+        self._fact("mandate certified")
+        return mandate
+
+    def _adopt(self, deal: bytes, opened: int) -> None:
+        """The box of adoptions (NEG-77): suggestions come first, and the members have as long again to think of them."""
+        if "suggest_ms" not in self.times:
+            return
+        name = slot_name("adoption", deal)
+        box = Box("adoption.1", name, self.coop.keys, (), partial(_good_adoption, deal))
+        adoptions = self._box(question_name("adoptions", deal), box, opened + self.times["suggest_ms"], "suggest_ms")
+        if adoptions is not None:
+            self.coop = replace(self.coop, adoptions=tuple(adoptions))
 
     def _mandate(self, term: int) -> Mandate:
         coop, negotiator = self.coop, self.coop.line[term - 1]
@@ -214,7 +255,7 @@ class _Reader:
             roster=coop.roster,
             term=term,
             negotiator=negotiator,
-            deal=deal_id(coop.hash, coop.roster, term),
+            deal=coop.request.body["deal"] if coop.request is not None else deal_id(coop.hash, coop.roster, term),
             expires=coop.voted + self.times["mandate_ms"] + (term - 1) * self.times["deal_ms"],
             fee_minor=fees[negotiator],
             limits=limits_hash(coop.limits, coop.pledges_hash) if coop.limits else b"",
@@ -256,8 +297,10 @@ def _good_pledge(roster: bytes, record: Record) -> bool:
     return bool(record.body["roster"] == roster and record.body["least"] <= record.body["want"])
 
 
-def _good_nomination(roster: bytes, fee_max: int, record: Record) -> bool:
-    return bool(record.body["roster"] == roster and record.body["fee_minor"] <= fee_max)
+def good_nomination(coop: Coop, network: bytes, record: Record) -> bool:
+    """Whether a member may stand with this: its fee within the charter's, and what it shows enough (ELE-20, ELE-36)."""
+    right = record.body["roster"] == coop.roster and record.body["fee_minor"] <= coop.charter.body["fee_max_minor"]
+    return right and admission(coop.charter).elects(standing_in(record, coop.keys, network))
 
 
 def _good_ballot(roster: bytes, running: tuple[bytes, ...], record: Record) -> bool:
@@ -269,6 +312,10 @@ def _good_ballot(roster: bytes, running: tuple[bytes, ...], record: Record) -> b
 
 def _good_deal(mandate: Mandate, record: Record) -> bool:
     return bool(record.body["roster"] == mandate.roster and record.body["deal"] == mandate.deal)
+
+
+def _good_adoption(deal: bytes, record: Record) -> bool:
+    return bool(record.body["deal"] == deal)
 
 
 def ranking_of(ballot: Record) -> tuple[tuple[bytes, ...], ...]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from protocol.coop.decision import Council, Docket
 from protocol.deal.allocation import Demand
 from protocol.deal.negotiation import Limits
 from protocol.encoding import decode, digest, digest_of, encode
-from protocol.errors import Reject
+from protocol.errors import Ignore, Reject
+from protocol.record.record import embedded
 
 QUANTITY_MAX = 10**9  # what a request for quotation can state (REC-11)
 
@@ -57,6 +59,21 @@ class Mandate:
 def deal_id(charter: bytes, roster: bytes, term: int) -> bytes:
     """The id of the deal scope that a mandate opens (ELE-30)."""
     return digest_of("deal", [charter, roster, term])[:16]
+
+
+def is_certified(mandate: Mandate, witnesses: tuple[bytes, ...], votes: Sequence[bytes], network: bytes) -> bool:
+    """Whether these records are the precommits of a quorum of the mandate's own witnesses for it (ELE-46)."""
+    if witnesses_hash(witnesses) != mandate.witnesses:
+        return False
+    docket, scope = Docket(), "coop/" + mandate.charter[:16].hex()
+    for raw in votes:
+        try:
+            vote = embedded(raw, network)
+        except (Reject, Ignore):
+            return False
+        if vote.kind == "vote.1" and vote.scope == scope:
+            docket.note(vote)
+    return docket.certifies(f"mandate/{mandate.term}", Council(witnesses, mandate.charter), mandate.to_bytes())
 
 
 def limits_hash(limits: Limits, pledges_hash: bytes) -> bytes:

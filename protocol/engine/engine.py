@@ -12,9 +12,9 @@ from typing import Any
 from protocol import commands as ask
 from protocol.engine import desk, ending, queries, rest, summary
 from protocol.engine.context import Settings
-from protocol.engine.coop import board, floor, membership
+from protocol.engine.coop import board, floor, membership, vouching
 from protocol.engine.core import Core
-from protocol.engine.deal import asking, dealing, signing, supplying
+from protocol.engine.deal import asking, dealing, signing, supplying, talking
 from protocol.engine.needs import needs
 from protocol.engine.network import (
     carry,
@@ -84,8 +84,15 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Pledge: floor.pledge,
     ask.Stand: floor.stand,
     ask.Vote: floor.vote,
+    ask.Recall: floor.recall,
+    ask.Vouch: vouching.vouch,
     ask.OpenRfq: asking.open_rfq,
     ask.SetPrices: asking.set_prices,
+    ask.Query: talking.query,
+    ask.Respond: talking.respond,
+    ask.Suggest: talking.suggest,
+    ask.Adopt: talking.adopt,
+    ask.AskTalk: talking.talk,
     ask.Commit: signing.commit,
     ask.Decline: signing.decline,
     ask.Report: signing.report,

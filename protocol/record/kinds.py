@@ -11,8 +11,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from protocol.params import BOX_IDS_MAX, MEMBERS_MAX, RECEIPT_IDS_MAX, ROUND_MAX, WITNESSES_MAX
-from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, slug, table, text
+from protocol.params import (
+    BIDS_MAX,
+    BOX_IDS_MAX,
+    EVIDENCE_BYTES_MAX,
+    EVIDENCE_MAX,
+    MEMBERS_MAX,
+    QUOTE_BYTES_MAX,
+    RECEIPT_IDS_MAX,
+    ROUND_MAX,
+    SUBJECT_MAX,
+    WITNESSES_MAX,
+)
+from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, pair, slug, table, text
 
 Mode = Literal["once", "latest", "none"]
 
@@ -28,11 +39,13 @@ class Kind:
 
 ID = data(32)  # of a record, a value or a persona
 RAW = data(1, 20_000)  # a whole foreign record, as its author signed it
+EVIDENCE = array(data(1, EVIDENCE_BYTES_MAX), EVIDENCE_MAX)  # whole foreign records, so few and small that they fit beside an intent
 DEAL = data(16)
 MONEY = integer()
 COUNT = integer(0, 10**9)
 TIME = integer()
-BOX = integer(0, MEMBERS_MAX + WITNESSES_MAX)
+SEALED = data(80)  # 32 bytes in a sealed box (IDN-8)
+PLACE = integer(0, MEMBERS_MAX + WITNESSES_MAX - 1)
 QUESTION = text(64, 1)
 REGION = slug(8)
 TERMS = ascending(slug(), 8)
@@ -47,6 +60,7 @@ INTERESTS = ascending(one_of("employed", "family", "fee", "none", "owns", "other
 REASONS = one_of("", "changed-mind", "excluded-supplier", "found-better", "other", "price", "terms", "timing")
 POLICY_LIMITS = tuple("author_bytes author_records mail_bytes mail_ms mail_records scope_bytes stored_bytes".split())
 NOTICE_REASONS = one_of("flood", "fraud", "harm", "illegal", "other", "privacy", "request", "spam")
+SUBJECT = slug(SUBJECT_MAX)  # TPL-15
 TIMES = fields(
     {name: integer(1, 10**11) for name in ("join_ms", "pledge_ms", "nominate_ms", "ballot_ms", "deal_ms")}
     | {name: integer(1, 10**11) for name in ("quote_ms", "reveal_ms", "commit_ms")}
@@ -54,6 +68,16 @@ TIMES = fields(
     # Stages that a charter may do without: where the window is not named, the stage is not there.
     {name: integer(1, 10**11) for name in ("suggest_ms", "final_ms", "answer_ms", "repair_ms", "lease_ms", "renew_ms")},
 )
+ADMITS = fields(
+    {
+        "outcomes": integer(0, EVIDENCE_MAX),
+        "vouches": integer(0, EVIDENCE_MAX),
+        "newcomers": integer(0, MEMBERS_MAX),
+        "elect_newcomers": integer(0, 1),
+    }
+)
+TERM = integer(1, MEMBERS_MAX)
+RECALL_REASONS = one_of("conflict", "limits", "other", "silent", "terms")
 _BOARD, _COOP, _DEAL, _TRUST, _MAIL = ("board",), ("coop",), ("deal",), ("trust",), ("mail",)
 _NUMBERS: Mapping[str, Rule] = {"want": COUNT, "tolerate": COUNT, "least": COUNT, "price_max_minor": MONEY}
 
@@ -75,7 +99,7 @@ KINDS: Mapping[str, Kind] = {
                 "levels": table(slug(), integer(-1, 1), 5),
                 "terms": TERMS,
             },
-            {"requirements": REQUIREMENTS, "band_minor": array(MONEY, 2, 2)},
+            {"requirements": REQUIREMENTS, "band_minor": array(MONEY, 2, 2), "subject": SUBJECT, "words": text(280, 1)},
         ),
     ),
     "profile.1": Kind("latest", _BOARD, fields({"label": text(80, 1), "terms": TERMS})),
@@ -101,7 +125,8 @@ KINDS: Mapping[str, Kind] = {
                 "fee_max_minor": MONEY,
                 "risk": one_of("lowest", "low", "high"),
                 "times": TIMES,
-            }
+            },
+            {"admits": ADMITS, "subject": SUBJECT},
         ),
     ),
     "accept.1": Kind("once", _COOP, fields({"charter": ID, "box": ID})),
@@ -117,7 +142,7 @@ KINDS: Mapping[str, Kind] = {
                 "most": integer(0, MEMBERS_MAX),
                 "exclude": ascending(ID, 16),
             },
-            {"invite": data(1, 512)},
+            {"invite": data(1, 512), "evidence": EVIDENCE},
         ),
     ),
     "pledge.1": Kind("once", _COOP, fields({"roster": ID, **_NUMBERS})),
@@ -153,10 +178,28 @@ KINDS: Mapping[str, Kind] = {
     "nomination.1": Kind(
         "once",
         _COOP,
-        fields({"roster": ID, "fee_minor": MONEY, "interests": INTERESTS, "statement": text(), "language": slug(12)}),
+        fields(
+            {"roster": ID, "fee_minor": MONEY, "interests": INTERESTS, "statement": text(), "language": slug(12)},
+            {"evidence": EVIDENCE},
+        ),
     ),
     "ballot.1": Kind("once", _COOP, fields({"roster": ID, "ranking": array(ascending(ID, 64, 1), 64)})),
-    "deal.1": Kind("once", _COOP, fields({"roster": ID, "deal": DEAL, "rfq": ID})),
+    "deal.1": Kind(
+        "once",
+        _COOP,
+        fields({"roster": ID, "deal": DEAL, "rfq": ID, "keys": array(SEALED, MEMBERS_MAX + WITNESSES_MAX, 1)}),
+    ),
+    "unopened.1": Kind("once", _COOP, fields({"rfq": ID, "place": PLACE})),
+    "opening.1": Kind("once", _COOP, fields({"rfq": ID, "place": PLACE, "key": SEALED})),
+    "heartbeat.1": Kind("latest", _COOP, fields({"roster": ID, "term": TERM})),
+    "lease.1": Kind("latest", _COOP, fields({"roster": ID, "term": TERM, "until": TIME})),
+    "recall.1": Kind("once", _COOP, fields({"roster": ID, "term": TERM, "reason": RECALL_REASONS, "remark": text()})),
+    "end.1": Kind("once", _COOP, fields({"roster": ID, "term": TERM, "cause": one_of("dark", "recalled")})),
+    "mandate.1": Kind(
+        "once",
+        _DEAL,
+        fields({"rfq": ID, "mandate": data(1, 2000), "certificate": array(RAW, WITNESSES_MAX, 1)}),
+    ),
     # 08-negotiation
     "headline.1": Kind(
         "once",
@@ -189,28 +232,47 @@ KINDS: Mapping[str, Kind] = {
                 "requirements": REQUIREMENTS,
                 "terms": TERMS,
                 "witnesses": ascending(ID, WITNESSES_MAX, 1),
-                "boxes": ascending(ID, MEMBERS_MAX + WITNESSES_MAX, 1),
+                "room": ID,
+                "boxes": array(ID, WITNESSES_MAX, 1),
                 "times": TIMES,
                 "mandate": data(1, 2000),
                 "certificate": array(RAW, WITNESSES_MAX, 1),
-            }
+            },
+            {"subject": SUBJECT},
         ),
     ),
-    "quotation.1": Kind("once", _DEAL, fields({"rfq": ID, "commit": ID})),
-    "reveal.1": Kind(
+    "query.1": Kind("once", _DEAL, fields({"rfq": ID, "text": text(least=1)})),
+    "reply.1": Kind("once", _DEAL, fields({"rfq": ID, "query": ID, "text": text(least=1)})),
+    "suggestion.1": Kind(
         "once",
         _DEAL,
         fields(
             {
                 "rfq": ID,
-                "manifest": ID,
-                "cipher": data(17, 16_384),
-                "keys": array(data(80), MEMBERS_MAX + WITNESSES_MAX, 1),
+                "weights_minor": ATTRIBUTES,
+                "requirements": REQUIREMENTS,
+                "drops": ascending(slug(), 8),
+                "terms": TERMS,
+                "reason": text(),
             }
         ),
     ),
-    "unopened.1": Kind("once", _DEAL, fields({"rfq": ID, "reveal": ID, "box": BOX})),
-    "opening.1": Kind("once", _DEAL, fields({"rfq": ID, "reveal": ID, "box": BOX, "key": data(80)})),
+    "adoption.1": Kind("once", _COOP, fields({"deal": DEAL, "suggestions": ascending(ID, 64)})),
+    "quotation.1": Kind(
+        "once",
+        _DEAL,
+        fields(
+            {
+                "rfq": ID,
+                "commit": ID,
+                "cipher": data(17, QUOTE_BYTES_MAX + 64),
+                "shares": array(pair(SEALED, ID), WITNESSES_MAX, 1),
+            }
+        ),
+    ),
+    "reveal.1": Kind(
+        "once", _DEAL, fields({"rfq": ID, "manifest": ID, "shares": array(pair(ID, SEALED), BIDS_MAX)})
+    ),
     "commitment.1": Kind(
         "once",
         _DEAL,
@@ -237,8 +299,34 @@ KINDS: Mapping[str, Kind] = {
                 "member": ID,
                 "quantity": COUNT,
                 "reference": text(200),
+            },
+            {"corrects": ID},
+        ),
+    ),
+    "cancel.1": Kind(
+        "once",
+        _DEAL,
+        fields({"agreement": ID, "member": ID, "ends": TIME, "reason": REASONS, "remark": text()}),
+    ),
+    "substitute.1": Kind(
+        "none",
+        _DEAL,
+        fields(
+            {
+                "agreement": ID,
+                "members": ascending(ID, MEMBERS_MAX),
+                "article": text(64, 1),
+                "attributes": ATTRIBUTES,
+                "unit_price_minor": MONEY,
+                "remark": text(),
             }
         ),
+    ),
+    "consent.1": Kind("once", _DEAL, fields({"substitute": ID, "answer": one_of("consent", "refuse")})),
+    "renewal.1": Kind(
+        "once",
+        _DEAL,
+        fields({"rfq": ID, "answer": one_of("renew", "change", "leave"), "reason": REASONS, "remark": text()}),
     ),
     "attestation.1": Kind(
         "once",
@@ -255,7 +343,8 @@ KINDS: Mapping[str, Kind] = {
             }
         ),
     ),
-    "fault.1": Kind("none", _TRUST, fields({"first": RAW, "second": RAW})),
+    "vouch.1": Kind("once", _TRUST, fields({"subject": ID})),
+    "fault.1": Kind("once", _TRUST, fields({"first": RAW, "second": RAW})),
     # 15-relay
     "policy.1": Kind(
         "latest",

@@ -8,36 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from protocol.errors import Ignore, Reject
+from protocol.coop.evidence import co_signed
 from protocol.params import FIRST_SIGHT_MS
-from protocol.record.record import Record, embedded
+from protocol.record.record import Record
 from protocol.trust.reputation import Evidence
-
-EVIDENCE_KINDS: Mapping[str, tuple[str, str]] = {
-    # role of the subject -> (what the member signed, what the other party signed)
-    "supplier": ("commitment.1", "countersign.1"),
-    "member": ("commitment.1", "countersign.1"),
-    "negotiator": ("commitment.1", "rfq.1"),
-}
-
-
-def co_signed(attestation: Record, network: bytes) -> bytes | None:
-    """The request under which author and subject both signed, by the evidence (ATT-2); None, and nothing counts."""
-    role, subject, author = attestation.body["role"], attestation.body["subject"], attestation.author
-    try:
-        shown = [embedded(raw, network) for raw in attestation.body["evidence"]]
-    except (Reject, Ignore):
-        return None
-    found = {one.kind: one for one in shown}
-    member_kind, other_kind = EVIDENCE_KINDS[role]
-    mine, theirs = found.get(member_kind), found.get(other_kind)
-    if mine is None or theirs is None or len(shown) != 2 or mine.scope != theirs.scope or author == subject:
-        return None
-    member, other = (subject, author) if role == "member" else (author, subject)
-    about: bytes = theirs.id if theirs.kind == "rfq.1" else theirs.body["rfq"]
-    named = theirs.kind == "rfq.1" or theirs.body["agreement"] == attestation.body["agreement"]
-    signed = mine.author == member and theirs.author == other and mine.body["answer"] == "commit"
-    return about if signed and named and mine.body["rfq"] == about else None
 
 
 def evidence(attestations: Iterable[Record], seen: Mapping[bytes, int], network: bytes) -> list[Evidence]:

@@ -1,7 +1,7 @@
 """What one observer may expect of one subject, from evidence that two sides signed.
 
 Decides nothing for anybody else: numbers here are floats, differ between observers and are never a condition that nodes
-must share; what nodes must agree on is counted by `cosigned_outcomes`. Spec: 10-reputation, REP-1 to REP-12.
+must share; what nodes must agree on is counted in coop/evidence. Spec: 10-reputation, REP-1 to REP-10.
 Hitting probability with restart after MeritRank (Nasrulin et al., arXiv 2207.09950), with a compounding decay for
 bottlenecks.
 """
@@ -23,7 +23,6 @@ from protocol.params import (
     FIRST_SIGHT_MS,
     GOOD_HALF_LIFE_MS,
     GOOD_WINDOW_MS,
-    NEWCOMER_OUTCOMES,
     REMEDY_SHARE,
     RESTART,
     SPONSOR_BAD,
@@ -190,17 +189,6 @@ def explain(
         by = "You report" if reporter == observer else f"{name(reporter)}, whom you trust {weight:.3f}, reports"
         lines.append(f"{by} {report.good:.2f} kept and {report.bad:.2f} broken, faded with age.")
     return tuple(lines)
-
-
-def cosigned_outcomes(subject: bytes, outcomes: Iterable[tuple[bytes, bytes]]) -> int:
-    """Distinct counterparties of `subject` among outcomes that both sides signed (REP-11): the same at every node."""
-    others = [right if left == subject else left for left, right in outcomes if subject in (left, right)]
-    return len(dict.fromkeys(other for other in others if other != subject))
-
-
-def is_newcomer(outcomes: int, vouches: int) -> bool:
-    """For the rules that a co-op shares (REP-12), from counts and never from a score."""
-    return outcomes < NEWCOMER_OUTCOMES and vouches == 0
 
 
 def _standing(walk: Walk, back: Walk, observer: bytes, subject: bytes) -> Standing:

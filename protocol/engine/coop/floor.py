@@ -1,7 +1,7 @@
-"""What a member asks for inside a co-op: pledge, stand, vote.
+"""What a member asks for inside a co-op: pledge, stand, vote, recall.
 
 Decides whether an own persona may say it now, within its boundaries; refusals are CommandErrors raised before anything
-has changed. Spec: 05-formation, FRM-29; 07-election, ELE-20 and ELE-21.
+has changed. Spec: 05-formation, FRM-29; 07-election, ELE-20, ELE-21 and ELE-42.
 """
 
 from __future__ import annotations
@@ -12,8 +12,12 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.box import Question
 from protocol.coop.coop import Coop, slot_name
+from protocol.coop.evidence import Standing, admission
+from protocol.coop.term import recalls
 from protocol.deal.life import DEAL_TERMINAL, deal_scope
 from protocol.engine.context import Context
+from protocol.engine.coop.lease import term_of
+from protocol.engine.coop.vouching import own_evidence, with_evidence
 from protocol.engine.core import Core
 from protocol.engine.desk import boundaries, coop_context, within
 from protocol.errors import CommandError, Ignore, NotNow, Reject
@@ -58,6 +62,16 @@ def stand(core: Core, command: ask.Stand) -> dict[str, Any]:
         "statement": command.statement,
         "language": command.language,
     }
+    body = with_evidence(core, persona, coop.keys, body)
+    demanded, shown = admission(coop.charter), own_evidence(core, persona.key, coop.keys)
+    standing = Standing(sum(one.kind == "attestation.1" for one in shown), sum(one.kind == "vouch.1" for one in shown))
+    if not demanded.elects(standing):
+        raise CommandError(
+            "ELE-36",
+            f"stand: the charter wants candidates with {demanded.outcomes} kept deals and {demanded.vouches} vouches of"
+            f" members{'' if demanded.elect_newcomers else ', and no newcomers'}; you can show {standing.outcomes} and"
+            f" {standing.vouches}",
+        )
     return {"id": say_once(core, persona, "nomination.1", context, body, slot, coop).id}
 
 
@@ -73,6 +87,36 @@ def vote(core: Core, command: ask.Vote) -> dict[str, Any]:
         raise CommandError("ELE-21", "ranking: name candidates of this co-op, each at most once and at least one")
     body = {"roster": coop.roster, "ranking": [sorted(tier) for tier in command.ranking if tier]}
     return {"id": say_once(core, persona, "ballot.1", context, body, slot, coop).id}
+
+
+def recall(core: Core, command: ask.Recall) -> dict[str, Any]:
+    """As a member, call for the end of the negotiator's term."""
+    context, coop = coop_context(core, command.coop)
+    persona = member_persona(core, coop)
+    if coop.mandate is None or not coop.negotiator:
+        raise NotNow("ELE-42", f"recall: nobody holds a mandate in this co-op now (it is {coop.state})")
+    if core.now > coop.mandate.expires:
+        raise CommandError("ELE-42", "recall: the mandate has ended by itself")
+    term = term_of(coop)
+    body = {"roster": coop.roster, "term": term.number, "reason": command.reason, "remark": command.remark}
+    record = say_once(core, persona, "recall.1", context, body, term.slot("recall"), coop)
+    said = len(recalls(context.log, coop.keys, term))
+    return {"id": record.id, "term": term.number, "said": said, "needed": len(coop.keys) // 2 + 1}
+
+
+def recall(core: Core, command: ask.Recall) -> dict[str, Any]:
+    """As a member, call for the end of the negotiator's term."""
+    context, coop = coop_context(core, command.coop)
+    persona = member_persona(core, coop)
+    if coop.mandate is None or not coop.negotiator:
+        raise NotNow("ELE-42", f"recall: nobody holds a mandate in this co-op now (it is {coop.state})")
+    if core.now > coop.mandate.expires:
+        raise CommandError("ELE-42", "recall: the mandate has ended by itself")
+    term = term_of(coop)
+    body = {"roster": coop.roster, "term": term.number, "reason": command.reason, "remark": command.remark}
+    record = say_once(core, persona, "recall.1", context, body, term.slot("recall"), coop)
+    said = len(recalls(context.log, coop.keys, term))
+    return {"id": record.id, "term": term.number, "said": said, "needed": len(coop.keys) // 2 + 1}
 
 
 def find_question(questions: tuple[Question, ...], base: str) -> Question | None:

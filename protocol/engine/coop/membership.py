@@ -9,15 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from protocol.coop.charter import Invitation, good_join
-from protocol.coop.coop import COOP_TERMINAL, Coop, lapsed, request_fits
+from protocol.coop.charter import Invitation, good_join, sponsors
+from protocol.coop.coop import COOP_TERMINAL, Coop, lapsed
+from protocol.coop.room import request_fits
+from protocol.coop.evidence import admission
 from protocol.deal.life import deal_scope
+from protocol.deal.request import specification_fits
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
-from protocol.engine.coop import witness
+from protocol.engine.coop import lease, witness
+from protocol.engine.coop.vouching import with_evidence
 from protocol.engine.core import Core
+from protocol.engine.deal import opening
 from protocol.errors import CommandError, Ignore, Reject
-from protocol.identity import box_key
+from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
 
 
@@ -61,6 +66,7 @@ def attend(core: Core, context: Context) -> None:
     witness.fetch_missing(core, context, coop.council, coop.open)
     vouched = partial(_vouched, core, context, coop)
     witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
+    lease.attend(core, context, coop)
     if coop.mandate is not None and concerns_me(core, coop):
         scope = deal_scope(coop.mandate.deal)
         core.follow(scope)
@@ -70,7 +76,7 @@ def attend(core: Core, context: Context) -> None:
     if told != context.shown:
         context.shown = told
         core.notify("coop", coop=coop.hash[:16], state=coop.state, members=len(coop.members))
-    if coop.state in COOP_TERMINAL:
+    if coop.state in COOP_TERMINAL and not coop.open:
         context.witnesses.clear()
 
 
@@ -79,12 +85,20 @@ def concerns_me(core: Core, coop: Coop) -> bool:
     return any(key in core.personas for key in (*coop.keys, *coop.council.witnesses))
 
 
-def _vouched(core: Core, context: Context, coop: Coop, record: Record) -> bool:
-    """Whether an own witness may say it had this in time: a request's mention, only if the request is here and fits."""
+def _vouched(core: Core, context: Context, coop: Coop, record: Record, persona: Persona) -> bool:
+    """Whether an own witness may say it had this in time: a request's mention, only if the request is here and fits,
+    and the mention lets this witness into the request's room.
+    """
     if record.kind != "deal.1":
         return True
     rfq = core.peek(deal_scope(record.body["deal"])).records.get(record.body["rfq"])
-    return rfq is not None and rfq.kind == "rfq.1" and request_fits(coop, context.log, rfq)
+    if lease.is_recalled(context, coop):
+        return False  # ELE-42: whoever was recalled asks nobody any more
+    if rfq is None or rfq.kind != "rfq.1" or not request_fits(coop, context.log, rfq, record):
+        return False
+    if not opening.holds_room(coop, rfq, record, persona):
+        return False
+    return specification_fits(coop, core.settings.templates[coop.charter.body["template"]], rfq)
 
 
 def find_intent(core: Core, board: str, name: str) -> Record | None:
@@ -130,6 +144,8 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
     }
     if wish.token:
         body["invite"] = wish.token
+    if admission(coop.charter).asks:
+        body = with_evidence(core, persona, sponsors(coop.charter), body)
     try:
         if wish.token:
             check_invitation(core, context, wish.token)

@@ -1,0 +1,128 @@
+"""What somebody attaches to show others who they are: co-signed outcomes and vouches, counted in integers.
+
+Decides what counts and what a charter demands of it, the same at every node; never looks at a score, a clock, or
+anything that is not in the record. Spec: 07-election, ELE-34 to ELE-37; 09-accountability, ATT-2; 10-reputation, REP-11.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from protocol.errors import Ignore, Reject
+from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES
+from protocol.record.record import Record, embedded
+
+EVIDENCE_KINDS: Mapping[str, tuple[str, str]] = {
+    # role of the subject -> (what the member signed, what the other party signed)
+    "supplier": ("commitment.1", "countersign.1"),
+    "member": ("commitment.1", "countersign.1"),
+    "negotiator": ("commitment.1", "rfq.1"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many have signed with somebody that they kept their word, and how many vouch for them."""
+
+    outcomes: int
+    vouches: int
+
+    @property
+    def newcomer(self) -> bool:
+        """For the rules that a co-op shares, from counts and never from a score (REP-12)."""
+        return self.outcomes < NEWCOMER_OUTCOMES and self.vouches == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What a charter demands: of a candidate, and how many newcomers a roster may hold (ELE-35)."""
+
+    outcomes: int
+    vouches: int
+    newcomers: int
+    elect_newcomers: bool
+
+    def elects(self, standing: Standing) -> bool:
+        """Whether somebody who shows this may stand."""
+        enough = standing.outcomes >= self.outcomes and standing.vouches >= self.vouches
+        return enough and (self.elect_newcomers or not standing.newcomer)
+
+    @property
+    def asks(self) -> bool:
+        """Whether it demands anything at all."""
+        return self != _ANYBODY
+
+
+_ANYBODY = Admission(0, 0, MEMBERS_MAX, True)
+
+
+def admission(charter: Record) -> Admission:
+    """What this charter demands; above the lowest class of risk at most f newcomers, none of them elected (ELE-35)."""
+    told, faults = charter.body.get("admits"), (len(charter.body["witnesses"]) - 1) // 3
+    asked = _ANYBODY
+    if told is not None:
+        asked = Admission(told["outcomes"], told["vouches"], told["newcomers"], bool(told["elect_newcomers"]))
+    if charter.body["risk"] == "lowest":
+        return asked
+    return Admission(asked.outcomes, asked.vouches, min(asked.newcomers, faults), False)
+
+
+def standing_in(record: Record, vouchers: Collection[bytes], network: bytes) -> Standing:
+    """What the evidence in a join or nomination comes to; of vouches only those by `vouchers` count (ELE-34)."""
+    parties: dict[bytes, None] = {}
+    sponsors: dict[bytes, None] = {}
+    for one in attached(record, network):
+        if is_outcome(one, record.author, network):
+            parties[one.author] = None
+        elif is_vouch(one, record.author) and one.author in vouchers:
+            sponsors[one.author] = None
+    return Standing(len(parties), len(sponsors))
+
+
+def attached(record: Record, network: bytes) -> Iterator[Record]:
+    """The records in its evidence that are good ones of this network and lived when it was signed."""
+    for raw in record.body.get("evidence", ()):
+        try:
+            one = embedded(raw, network)
+        except (Reject, Ignore):
+            continue
+        if one.header.created <= record.header.created < one.header.expires:
+            yield one
+
+
+def is_outcome(one: Record, subject: bytes, network: bytes) -> bool:
+    """Whether it says of the subject, by somebody who signed a deal with them, that they kept their word."""
+    told = one.kind == "attestation.1" and one.body["subject"] == subject and one.body["outcome"] == "kept"
+    return told and co_signed(one, network) is not None
+
+
+def is_vouch(one: Record, subject: bytes) -> bool:
+    """Whether somebody else vouches for the subject in it (ELE-37)."""
+    slot = one.header.slot
+    good = one.kind == "vouch.1" and one.body["subject"] == subject and one.author != subject
+    return good and slot is not None and slot.name == vouch_slot(subject)
+
+
+def vouch_slot(subject: bytes) -> str:
+    """The `once` slot in which one persona vouches for another."""
+    return f"vouch/{subject.hex()}"
+
+
+def co_signed(attestation: Record, network: bytes) -> bytes | None:
+    """The request under which author and subject both signed, by the evidence (ATT-2); None, and nothing counts."""
+    role, subject, author = attestation.body["role"], attestation.body["subject"], attestation.author
+    try:
+        shown = [embedded(raw, network) for raw in attestation.body["evidence"]]
+    except (Reject, Ignore):
+        return None
+    found = {one.kind: one for one in shown}
+    member_kind, other_kind = EVIDENCE_KINDS[role]
+    mine, theirs = found.get(member_kind), found.get(other_kind)
+    if mine is None or theirs is None or len(shown) != 2 or mine.scope != theirs.scope or author == subject:
+        return None
+    member, other = (subject, author) if role == "member" else (author, subject)
+    about: bytes = theirs.id if theirs.kind == "rfq.1" else theirs.body["rfq"]
+    named = theirs.kind == "rfq.1" or theirs.body["agreement"] == attestation.body["agreement"]
+    signed = mine.author == member and theirs.author == other and mine.body["answer"] == "commit"
+    return about if signed and named and mine.body["rfq"] == about else None
