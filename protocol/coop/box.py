@@ -23,7 +23,8 @@ IDS_PER_AUTHOR_MAX = 2  # DEC-14: two are an equivocation, more would add nothin
 class Box:
     """Which records belong: of `kind` in `slot_name`, by the entitled (None: anybody not barred), that `admits` takes.
 
-    `enough`: with nobody named as entitled, so many authors make the box complete (0: never).
+    `enough`: with nobody named as entitled, so many authors make the box complete (0: never). `vouchers`: receipts of
+    more than so many times f witnesses let a record in.
     """
 
     kind: str
@@ -32,6 +33,11 @@ class Box:
     barred: tuple[bytes, ...]
     admits: Callable[[Record], bool]
     enough: int = 0
+    vouchers: int = 1
+
+    def receipts_needed(self, council: Council) -> int:
+        """Receipts of so many witnesses let a record in (DEC-14)."""
+        return self.vouchers * council.faults + 1
 
     def takes(self, record: Record) -> bool:
         """Whether a record belongs into this box, by the record and what was certified before it (DEC-13)."""
@@ -90,14 +96,14 @@ def owed_receipts(log: Log, docket: Docket, question: Question, witness: bytes, 
 
 
 def contents(log: Log, docket: Docket, question: Question, council: Council) -> list[bytes]:
-    """Ids that may stand in the manifest by what this node holds: f+1 receipts, two per author (DEC-14), ascending."""
+    """Ids that may stand in the manifest by what this node holds: vouched for, two per author (DEC-14), ascending."""
     box = question.box
     if box is None:
         return []
     said: dict[bytes, int] = {}
     ids: list[bytes] = []
     for one in sorted((one for one in log.of_kind(box.kind) if box.takes(one)), key=lambda one: one.id):
-        enough = docket.receipts(question.name, one.id, council) > council.faults
+        enough = docket.receipts(question.name, one.id, council) >= box.receipts_needed(council)
         if enough and said.get(one.author, 0) < IDS_PER_AUTHOR_MAX and len(ids) < BOX_IDS_MAX:
             said[one.author] = said.get(one.author, 0) + 1
             ids.append(one.id)
@@ -148,7 +154,7 @@ def judge_manifest(
         said[record.author] = said.get(record.author, 0) + 1
         if not box.takes(record) or said[record.author] > IDS_PER_AUTHOR_MAX:
             return False
-        waiting = waiting or docket.receipts(question.name, one, council) <= council.faults
+        waiting = waiting or docket.receipts(question.name, one, council) < box.receipts_needed(council)
     if waiting:
         return None
     if duty is None:

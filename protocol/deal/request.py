@@ -6,12 +6,13 @@ Spec: 08-negotiation, NEG-40 and NEG-41.
 
 from __future__ import annotations
 
-from protocol.coop.coop import question_name
+from protocol.coop.coop import Coop, question_name
 from protocol.coop.decision import Council, Docket
 from protocol.coop.mandate import Mandate, witnesses_hash
 from protocol.coop.template import Template
 from protocol.deal.life import Deal, deal_scope
-from protocol.deal.negotiation import Request, Requirement
+from protocol.deal.negotiation import Request
+from protocol.deal.specification import Specification, check_specification, own_requirements, stated
 from protocol.errors import Ignore, Reject
 from protocol.record.log import Log
 from protocol.record.record import Record, embedded
@@ -28,6 +29,8 @@ def read_mandate(rfq: Record, network: bytes) -> Mandate:
         raise Reject("NEG-40", "rfq: not by the mandate's negotiator, or not in its deal's scope")
     if any(rfq.body[name] != value for name, value in facts.items()) or witnesses_hash(witnesses) != mandate.witnesses:
         raise Reject("NEG-40", "rfq: co-op, witnesses, members, quantity or value are not those of the mandate")
+    if len(rfq.body["boxes"]) != len(witnesses):
+        raise Reject("NEG-40", "rfq.boxes: must be one for each witness")
     if rfq.header.created > mandate.expires:
         raise Reject("NEG-40", "rfq: the mandate had ended")
     docket = Docket()
@@ -59,8 +62,22 @@ def find_request(log: Log, docket: Docket, network: bytes, named: bytes = b"") -
     return good[0] if good else None
 
 
-def request_of(deal: Deal, template: Template) -> Request:
-    """What the request fixed before the first commitment."""
-    body = deal.rfq.body
-    requirements = tuple(Requirement(**one) for one in body["requirements"])
-    return Request(template, body["weights_minor"], requirements, tuple(body["terms"]), deal.commit_until)
+def specification_in(rfq: Record) -> Specification:
+    """What a request asks for, as its record states it."""
+    return Specification(rfq.body["weights_minor"], stated(rfq), tuple(rfq.body["terms"]))
+
+
+def specification_fits(coop: Coop, template: Template, rfq: Record) -> bool:
+    """Whether a request asks for what the members' intents make of it; a witness vouches for no other (ELE-33)."""
+    try:
+        check_specification(specification_in(rfq), coop, template)
+    except Reject:
+        return False
+    return True
+
+
+def request_of(deal: Deal, template: Template, coop: Coop | None = None) -> Request:
+    """What the request fixed before the first commitment; in the room (`coop`) also what members demand each."""
+    asked, demanded = deal.asked, own_requirements(coop, template) if coop is not None else {}
+    subject = deal.rfq.body.get("subject", "")
+    return Request(template, asked.weights_minor, asked.requirements, asked.terms, deal.commit_until, demanded, subject)

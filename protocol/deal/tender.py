@@ -1,87 +1,177 @@
 """Quotations, sealed and opened, and how everybody in the room ranks them.
 
-Decides what the boxes of quotations and reveals amount to; never opens a sealed quotation.
-Spec: 08-negotiation, NEG-43 to NEG-49.
+Decides which quotations are handed in, what the witnesses' certified shares make of them, and their ranking; never
+signs, and never holds a secret longer than a call.
+Spec: 08-negotiation, NEG-43 to NEG-49 and NEG-60 to NEG-69.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 from protocol.coop.box import Box
-from protocol.coop.coop import Coop, question_name
+from protocol.coop.coop import Coop
 from protocol.coop.template import Template
-from protocol.deal.life import Deal, Opening, Reader
-from protocol.deal.negotiation import Bid, Ranking, open_commitment, rank
+from protocol.deal.life import Deal, Opening, Reader, Void
+from protocol.deal.negotiation import Bid, Ranking, Refused, open_commitment, rank
 from protocol.deal.request import request_of
-from protocol.encoding import digest
+from protocol.encoding import decode, digest, encode
 from protocol.errors import Reject
+from protocol.identity import Entropy, seal, unseal
 from protocol.params import BIDS_MAX
 from protocol.record.record import Record
+from protocol.sealing import Sealed, combine, is_good, open_share, seal_to
+
+Openings = Mapping[bytes, Opening | Void]  # by the quotation's record id
 
 
 def quote(reader: Reader) -> bool:
     rfq = reader.deal.rfq
-    box = Box("quotation.1", "quotation", None, (rfq.author,), partial(_about, rfq.id))
-    quotations = reader.box("quotations", box, rfq.header.created, "quote_ms")
+    takes = partial(_whole, rfq.id, len(rfq.body["boxes"]))
+    box = Box("quotation.1", "quotation", None, (rfq.author,), takes, vouchers=2)
+    opened = reader.deal.quotes_from or rfq.header.created
+    quotations = reader.box("quotations", box, opened, "quote_ms")
     if quotations is None:
         return False
-    reader.deal = replace(reader.deal, quotations=tuple(quotations))
+    certified = reader.decided[reader.name("quotations")].value_hash
+    reader.deal = replace(reader.deal, quotations=tuple(quotations), drawn=_drawn(quotations, certified))
     return reader.fact("quotations certified" if quotations else "nobody quoted")
 
 
 def reveal(reader: Reader) -> bool:
-    rfq, quoted = reader.deal.rfq, reader.decided[reader.name("quotations")]
-    suppliers = tuple(one.author for one in reader.deal.quotations)
-    takes = partial(_good_reveal, rfq.id, quoted.value_hash, len(rfq.body["boxes"]))
-    reveals = reader.box("reveals", Box("reveal.1", "reveal", suppliers, (), takes), quoted.when, "reveal_ms")
+    deal, quoted = reader.deal, reader.decided[reader.name("quotations")]
+    takes = partial(_good_reveal, deal.rfq.id, quoted.value_hash, tuple(one.id for one in deal.drawn))
+    box = Box("reveal.1", "reveal", deal.council.witnesses, (), takes)
+    reveals = reader.box("reveals", box, quoted.when, "reveal_ms")
     if reveals is None:
         return False
     reader.deal = replace(reader.deal, reveals=tuple(reveals))
     return reader.fact("reveals certified" if reveals else "nobody revealed")
 
 
-def ranking_of(deal: Deal, coop: Coop, template: Template, openings: Mapping[bytes, Opening | None]) -> Ranking | None:
-    """Every revealed quotation, ranked or refused, as every member computes it; None before its time (NEG-48).
+def seal_quotation(rfq: Record, supplier: bytes, nonce: bytes, quotation: bytes, entropy: Entropy) -> Sealed:
+    """A quotation as only the room will read it, and only once enough witnesses say so (NEG-43)."""
+    boxes = rfq.body["boxes"]
+    return seal_to(boxes, threshold(len(boxes)), encode([nonce, quotation]), _context(rfq.id, supplier), entropy)
 
-    openings: by reveal id; None where the reveal could not be opened, which refuses it.
+
+def threshold(witnesses: int) -> int:
+    """How many shares open a quotation: one more than there may be bad witnesses (NEG-43, DEC-1)."""
+    return (witnesses - 1) // 3 + 1
+
+
+def own_share(quotation: Record, place: int, box_seed: bytes) -> bytes:
+    """The share that a quotation promises the witness at this place. Raises Reject IDN-8 or IDN-16."""
+    return open_share(Sealed.of(quotation.body), place, box_seed, _context(quotation.body["rfq"], quotation.author))
+
+
+def released(deal: Deal, place: int, box_seed: bytes, entropy: Entropy) -> list[list[bytes]]:
+    """What the witness at this place reveals: its good shares of what was drawn, sealed to the room (NEG-44)."""
+    shares: list[list[bytes]] = []
+    for quotation in deal.drawn:
+        try:
+            share = own_share(quotation, place, box_seed)
+            shares.append([quotation.id, seal(share, deal.rfq.body["room"], entropy)])
+        except Reject:
+            continue
+    return shares
+
+
+def open_all(deal: Deal, room: bytes) -> dict[bytes, Opening | Void]:
+    """What the certified reveals make of each quotation drawn; the same for all who hold the room's secret (NEG-45)."""
+    places = {key: place for place, key in enumerate(deal.council.witnesses)}
+    given = [(places[one.author], dict(one.body["shares"])) for one in deal.reveals]
+    found: dict[bytes, Opening | Void] = {}
+    for quotation in deal.drawn:
+        shares = {place: shares[quotation.id] for place, shares in given if quotation.id in shares}
+        try:
+            found[quotation.id] = open_one(quotation, _unsealed(quotation, shares, room))
+        except Reject as error:
+            found[quotation.id] = Void(error.code, error.message)
+    return found
+
+
+def open_one(quotation: Record, shares: Mapping[int, bytes]) -> Opening:
+    """What a quotation holds, by shares of its witnesses' places. Raises Reject IDN-17 while too few of them are good;
+    IDN-18, IDN-9 or NEG-9 when its supplier sealed what it must not, which these shares prove to anybody (NEG-64).
     """
-    if coop.limits is None or any(one.id not in openings for one in deal.reveals):
+    sealed, context = Sealed.of(quotation.body), _context(quotation.body["rfq"], quotation.author)
+    content = combine(sealed, threshold(len(sealed.shares)), shares, context)
+    try:
+        value = decode(content, items_max=2)
+    except Reject as error:
+        raise Reject("NEG-9", f"quotation: its content is not canonical: {error.message}") from None
+    match value:
+        case [bytes() as nonce, bytes() as quoted] if len(nonce) == 32:
+            open_commitment(quotation.body["commit"], quotation.body["rfq"], quotation.author, nonce, quoted)
+            return Opening(nonce, quoted)
+    raise Reject("NEG-9", "quotation: its content is not a nonce and a quotation")
+
+
+def ranking_of(deal: Deal, coop: Coop, template: Template, openings: Openings) -> Ranking | None:
+    """Every quotation drawn, ranked or refused, as everybody in the room computes it; None before its time (NEG-48).
+
+    openings: by quotation id, as `open_all` finds them.
+    """
+    if coop.limits is None or not deal.reveals or any(one.id not in openings for one in deal.drawn):
         return None
-    commits = {one.author: one.body["commit"] for one in deal.quotations}
     bids: list[Bid] = []
-    for reveal in deal.reveals:
-        opening = openings[reveal.id]
-        if opening is not None:
-            try:
-                bids.append(
-                    open_commitment(commits[reveal.author], deal.rfq.id, reveal.author, opening.nonce, opening.quote)
-                )
-            except Reject:
-                continue
-    drawn = sorted(bids, key=lambda bid: digest("turn", deal.decided[_quoted(deal)].value_hash + bid.supplier))
-    return rank(request_of(deal, template), coop.limits, drawn[:BIDS_MAX], coop.demands, coop.pledges_hash)
+    void: list[Refused] = []
+    for quotation in deal.drawn:
+        match openings[quotation.id]:
+            case Opening(_, quoted):
+                bids.append(Bid(quotation.author, quoted))
+            case Void(code, message):
+                void.append(Refused(quotation.body["commit"], quotation.author, code, message))
+    ranking = rank(request_of(deal, template, coop), coop.limits, bids, coop.demands, coop.pledges_hash)
+    refused = sorted((*ranking.refused, *void, *_not_drawn(deal)), key=lambda row: (row.hash, row.supplier))
+    return replace(ranking, refused=tuple(refused))
 
 
-def as_awarded(deal: Deal, openings: Mapping[bytes, Opening | None]) -> dict[bytes, Opening | None]:
-    """Openings by reveal as the award took them: what it refused as unopened counts for nobody (NEG-48)."""
-    refused = deal.award.refused if deal.award is not None else ()
-    unopened = [supplier for supplier, code in refused if code == "NEG-9"]
-    held = [one for one in deal.reveals if one.id in openings]
-    return {one.id: None if one.author in unopened else openings[one.id] for one in held}
+def _context(rfq: bytes, supplier: bytes) -> bytes:
+    """What a sealed quotation is bound to: whoever copies it in another name, or to another request, copies nothing."""
+    return rfq + supplier
 
 
-def _quoted(deal: Deal) -> str:
-    """The name of the question that closed the box of quotations."""
-    return question_name("quotations", deal.rfq.id)
+def _unsealed(quotation: Record, sealed: Mapping[int, bytes], room: bytes) -> dict[int, bytes]:
+    """Good shares out of what witnesses sealed to the room, no more than are needed."""
+    whole = Sealed.of(quotation.body)
+    context, enough = _context(quotation.body["rfq"], quotation.author), threshold(len(whole.shares))
+    shares: dict[int, bytes] = {}
+    for place in sorted(sealed):
+        if len(shares) == enough:
+            break
+        try:
+            share = unseal(sealed[place], room)
+        except Reject:
+            continue
+        if is_good(whole, place, share, context):
+            shares[place] = share
+    return shares
 
 
-def _about(rfq: bytes, record: Record) -> bool:
-    return bool(record.body["rfq"] == rfq)
+def _drawn(quotations: Sequence[Record], certified: bytes) -> tuple[Record, ...]:
+    """Of more quotations than are ranked, those that a lot takes; nobody knew it before the box was closed (NEG-48)."""
+    lot = sorted(quotations, key=lambda one: digest("turn", certified + one.author))
+    return tuple(sorted(lot[:BIDS_MAX], key=lambda one: one.id))
 
 
-def _good_reveal(rfq: bytes, manifest: bytes, boxes: int, record: Record) -> bool:
-    body = record.body
-    return bool(body["rfq"] == rfq and body["manifest"] == manifest and len(body["keys"]) == boxes)
+def _not_drawn(deal: Deal) -> list[Refused]:
+    drawn = {one.id: None for one in deal.drawn}
+    message = f"the lot took {BIDS_MAX} others of {len(deal.quotations)}"
+    return [
+        Refused(one.body["commit"], one.author, "NEG-48", message) for one in deal.quotations if one.id not in drawn
+    ]
+
+
+def _whole(rfq: bytes, boxes: int, record: Record) -> bool:
+    return bool(record.body["rfq"] == rfq and len(record.body["shares"]) == boxes)
+
+
+def _good_reveal(rfq: bytes, manifest: bytes, drawn: tuple[bytes, ...], record: Record) -> bool:
+    body, ids = record.body, [one for one, _ in record.body["shares"]]
+    ascending = all(one < other for one, other in pairwise(ids))
+    return bool(body["rfq"] == rfq and body["manifest"] == manifest and ascending and all(one in drawn for one in ids))

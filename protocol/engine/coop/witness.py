@@ -22,6 +22,12 @@ _RECEIPT_SHARE = 10  # receipts are gathered for a tenth of the settling time, s
 _ACTS_MAX = 8  # signatures a witness may owe to one question at once; more means a bug, not work
 
 Value = Callable[[], bytes | None]
+Vouched = Callable[[Record, Persona], bool]
+
+
+def whatever(record: Record, persona: Persona) -> bool:
+    """For boxes of which every record that belongs into them is worth a receipt."""
+    return True
 
 
 def attend(
@@ -32,12 +38,12 @@ def attend(
     until: int,
     value_of: Value,
     ref: bytes,
-    vouched: Callable[[Record], bool] = lambda record: True,
+    vouched: Vouched = whatever,
 ) -> None:
     """Sign whatever own personas owe to the open questions. `value_of`: the value of a question that has none yet.
 
     `ref` is the charter's or request's record id, which everything said here refers to. `vouched`: whether a record is
-    worth a receipt.
+    worth the receipt of one of them.
     """
     acknowledge(core, context, council, questions, until, ref, vouched)
     for key in council.witnesses:
@@ -54,7 +60,7 @@ def acknowledge(
     questions: Iterable[Question],
     until: int,
     ref: bytes,
-    vouched: Callable[[Record], bool] = lambda record: True,
+    vouched: Vouched = whatever,
 ) -> None:
     """Sign only receipts (DEC-15): of what a box may hold before it is sure that this box will be decided."""
     for key in council.witnesses:
@@ -80,11 +86,11 @@ def _give_receipts(
     persona: Persona,
     until: int,
     ref: bytes,
-    vouched: Callable[[Record], bool],
+    vouched: Vouched,
 ) -> None:
     context.wake_at(question.closes if core.now < question.closes else None)
     owed = owed_receipts(context.log, context.docket, question, persona.key, core.now)
-    owed = [one for one in owed if vouched(context.log.records[one])]
+    owed = [one for one in owed if vouched(context.log.records[one], persona)]
     if not owed:
         return
     share = question.settle_ms // _RECEIPT_SHARE

@@ -6,24 +6,31 @@ has changed. Spec: 07-election, ELE-33; 08-negotiation, NEG-32 to NEG-40.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.coop import Coop, question_name, slot_name
-from protocol.coop.preference import from_levels
+from protocol.coop.room import boxes_of, draw_secret, keys_for
 from protocol.coop.template import Template
 from protocol.deal.life import deal_scope
-from protocol.deal.negotiation import criteria
+from protocol.deal.negotiation import OPERATORS, Requirement
 from protocol.deal.offer import from_flat
+from protocol.deal.specification import (
+    Specification,
+    bounds,
+    check_specification,
+    requirements_of,
+    specification_of,
+)
 from protocol.encoding import encode
 from protocol.engine.coop.floor import say_once
 from protocol.engine.core import Core
-from protocol.engine.desk import board_scope, coop_context, preference, template_of
+from protocol.engine.desk import board_scope, coop_context, template_of
 from protocol.errors import CommandError, Ignore, NotNow, Reject
+from protocol.identity import box_key
 from protocol.params import INTENT_LIFE_MS
 from protocol.record.record import Slot
-
-_WEIGHT_STEPS = 1 << 40  # the largest weight as an integer
 
 
 def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
@@ -36,11 +43,11 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
     if core.now > mandate.expires:
         raise CommandError("NEG-40", "rfq: the mandate has ended")
     charter, template = coop.charter.body, core.settings.templates[coop.charter.body["template"]]
+    asked = _asked(command, coop, template)
     certificate = coop.decided[question_name("mandate", mandate.term)]
     scope = deal_scope(mandate.deal)
-    boxes = [member.box for member in coop.members] + [
-        one.body["box"] for key in coop.council.witnesses for one in context.log.slot("accept.1", key, "accept")
-    ]
+    secret = draw_secret(core.entropy)
+    accepted = (context.log.slot("accept.1", key, "accept") for key in coop.council.witnesses)
     body = {
         "coop": coop.hash[:16],
         "nonce": core.entropy(16),
@@ -48,14 +55,16 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
         "category": charter["category"],
         "region": charter["region"],
         "template": template.hash,
+        **({"subject": charter["subject"]} if "subject" in charter else {}),
         "members": mandate.members,
         "quantity": mandate.quantity,
         "pooled_minor": mandate.pooled_minor,
-        "weights_minor": dict(command.weights_minor) or _weights(core, coop, template),
-        "requirements": [],
-        "terms": sorted(dict.fromkeys(command.terms or _terms(coop))),
+        "weights_minor": dict(asked.weights_minor),
+        "requirements": [asdict(one) for one in asked.requirements],
+        "terms": list(asked.terms),
         "witnesses": list(coop.council.witnesses),
-        "boxes": sorted(dict.fromkeys(boxes)),
+        "room": box_key(secret),
+        "boxes": [said[0].body["box"] for said in accepted],
         "times": dict(charter["times"]),
         "mandate": certificate.value,
         "certificate": [context.log.records[one].raw for one in certificate.votes],
@@ -65,7 +74,8 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
         rfq = core.say(persona, "rfq.1", scope, body, until=until, slot=Slot("once", "rfq", 0), follow=True)
     except (Reject, Ignore) as error:
         raise CommandError(error.code, error.message) from None
-    deal = {"roster": coop.roster, "deal": mandate.deal, "rfq": rfq.id}
+    keys = keys_for(secret, boxes_of(coop, rfq), core.entropy)
+    deal = {"roster": coop.roster, "deal": mandate.deal, "rfq": rfq.id, "keys": keys}
     say_once(core, persona, "deal.1", context, deal, slot_name("deal", mandate.deal), coop)
     quote_until = rfq.header.created + charter["times"]["quote_ms"]
     headline = {
@@ -102,20 +112,19 @@ def set_prices(core: Core, command: ask.SetPrices) -> dict[str, Any]:
     return {"board": scope, "articles": len(offers)}
 
 
-def _weights(core: Core, coop: Coop, template: Template) -> dict[str, int]:
-    """What the members' published levels come to in money, on the scale of the negotiator's own choices (NEG-32)."""
-    spread, reference = preference(core, template).spread, tuple(template.priors.values())
-    names = [one.name for one in template.attributes]
-    levels = [tuple(member.intent.body["levels"].get(name, 0) for name in names) for member in coop.members]
-    weights = [from_levels(level, reference, spread) for level in levels]
-    # One factor for all, so that neither tiny nor huge weights lose their proportion as integers.
-    factor = (
-        _WEIGHT_STEPS / max((abs(one) for row in weights for one in row), default=1.0) if any(map(any, weights)) else 1
-    )
-    vectors = [{name: round(one * factor) for name, one in zip(names, row, strict=True)} for row in weights]
-    return criteria(vectors, template)
-
-
-def _terms(coop: Coop) -> list[str]:
-    """Every data term a member asks for, as many as a request can name."""
-    return sorted({term for member in coop.members for term in member.intent.body["terms"]})[:8]
+def _asked(command: ask.OpenRfq, coop: Coop, template: Template) -> Specification:
+    """What the members' intents make of the request, and what the negotiator may choose in it (NEG-70, NEG-71)."""
+    meant = specification_of(coop, template)
+    try:
+        chosen = tuple(Requirement(**one) for one in command.requirements)
+        if any(one.operator not in OPERATORS or type(one.value) is not int for one in chosen):
+            raise TypeError
+    except TypeError:
+        raise CommandError("NEG-71", "requirements: each has attribute, operator and value") from None
+    tighter = requirements_of(bounds([*meant.requirements, *chosen]))
+    asked = Specification({**meant.weights_minor, **command.weights_minor}, tighter, meant.terms)
+    try:
+        check_specification(asked, coop, template)
+    except Reject as error:
+        raise CommandError(error.code, error.message) from None
+    return asked

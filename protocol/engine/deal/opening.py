@@ -1,122 +1,107 @@
-"""Opening certified reveals, and helping those whom a supplier did not let open theirs.
+"""What a node does with the secrets of a deal: finds the room's, passes it on, vouches for shares and releases them.
 
-Decides what a reveal holds for this node. A supplier that seals to some boxes only would split the witnesses for ever;
-so whoever cannot open says so, and whoever can passes the content key on, sealed to the box that asked.
-Spec: 08-negotiation, NEG-45 to NEG-47.
+Decides nothing of its own. A negotiator that seals the room's secret to some boxes only would keep the others from
+ranking for ever; so whoever cannot open says so, and each witness that can passes it on, sealed to the box that asked.
+Spec: 08-negotiation, NEG-43 to NEG-45 and NEG-60 to NEG-63.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from protocol.coop.coop import Coop, slot_name
-from protocol.deal.life import Deal, Opening
-from protocol.deal.negotiation import open_commitment
-from protocol.encoding import decode
+from protocol.coop import room
+from protocol.coop.coop import Coop
+from protocol.deal.life import Deal
+from protocol.deal.tender import open_all, own_share, released
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.errors import Reject
-from protocol.identity import Persona, box_key, decrypt, seal, unseal
+from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
 
 
-def attend(core: Core, context: Context, deal: Deal, coop: Coop) -> None:
-    """Open what the own box opens, ask for what it does not, answer who asks."""
-    mine = _own_box(core, deal, coop)
-    if mine is None:
-        return
-    at, seed, persona = mine
-    for reveal in deal.reveals:
-        if context.openings.get(reveal.id) is None:
-            context.openings[reveal.id] = _open(context, deal, reveal, at, seed)
-        if context.openings[reveal.id] is None:
-            body = {"rfq": deal.rfq.id, "reveal": reveal.id, "box": at}
-            _say_once(core, context, deal, persona, "unopened.1", slot_name("unopened", reveal.id), body)
-    _answer(core, context, deal, coop, at, seed, persona)
+def attend(core: Core, context: Context, about: Context, deal: Deal, coop: Coop) -> None:
+    """Find the room's secret or ask for it, answer who asks, release own shares, open what is certified.
 
-
-def settled(core: Core, context: Context, deal: Deal) -> bool:
-    """Whether a witness may rank: every certified reveal opens here, or others had time to pass its key on (NEG-48)."""
-    if all(context.openings.get(one.id) is not None for one in deal.reveals):
-        return True
-    certified = next((one.when for name, one in deal.decided.items() if name.startswith("reveals/")), 0)
-    until = certified + deal.times["settle_ms"]
-    context.wake_at(until if core.now < until else None)
-    return core.now >= until
-
-
-def _own_box(core: Core, deal: Deal, coop: Coop) -> tuple[int, bytes, Persona] | None:
-    """(place, secret, persona) of the first box in the request that belongs to an own persona."""
-    boxes = deal.rfq.body["boxes"]
+    `about`: the co-op's own context.
+    """
+    boxes = room.boxes_of(coop, deal.rfq)
     for persona in core.personas.values():
         seed = persona.box_seed(coop.hash)
         if box_key(seed) in boxes:
-            return boxes.index(box_key(seed)), seed, persona
-    return None
+            _enter(core, context, about, deal, coop, persona, boxes.index(box_key(seed)), seed)
+    for persona in core.personas.values():
+        if persona.key in deal.council.witnesses:
+            _release(core, context, deal, persona)
+            if context.room:
+                _answer(core, about, deal, coop, persona, boxes, context.room)
+    certified = next((one.value_hash for name, one in deal.decided.items() if name.startswith("reveals/")), b"")
+    if context.room and certified and context.opened != certified:
+        context.opened, context.openings = certified, open_all(deal, context.room)
 
 
-def _sealed_keys(context: Context, reveal: Record, at: int) -> Iterator[bytes]:
-    """The content key as the supplier sealed it to a box, then as others passed it on, by id."""
-    yield reveal.body["keys"][at]
-    for one in sorted(context.log.of_kind("opening.1"), key=lambda record: record.id):
-        if one.body["reveal"] == reveal.id and one.body["box"] == at:
-            yield one.body["key"]
+def holds_room(coop: Coop, rfq: Record, mention: Record, persona: Persona) -> bool:
+    """Whether a request's mention gives this witness the secret of the room that the request names (ELE-33)."""
+    seed, boxes = persona.box_seed(coop.hash), room.boxes_of(coop, rfq)
+    if box_key(seed) not in boxes:
+        return False
+    key = mention.body["keys"][boxes.index(box_key(seed))]
+    return room.opens(key, seed, rfq.body["room"]) is not None
 
 
-def _open(context: Context, deal: Deal, reveal: Record, at: int, seed: bytes) -> Opening | None:
-    """What the supplier committed to, if any key that reached this box opens it (NEG-45)."""
-    for sealed in _sealed_keys(context, reveal, at):
+def vouched(context: Context, deal: Deal, record: Record, persona: Persona) -> bool:
+    """Whether a witness may say it had this in time: a quotation, only with a good share for itself (NEG-63)."""
+    if record.kind != "quotation.1":
+        return True
+    at = record.id, persona.key
+    if at not in context.shared:
         try:
-            opening = _opened(deal, reveal, unseal(sealed, seed))
+            own_share(record, deal.council.witnesses.index(persona.key), persona.box_seed(deal.mandate.charter))
+            context.shared[at] = True
         except Reject:
+            context.shared[at] = False
+    return context.shared[at]
+
+
+def _enter(
+    core: Core, context: Context, about: Context, deal: Deal, coop: Coop, persona: Persona, place: int, seed: bytes
+) -> None:
+    if not context.room and coop.request is not None:
+        context.room = room.find_secret(about.log, deal.council.witnesses, coop.request, deal.rfq, place, seed)
+    if not context.room:
+        body = {"rfq": deal.rfq.id, "place": place}
+        _say_once(core, about, coop, persona, "unopened.1", room.plea_slot(deal.rfq.id), body)
+
+
+def _answer(
+    core: Core, about: Context, deal: Deal, coop: Coop, persona: Persona, boxes: list[bytes], secret: bytes
+) -> None:
+    """Pass the room's secret on to each who says it did not reach them (NEG-62)."""
+    for plea in sorted(about.log.of_kind("unopened.1"), key=lambda record: record.id):
+        place = plea.body["place"]
+        in_place = plea.header.slot is not None and plea.header.slot.name == room.plea_slot(deal.rfq.id)
+        if plea.body["rfq"] != deal.rfq.id or not in_place or place >= len(boxes) or plea.author == persona.key:
             continue
-        if opening is not None:
-            return opening
-    return None
+        slot = room.answer_slot(deal.rfq.id, place)
+        if not about.log.slot("opening.1", persona.key, slot):
+            (key,) = room.keys_for(secret, boxes[place : place + 1], core.entropy)
+            body = {"rfq": deal.rfq.id, "place": place, "key": key}
+            _say_once(core, about, coop, persona, "opening.1", slot, body)
 
 
-def _opened(deal: Deal, reveal: Record, key: bytes) -> Opening | None:
-    """The content under a key; None unless it is what the commitment names, for a cipher can fit two keys."""
-    content = decode(decrypt(reveal.body["cipher"], key, deal.rfq.id + reveal.author), items_max=2)
-    match content:
-        case [bytes() as nonce, bytes() as quote]:
-            commit = next(one.body["commit"] for one in deal.quotations if one.author == reveal.author)
-            open_commitment(commit, deal.rfq.id, reveal.author, nonce, quote)
-            return Opening(nonce, quote)
-    return None
-
-
-def _answer(core: Core, context: Context, deal: Deal, coop: Coop, at: int, seed: bytes, persona: Persona) -> None:
-    """Pass a content key on to every box that a member or witness asked for (NEG-47)."""
-    entitled = (*coop.keys, *coop.council.witnesses)
-    reveals = {one.id: one for one in deal.reveals}
-    boxes = deal.rfq.body["boxes"]
-    for plea in sorted(context.log.of_kind("unopened.1"), key=lambda record: record.id):
-        reveal, box = reveals.get(plea.body["reveal"]), plea.body["box"]
-        if reveal is None or plea.author == persona.key or plea.author not in entitled or box >= len(boxes):
-            continue
-        for sealed in _sealed_keys(context, reveal, at):
-            try:
-                key = unseal(sealed, seed)
-                if _opened(deal, reveal, key) is None:
-                    continue
-                slot = f"{slot_name('opening', reveal.id)}/{box}"
-                if not context.log.slot("opening.1", persona.key, slot):
-                    body = {
-                        "rfq": deal.rfq.id,
-                        "reveal": reveal.id,
-                        "box": box,
-                        "key": seal(key, boxes[box], core.entropy),
-                    }
-                    _say_once(core, context, deal, persona, "opening.1", slot, body)
-                break
-            except Reject:
-                continue
+def _release(core: Core, context: Context, deal: Deal, persona: Persona) -> None:
+    """Once the box of quotations is certified, and not before, a witness hands its shares to the room (NEG-44)."""
+    quoted = next((one for name, one in deal.decided.items() if name.startswith("quotations/")), None)
+    if quoted is None or deal.state != "quoted" or context.log.slot("reveal.1", persona.key, "reveal"):
+        return
+    place, seed = deal.council.witnesses.index(persona.key), persona.box_seed(deal.mandate.charter)
+    shares = released(deal, place, seed, core.entropy)
+    body = {"rfq": deal.rfq.id, "manifest": quoted.value_hash, "shares": shares}
+    until, slot = deal.rfq.header.expires, Slot("once", "reveal", 0)
+    core.say(persona, "reveal.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
 
 
 def _say_once(
-    core: Core, context: Context, deal: Deal, persona: Persona, kind: str, name: str, body: dict[str, object]
+    core: Core, about: Context, coop: Coop, persona: Persona, kind: str, name: str, body: dict[str, object]
 ) -> None:
-    if not context.log.slot(kind, persona.key, name):
-        until, refs = deal.rfq.header.expires, (deal.rfq.id,)
-        core.say(persona, kind, context.scope, body, until=until, slot=Slot("once", name, 0), refs=refs)
+    if not about.log.slot(kind, persona.key, name):
+        until, refs = coop.charter.header.expires, (coop.charter.id,)
+        core.say(persona, kind, about.scope, body, until=until, slot=Slot("once", name, 0), refs=refs)
