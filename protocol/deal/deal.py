@@ -11,7 +11,8 @@ from protocol.coop.decision import Council, Docket
 from protocol.deal.choice import award
 from protocol.deal.contract import commit, fulfil
 from protocol.deal.life import Deal, Reader
-from protocol.deal.request import find_request
+from protocol.deal.request import find_request, specification_in
+from protocol.deal.revision import revise, suggest
 from protocol.deal.tender import quote, reveal
 from protocol.record.log import Log
 
@@ -23,8 +24,8 @@ def read_deal(log: Log, docket: Docket, network: bytes, named: bytes = b"") -> D
         return None
     rfq, mandate = found
     council = Council(tuple(rfq.body["witnesses"]), mandate.charter)
-    reader = Reader(log, docket, Deal(rfq, mandate, "asked", council))
-    for stage in (quote, reveal, award, commit, fulfil):
+    reader = Reader(log, docket, Deal(rfq, mandate, "asked", council, specification_in(rfq)))
+    for stage in (suggest, revise, quote, reveal, award, commit, fulfil):
         if not stage(reader):
             break
     return replace(reader.deal, open=tuple(reader.open), decided=reader.decided)

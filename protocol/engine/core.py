@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from protocol.deal.request import find_request, read_mandate
+from protocol.deal.talk import check_talk
 from protocol.encoding import encode
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
@@ -310,6 +311,7 @@ class Core:
                 found = find_request(context.log, context.docket, self.settings.network)
                 if found is None or (record.kind in WITNESS_KINDS and record.author not in found[0].body["witnesses"]):
                     raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
+                check_talk(record)
                 room.check_event(self, context, record)
 
     def _check_intents(self, context: Context, record: Record) -> None:
