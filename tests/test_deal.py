@@ -4,7 +4,6 @@ agreement, and what lies lead to (08-negotiation NEG-40 to NEG-53)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -21,13 +20,12 @@ from protocol.deal.award import parse_award, refusals
 from protocol.deal.choice import award_value
 from protocol.deal.contract import agree
 from protocol.deal.deal import read_deal
-from protocol.deal.life import DEAL, Deal
+from protocol.deal.life import DEAL, Deal, Void
 from protocol.deal.request import find_request, read_mandate
-from protocol.deal.tender import ranking_of
+from protocol.deal.tender import open_all, ranking_of
 from protocol.encoding import decode, digest, digest_of, encode
-from protocol.engine.deal.opening import _opened
 from protocol.errors import ProtocolError, Reject
-from protocol.identity import encrypt, network_id, unseal
+from protocol.identity import network_id
 from protocol.record.log import Log
 from protocol.record.record import Record
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
@@ -74,7 +72,8 @@ LIVES: Rows = [
     ("nobody quotes", {}, {"suppliers": 0}, ["asked", "void"]),
     ("nobody's quotation is for this", {"quotation.1": with_(rfq=bytes(32))}, {}, ["asked", "void"]),
     ("nobody reveals", {"reveal.1": with_(manifest=bytes(32))}, {}, ["asked", "quoted", "void"]),
-    ("too few keys", {"reveal.1": with_(keys=[bytes(80)])}, {}, ["asked", "quoted", "void"]),
+    ("shares for too few", {"quotation.1": with_(shares=[[bytes(80), bytes(32)]] * 2)}, {}, ["asked", "void"]),
+    ("nothing is released", {"reveal.1": with_(shares=[])}, {}, ["asked", "quoted", "revealed", "void"]),
     ("too dear for all", {"pledge.1": with_(price_max_minor=1)}, {}, ["asked", "quoted", "revealed", "void"]),
     ("the award is junk", {"award": lambda value: b"junk"}, {}, ["asked", "quoted", "revealed", "void"]),
     ("all decline", {"commitment.1": with_(answer="decline")}, {}, [*_WAY[:4], "void"]),
@@ -204,54 +203,11 @@ def test_a_request_names_no_member() -> None:
     assert not [key for key in hidden if key in body]
 
 
-# Sealed quotations
-
-
-def test_a_reveal_opens_for_every_box() -> None:
-    """NEG-44, NEG-45"""
-    deal, coop = MADE.deal(), MADE.coop()
-    assert len(deal.reveals) == 3
-    for reveal in deal.reveals:
-        for member in MADE.members:
-            seed = member.box_seed(coop.hash)
-            at = deal.rfq.body["boxes"].index(next(one.box for one in coop.members if one.key == member.key))
-            opened = _opened(deal, reveal, unseal(reveal.body["keys"][at], seed))
-            assert opened == MADE.openings[reveal.id]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"\xc1",
-        encode([2**53 - 1, 2**53 - 1]),
-        encode([bytes(32)]),
-        encode([bytes(32), b"x", b"y"]),
-        encode(["a" * 32, b"x"]),
-        encode({"nonce": bytes(32)}),
-        encode([bytes(31), b"x"]),
-        encode([bytes(32), b"another quotation"]),
-    ],
-    ids=["nothing", "huge numbers", "one", "three", "a text", "a map", "a short nonce", "not what was committed to"],
-)
-def test_hostile_content_opens_nothing(content: bytes) -> None:
-    """NEG-45, NEG-9: in bounded time and memory."""
-    deal, supplier = MADE.deal(), MADE.suppliers[0]
-    reveal = next(one for one in deal.reveals if one.author == supplier.key)
-    key = bytes(32)
-    cipher = encrypt(content, key, deal.rfq.id + supplier.key)
-    body = dict(reveal.body) | {"cipher": cipher}
-    forged = reveal._replace(body=body)
-    opened = None
-    with suppress(Reject):
-        opened = _opened(deal, forged, key)
-    assert opened is None
-
-
 # Ranking and award
 
 
 def _value(deal: Deal, coop: Coop, made: Handmade) -> bytes:
-    ranking = ranking_of(deal, coop, TEMPLATE, made.openings)
+    ranking = ranking_of(deal, coop, TEMPLATE, open_all(deal, made.room))
     assert ranking is not None
     return award_value(deal, coop, ranking)
 
@@ -260,7 +216,7 @@ def test_the_award_field_by_field() -> None:
     """NEG-48, NEG-49, NEG-50: the cheapest of those that accept the terms; who is refused, by which clause."""
     deal, coop = MADE.deal(), MADE.coop()
     best, second, refused = MADE.suppliers
-    quote = next(MADE.openings[one.id].quote for one in deal.reveals if one.author == best.key)
+    quote = MADE.quoted[best.key].quote
     value = _value(deal, coop, MADE)
     assert decode(value) == {
         "rfq": MADE.rfq.id,
@@ -284,30 +240,19 @@ def test_the_award_field_by_field() -> None:
     assert second.key not in [one for one, _ in deal.award.refused]
 
 
-def test_who_does_not_reveal_is_refused() -> None:
-    """NEG-49: what could not be opened counts like what was never revealed."""
+def test_what_did_not_open_is_refused() -> None:
+    """NEG-49: with the clause by which it did not."""
     deal, coop = MADE.deal(), MADE.coop()
-    closed = {one.id: None if one.author == MADE.suppliers[0].key else MADE.openings[one.id] for one in deal.reveals}
+    openings = open_all(deal, MADE.room)
+    closed = {
+        one.id: Void("IDN-17", "") if one.author == MADE.suppliers[0].key else openings[one.id] for one in deal.drawn
+    }
     ranking = ranking_of(deal, coop, TEMPLATE, closed)
     assert ranking is not None
     found = decode(award_value(deal, coop, ranking))
     assert found["parts"][0]["supplier"] == MADE.suppliers[1].key
-    assert [MADE.suppliers[0].key, "NEG-9"] in found["refused"]
+    assert [MADE.suppliers[0].key, "IDN-17"] in found["refused"]
     assert ranking_of(deal, coop, TEMPLATE, {}) is None
-
-
-def test_more_bids_than_are_ranked_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NEG-48: a crowd of suppliers stops nothing; the lot hangs on the certified list."""
-    monkeypatch.setattr("protocol.deal.tender.BIDS_MAX", 2)
-    monkeypatch.setattr("protocol.deal.negotiation.BIDS_MAX", 2)
-    deal, coop = MADE.deal(), MADE.coop()
-    certified = deal.decided[question_name("quotations", deal.rfq.id)].value_hash
-    drawn = sorted(SUPPLIERS, key=lambda key: digest("turn", certified + key))[:2]
-    ranking = ranking_of(deal, coop, TEMPLATE, MADE.openings)
-    assert ranking is not None
-    seen = [row.quotation.supplier for row in ranking.ranked] + [row.supplier for row in ranking.refused]
-    assert sorted(seen) == sorted(drawn)
-    assert len(decode(award_value(deal, coop, ranking))["refused"]) <= 2
 
 
 AWARD = decode(_value(MADE.deal(), MADE.coop(), MADE))
@@ -406,7 +351,7 @@ def test_times_are_counted_from_certificates() -> None:
 
 
 def vectors() -> dict[str, Any]:
-    """Requests, reveals, awards, an agreement, and the life's table."""
+    """Requests, awards, an agreement, and the life's table."""
     deal, coop = MADE.deal(), MADE.coop()
     assert deal.award is not None
     (agreed,) = deal.agreements
@@ -426,11 +371,6 @@ def vectors() -> dict[str, Any]:
             agreed.hash,
         ),
     ]
-    for reveal in deal.reveals:
-        opening, member = MADE.openings[reveal.id], MADE.members[0]
-        at = deal.rfq.body["boxes"].index(next(one.box for one in coop.members if one.key == member.key))
-        given_ = {"reveal": reveal.raw, "place": at, "secret": member.box_seed(coop.hash), "rfq": deal.rfq.id}
-        good.append(("reveal", "NEG-44", given_, {"nonce": opening.nonce, "quotation": opening.quote}))
     cases: list[dict[str, Any]] = [
         {"name": n, "clause": c, "input": plain(i), "output": plain(o)} for n, c, i, o in good
     ]
