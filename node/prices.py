@@ -1,156 +1,351 @@
-"""A supplier's price list as CSV, and the standing rule that quotes from it.
+"""A supplier's price list: what the rows of a spreadsheet offer, what is wrong with them, and what they would change.
 
-Decides what a row means and which offer answers a request; never signs. The file is hostile: every complaint names its
-line and column. Spec: 08-negotiation, NEG-34 and NEG-35.
+Decides what a row means and names every row, column and value that it cannot read; never signs, never keeps. The file
+is hostile. Spec: 16-supplier, SUP-1 to SUP-8.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
-from pathlib import Path
-from typing import NoReturn
 
-from protocol.coop.template import Template, minor_digits
+from node.sheet import CELL_SHOWN_MAX, EXPONENT, Layout, Row, Unread, bare, decimal_sign, layout_of, normal, rows, value
+from protocol.coop.template import Template, minor_digits, subject_of
 from protocol.deal.offer import Offer
-from protocol.errors import CommandError
-from protocol.params import RUNGS_MAX
+from protocol.errors import CommandError, Reject
+from protocol.params import PACK_MAX, RUNGS_MAX, SKU_MAX
 
+FILE_BYTES_MAX = 64 << 20
 ROWS_MAX = 1_000_000
 OFFERS_MAX = 100_000
-_FILE_BYTES_MAX = 128 * 1024 * 1024
-_SEPARATORS = ";,\t"
-_SPACES = {ord(letter): None for letter in " \u00a0\u202f'’"}
+COMPLAINTS_MAX = 10_000  # told in full; beyond it they are counted
+_CACHE_MAX = 20_000
+_MONEY_MAX = 10**12
+_QUANTITY_MAX = 10**9
+_SIGNS = {"": "", "comma": ",", "point": "."}
+_BASE = {
+    "sku": "sku, article, article number, article no, item, item number, item no, part number, product code, code, ean,"
+    " gtin, artikel, artikelnummer, artikel nr, art nr, bestellnummer, référence, réf, code article, codigo,"
+    " referencia, artikelnr, codice, codice articolo, kod",
+    "min_qty": "min_qty, minimum, minimum quantity, from quantity, quantity from, moq, quantity break, ab menge, menge"
+    " ab, mindestmenge, staffel, staffelmenge, quantité minimale, quantité min, cantidad mínima, minimum aantal, vanaf,"
+    " staffel vanaf, quantità minima",
+    "unit_price": "unit_price, price, list price, preis, einzelpreis, stückpreis, prix, prix unitaire, precio, precio"
+    " unitario, prijs, stukprijs, eenheidsprijs, prezzo, prezzo unitario, cena",
+    "capacity": "capacity, available, availability, max qty, maximum quantity, max quantity, verfügbar, verfügbare"
+    " menge, kapazität, disponible, quantité disponible, capacité, cantidad disponible, capacidad, beschikbaar,"
+    " capaciteit, disponibile, capacità",
+    "pack": "pack, pack size, case size, box size, ve, verpackungseinheit, gebinde, gebindegröße, conditionnement,"
+    " colisage, embalaje, verpakkingseenheid, confezione",
+    "stock": "stock, in stock, stock on hand, inventory, bestand, lagerbestand, en stock, existencias, voorraad,"
+    " giacenza",
+    "floor": "floor, floor price, lowest price, min price, mindestpreis, preisuntergrenze, prix plancher, prix minimum,"
+    " precio mínimo, minimumprijs, prezzo minimo",
+    "cost": "cost, unit cost, purchase price, einstandspreis, ek, ek preis, einkaufspreis, coût, prix d'achat, prix de"
+    " revient, coste, inkoopprijs, kostprijs, costo",
+    "subject": "subject, model, norm, standard, gegenstand, modell, modèle, modelo",
+    "tax": "tax, vat, vat rate, mwst, ust, steuersatz, tva, iva, btw",
+    "category": "category, kategorie, warengruppe, catégorie, categoría, categorie, categoria",
+}
+_BASIS = {
+    "net": "net price, price net, unit price net, nettopreis, preis netto, netto, prix ht, pu ht, precio neto",
+    "gross": "gross price, price gross, price incl vat, bruttopreis, preis brutto, brutto, prix ttc, precio con iva",
+}
+_OPTIONAL = ("min_qty", "pack", "stock", "floor", "cost", "category", "tax", "subject")
+_MARKS = {"GBP": ("£",), "EUR": ("€", "euro"), "USD": ("$", "us$"), "CHF": ("fr", "sfr"), "JPY": ("¥",), "PLN": ("zł",)}
+_CROWNS = ("DKK", "NOK", "SEK", "CZK")
+_YES = dict.fromkeys("yes y ja j oui o sí si s true wahr vrai x".split(), 1)
+_WORDS = _YES | dict.fromkeys("no n nein non nee false falsch faux".split(), 0)
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
 
 
-def load(path: Path, template: Template) -> tuple[Offer, ...]:
-    """The offers of a price list in this category. Raises CommandError NEG-34 naming line and column."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_BYTES_MAX + 1)
-        if len(data) > _FILE_BYTES_MAX:
-            raise CommandError("NEG-34", f"{path.name}: more than {_FILE_BYTES_MAX} bytes")
-        return offers(io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline=""), template)
-    except OSError as error:
-        raise CommandError("NEG-34", f"{path.name}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CommandError("NEG-34", f"{path.name}: is not UTF-8 text; save it as CSV UTF-8") from None
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the supplier said of its file: headings by column, columns with one value for all rows, text encoding, and
+    "comma" or "point" where the decimal sign does not show; "" leaves it to the file."""
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    encoding: str = ""
+    decimal: str = ""
 
 
-def offers(file: Iterable[str], template: Template) -> tuple[Offer, ...]:
-    """The same from lines of text: columns sku, min_qty, unit_price, capacity, the template's attributes; if there,
-    category (other categories are skipped) and pack. Rows of one sku are the rungs of its ladder.
-    """
-    found: dict[str, Offer] = {}
-    for row in _rows(file, template):
-        known = found.get(row.sku)
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What is wrong with one cell, or with a row (`column` ""): its line in the file, a sentence, its clause."""
+
+    line: int
+    column: str
+    value: str
+    message: str
+    clause: str
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """A file as it was read: its good articles, what is wrong with others (at most COMPLAINTS_MAX told of `wrong`), the
+    articles that a complaint touches; `whole`: no row was so bad that its article is unknown."""
+
+    offers: tuple[Offer, ...]
+    complaints: tuple[Complaint, ...]
+    wrong: int
+    spoilt: frozenset[str]
+    whole: bool
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a list would change, articles in the order of the file; `gone` are taken away."""
+
+    new: tuple[Offer, ...]
+    changed: tuple[Offer, ...]
+    same: int
+    gone: tuple[str, ...]
+
+
+def read(data: bytes, template: Template, reading: Reading | None = None) -> PriceList:
+    """The articles of this category in a file. Raises CommandError SUP-1 to SUP-3 or SUP-5 for what is no list."""
+    reading = reading or Reading()
+    if len(data) > FILE_BYTES_MAX:
+        raise CommandError("SUP-5", f"price list: more than {FILE_BYTES_MAX} bytes")
+    if reading.decimal not in _SIGNS:
+        raise CommandError("SUP-3", "decimal: comma or point")
+    names = _names(template)
+    layout = layout_of(data, names, reading.columns, reading.encoding)
+    known = {*layout.columns, *reading.constants}
+    optional = {*_OPTIONAL, *(one.name for one in template.charges)} - {one.name for one in template.compared}
+    for name in names:
+        if name not in known and name not in optional:
+            basis = f" (prices in this category are {template.price_basis})" if name == "unit_price" else ""
+            raise CommandError("SUP-2", f"price list: there is no column {name}{basis}; name it by --column {name}=…")
+    if template.subject == "named" and "subject" not in known:
+        raise CommandError("SUP-2", "price list: there is no column subject; name it by --column subject=…")
+    if strange := [name for name in reading.constants if name not in names]:
+        raise CommandError("SUP-2", f"value {strange[0][:40]!r}: there is no column of this name")
+    sign, notes = _decimal(data, layout, _SIGNS[reading.decimal])
+    return _Reader(template, sign, dict(reading.constants)).read(rows(data, layout), (*layout.notes, *notes))
+
+
+def changes(before: Mapping[str, Offer], found: PriceList, whole: bool) -> Changes:
+    """What differs from what is offered now. `whole`: the file is the whole list, and what it does not have is gone; an
+    article that a complaint touches stays as it was (SUP-7)."""
+    new = tuple(one for one in found.offers if one.sku not in before)
+    changed = tuple(one for one in found.offers if one.sku in before and replace(before[one.sku], line=one.line) != one)
+    named = {one.sku for one in found.offers} | found.spoilt
+    gone = tuple(sku for sku in before if sku not in named) if whole and found.whole else ()
+    return Changes(new, changed, len(found.offers) - len(new) - len(changed), gone)
+
+
+def complaints_csv(complaints: Iterable[Complaint]) -> str:
+    """The complaints as a file that a spreadsheet opens without running what stands in it (SUP-8)."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(["row", "column", "value", "problem", "clause"])
+    for one in complaints:
+        writer.writerow([one.line, _safe(one.column), _safe(one.value), _safe(one.message), one.clause])
+    return out.getvalue()
+
+
+def _safe(cell: str) -> str:
+    return "'" + cell if cell.startswith(_RISKY) else cell
+
+
+def _names(template: Template) -> dict[str, list[str]]:
+    """Column -> headings: the template's own come first, so that its words win."""
+    names = {one.name: [one.name, one.label] for one in template.compared}
+    names |= {one.name: [one.name, one.label] for one in template.charges}
+    taken = {normal(heading) for headings in names.values() for heading in headings}
+    base = _BASE | {"unit_price": f"{_BASE['unit_price']}, {_BASIS[template.price_basis]}"}
+    for name in (name for name in base if name not in names):
+        words = base[name]
+        names[name] = [word for word in words.split(", ") if normal(word) not in taken]
+    return names
+
+
+def _decimal(data: bytes, layout: Layout, told: str) -> tuple[str, tuple[str, ...]]:
+    """The decimal sign of the whole file, from every cell that can be read in one way only; "" where none shows it, or
+    both occur (SUP-3)."""
+    if told:
+        return told, ()
+    seen: dict[str, tuple[int, str]] = {}
+    for row in rows(data, layout):
+        for name, cell in row.cells.items():
+            if name not in ("sku", "category") and cell and not cell.isdecimal() and len(cell) <= CELL_SHOWN_MAX:
+                number = cell.strip("+-£€$ ").rstrip("-")
+                sign = decimal_sign(number) if number[:1].isdecimal() or number[:1] in ",." else ""
+                if sign and sign not in seen and number[-1:].isdecimal():
+                    seen[sign] = row.line, cell
+        if len(seen) == 2:
+            return "", ("Both decimal signs occur; a number that can be read in two ways is refused.",)
+    for sign, (line, cell) in seen.items():
+        return sign, (f"The decimal sign is {'a comma' if sign == ',' else 'a point'} (line {line}: {cell}).",)
+    return "", ()
+
+
+class _Reader:
+    """One pass over the rows; thrown away afterwards."""
+
+    def __init__(self, template: Template, sign: str, constants: dict[str, str]) -> None:
+        self._template, self._sign, self._constants = template, sign, constants
+        code = template.currency
+        self._currency = (code.casefold(), *_MARKS.get(code, ("kr", "kr.", "kč") if code in _CROWNS else ()))
+        self._priced = {"unit_price", "floor", "cost", *(one.name for one in template.charges)}
+        self._complaints: list[Complaint] = []
+        self._wrong, self._complete, self._bad_row = 0, True, False
+        self._found: dict[str, Offer] = {}
+        self._spoilt: dict[str, None] = {}
+        self._cache: dict[tuple[str, int, tuple[str, ...]], int] = {}
+
+    def read(self, lines: Iterator[Row], notes: tuple[str, ...]) -> PriceList:
+        repeated = 0
+        for number, row in enumerate(lines):
+            if number == ROWS_MAX:
+                raise CommandError("SUP-5", f"price list line {row.line}: more than {ROWS_MAX} rows")
+            repeated += self._row(row)
+        for sku, offer in list(self._found.items()):
+            self._check_ladder(offer)
+            if sku in self._spoilt:
+                del self._found[sku]
+        if not self._found and not self._wrong:
+            raise CommandError("SUP-2", f"price list: no row in category {self._template.category!r}")
+        if repeated:
+            notes = (*notes, f"{repeated} rows say again what another row says; they count once.")
+        told = tuple(self._complaints)
+        return PriceList(tuple(self._found.values()), told, self._wrong, frozenset(self._spoilt), self._complete, notes)
+
+    def _complain(self, line: int, column: str, cell: str, message: str, clause: str, sku: str) -> None:
+        self._bad_row = True
+        self._wrong += 1
+        if sku:
+            self._spoilt[sku] = None
+        else:
+            self._complete = False
+        if len(self._complaints) < COMPLAINTS_MAX:
+            self._complaints.append(Complaint(line, column, cell[:CELL_SHOWN_MAX], message, clause))
+
+    def _row(self, row: Row) -> bool:
+        """Takes one row; whether it repeats another word for word."""
+        if row.trouble:
+            self._complain(row.line, "", "", row.trouble, "SUP-2", "")
+            return False
+        category = row.cells.get("category", "")
+        if category and normal(category) != normal(self._template.category):
+            return False
+        self._bad_row = False
+        cells = self._constants | {name: cell for name, cell in row.cells.items() if cell}
+        sku = cells.get("sku", "")
+        if not 1 <= len(sku.encode()) <= SKU_MAX or not sku.isprintable():
+            self._complain(row.line, "sku", sku, f"must be 1 to {SKU_MAX} bytes of printable text", "SUP-4", "")
+            return False
+        if EXPONENT.fullmatch(sku):
+            self._complain(row.line, "sku", sku, "is rounded by a spreadsheet; format the column as text", "SUP-4", "")
+            return False
+        offer = self._offer(row.line, sku, cells)
+        return offer is not None and not self._bad_row and self._merge(offer)
+
+    def _offer(self, line: int, sku: str, cells: Mapping[str, str]) -> Offer | None:
+        def take(name: str, scale: int, least: int, most: int, default: int | None = None) -> int:
+            return self._number(line, sku, name, cells.get(name, ""), scale, least, most, default)
+
+        money = 10 ** minor_digits(self._template.currency)
+        return Offer(
+            sku=sku,
+            line=line,
+            ladder=((take("min_qty", 1, 1, _QUANTITY_MAX, 1), take("unit_price", money, 1, _MONEY_MAX)),),
+            capacity=take("capacity", 1, 1, _QUANTITY_MAX),
+            pack=take("pack", 1, 1, min(PACK_MAX, self._template.pack), 1),
+            attributes=tuple(
+                take(one.name, one.scale, one.least, one.most) for one in self._template.compared
+            ),
+            charges=tuple(
+                take(one.name, money, one.least_minor, one.most_minor, 0) for one in self._template.charges
+            ),
+            subject=self._subject(line, sku, cells.get("subject", "")),
+            tax_hundredths=take("tax", 100, 0, 10_000, 0),
+            floor_minor=take("floor", money, 0, _MONEY_MAX, 0),
+            cost_minor=take("cost", money, 0, _MONEY_MAX, 0),
+            stock=take("stock", 1, 0, _QUANTITY_MAX, -1),
+        )
+
+    def _subject(self, line: int, sku: str, cell: str) -> str:
+        if self._template.subject != "named":
+            return ""
+        try:
+            return subject_of(cell)
+        except Reject as error:
+            self._complain(line, "subject", cell, error.message, error.code, sku)
+            return ""
+
+    def _number(
+        self, line: int, sku: str, name: str, cell: str, scale: int, least: int, most: int, default: int | None
+    ) -> int:
+        """A cell times its scale; complains and returns `least` when it is none, or out of bounds."""
+        if not cell and default is not None and (default < least or least <= default <= most):
+            return default
+        try:
+            found = self._whole(cell, scale, scale == 1 and (least, most) == (0, 1), name)
+        except Unread as error:
+            self._complain(line, name, cell, error.message if cell else "is empty", error.clause, sku)
+            return least
+        if not least <= found <= most:
+            digits = len(str(scale)) - 1
+            low, high = (f"{Decimal(one) / scale:.{digits}f}" for one in (least, most))
+            self._complain(line, name, cell, f"must be from {low} to {high}", "SUP-4", sku)
+        return found
+
+    def _whole(self, cell: str, scale: int, yes_or_no: bool, name: str) -> int:
+        if yes_or_no and cell.casefold() in _WORDS:
+            return _WORDS[cell.casefold()]
+        signs = self._currency if name in self._priced else () if name in _BASE and name != "tax" else ("%",)
+        key = cell, scale, signs[:1]
+        if key in self._cache:
+            return self._cache[key]
+        found = value(bare(cell, signs), self._sign) * scale
+        if found != int(found):
+            raise Unread("has more decimals than count here" if scale > 1 else "is not a whole number")
+        if len(self._cache) == _CACHE_MAX:
+            self._cache.clear()
+        self._cache[key] = int(found)
+        return int(found)
+
+    def _merge(self, row: Offer) -> bool:
+        """Adds a rung to its article (SUP-4)."""
+        known = self._found.get(row.sku)
         if known is None:
-            if len(found) == OFFERS_MAX:
-                _fail(row.line, "sku", f"more than {OFFERS_MAX} articles in this category")
-            found[row.sku] = row
-            continue
-        if (known.capacity, known.pack, known.attributes) != (row.capacity, row.pack, row.attributes):
-            _fail(row.line, "sku", f"{row.sku!r} stands in line {known.line} with another capacity, pack or attribute")
-        if len(known.ladder) == RUNGS_MAX:
-            _fail(row.line, "sku", f"{row.sku!r} has more than {RUNGS_MAX} rows")
-        found[row.sku] = replace(known, ladder=_ladder(known, row))
-    if not found:
-        raise CommandError("NEG-34", f"price list: no row in category {template.category!r}")
-    return tuple(found.values())
+            if len(self._found) == OFFERS_MAX:
+                raise CommandError("SUP-5", f"price list line {row.line}: more than {OFFERS_MAX} articles")
+            self._found[row.sku] = row
+            return False
+        if replace(known, ladder=row.ladder, line=row.line) != row:
+            message = f"stands in line {known.line} with other values than quantity and price"
+            self._complain(row.line, "sku", row.sku, message, "SUP-4", row.sku)
+        elif row.ladder[0] in known.ladder:
+            return True
+        elif any(minimum == row.ladder[0][0] for minimum, _ in known.ladder):
+            message = f"{row.sku!r} has two prices from {row.ladder[0][0]} on"
+            self._complain(row.line, "min_qty", str(row.ladder[0][0]), message, "SUP-4", row.sku)
+        elif len(known.ladder) == RUNGS_MAX:
+            self._complain(row.line, "sku", row.sku, f"has more than {RUNGS_MAX} rows", "SUP-4", row.sku)
+        else:
+            self._found[row.sku] = replace(known, ladder=tuple(sorted((*known.ladder, *row.ladder))))
+        return False
+
+    def _check_ladder(self, offer: Offer) -> None:
+        """What no quotation could say is said now (NEG-2, NEG-3)."""
+        for (minimum, price), (next_minimum, next_price) in pairwise(offer.ladder):
+            if next_price > price:
+                message = f"{offer.sku!r} costs more per unit from {next_minimum} on than from {minimum}"
+                self._complain(offer.line, "unit_price", str(next_price), message, "SUP-4", offer.sku)
+        if offer.capacity < max(offer.ladder[0][0], offer.pack):
+            message = "is below the first minimum quantity or below one pack"
+            self._complain(offer.line, "capacity", str(offer.capacity), message, "SUP-4", offer.sku)
 
 
-def _rows(file: Iterable[str], template: Template) -> Iterator[Offer]:
-    """One Offer of one rung per row of this category; blank rows are skipped."""
-    lines = iter(file)
-    head = next(lines, "")
-    separator = max(_SEPARATORS, key=head.count)
-    names = [name.strip().lower() for name in next(csv.reader(io.StringIO(head), delimiter=separator), [])]
-    needed = ["sku", "min_qty", "unit_price", "capacity", *(row.name for row in template.compared)]
-    for name in needed:
-        if names.count(name) != 1:
-            _fail(1, name, "the column is missing" if name not in names else "two columns have this name")
-    reader = csv.reader(lines, delimiter=separator)
-    try:
-        for cells in reader:
-            line = reader.line_num + 1
-            if line > ROWS_MAX:
-                _fail(line, "sku", f"more than {ROWS_MAX} rows")
-            if not any(cell.strip() for cell in cells):
-                continue
-            if len(cells) != len(names):
-                _fail(line, names[min(len(cells), len(names) - 1)], f"{len(cells)} cells where {len(names)} are named")
-            row = dict(zip(names, (cell.strip() for cell in cells), strict=True))
-            if row.get("category", template.category) == template.category:
-                yield _offer(line, row, template)
-    except csv.Error as error:
-        _fail(reader.line_num + 1, "sku", f"is not CSV: {error}")
-
-
-def _offer(line: int, row: Mapping[str, str], template: Template) -> Offer:
-    if not 1 <= len(row["sku"]) <= 64:
-        _fail(line, "sku", "must be 1 to 64 characters")
-    attributes = []
-    for attribute in template.compared:
-        value = _whole(line, attribute.name, row[attribute.name], attribute.scale)
-        if not attribute.least <= value <= attribute.most:
-            scale = attribute.scale
-            _fail(line, attribute.name, f"must be from {attribute.least / scale:g} to {attribute.most / scale:g}")
-        attributes.append(value)
-    price = _whole(line, "unit_price", row["unit_price"], 10 ** minor_digits(template.currency))
-    numbers = {name: _count(line, name, row[name]) for name in ("min_qty", "capacity")}
-    if not 1 <= price <= 10**12:
-        _fail(line, "unit_price", "must be above 0")
-    return Offer(
-        sku=row["sku"],
-        line=line,
-        ladder=((numbers["min_qty"], price),),
-        capacity=numbers["capacity"],
-        pack=_count(line, "pack", row.get("pack") or "1"),
-        attributes=tuple(attributes),
-    )
-
-
-def _ladder(known: Offer, row: Offer) -> tuple[tuple[int, int], ...]:
-    ladder = tuple(sorted(known.ladder + row.ladder))
-    for (minimum, price), (next_minimum, next_price) in pairwise(ladder):
-        if minimum == next_minimum:
-            _fail(row.line, "min_qty", f"{row.sku!r} has two prices from {minimum} on")
-        if next_price > price:
-            _fail(row.line, "unit_price", f"{row.sku!r} costs more per unit from {next_minimum} on than from {minimum}")
-    return ladder
-
-
-def _count(line: int, name: str, cell: str) -> int:
-    """A whole number above 0; a separator before exactly three digits groups thousands."""
-    digits = cell.translate(_SPACES)
-    head, *groups = digits.replace(".", ",").split(",")
-    good = head.isdecimal() and head.isascii() and all(len(group) == 3 and group.isdecimal() for group in groups)
-    if not good or len(digits) > 15 or not 1 <= int("".join([head, *groups])) <= 10**9:
-        _fail(line, name, f"{cell[:20]!r} is not a whole number from 1 to 1000000000")
-    return int("".join([head, *groups]))
-
-
-def _whole(line: int, name: str, cell: str, scale: int) -> int:
-    """A decimal number times `scale`, which must come out whole. Of two separators the last is the decimal one."""
-    digits = cell.translate(_SPACES)
-    mark = max(digits.rfind("."), digits.rfind(","))
-    if mark >= 0 and digits.count(digits[mark]) > 1:
-        digits = digits.replace(digits[mark], "")
-    elif mark >= 0:
-        digits = digits[:mark].replace(",", "").replace(".", "") + "." + digits[mark + 1 :]
-    sign, body = (digits[:1], digits[1:]) if digits[:1] in ("-", "+") else ("", digits)
-    whole, _, part = body.partition(".")
-    if not (whole + part).isdecimal() or not body.isascii() or len(body) > 20:
-        _fail(line, name, f"{cell[:20]!r} is not a number")
-    value = Decimal(f"{sign}{whole or 0}.{part or 0}") * scale
-    if value != int(value):
-        _fail(line, name, f"{cell[:20]!r} has more decimals than count here; write thousands without a separator")
-    return int(value)
-
-
-def _fail(line: int, name: str, message: str) -> NoReturn:
-    raise CommandError("NEG-34", f"price list line {line}, {name}: {message}")
+def by_sku(offers: Sequence[Offer]) -> dict[str, Offer]:
+    """The same, to be looked up."""
+    return {one.sku: one for one in offers}

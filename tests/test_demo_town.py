@@ -18,7 +18,7 @@ from node.demo.director import Director, Plan, together
 from node.demo.story import Story, TookTooLong
 from node.demo.town import TERMS, Town, settle, to_toml
 from node.demo.view import Screen
-from node.prices import offers
+from node.prices import read
 from protocol.coop.template import parse
 from protocol.deal.offer import Offer
 from protocol.errors import CommandError
@@ -26,7 +26,7 @@ from protocol.errors import CommandError
 
 def lists(town: Town) -> list[tuple[Offer, ...]]:
     """Every supplier's price list, as its node reads it."""
-    return [offers(seller.prices.splitlines(keepends=True), town.template) for seller in town.sellers]
+    return [read(seller.prices.encode(), town.template).offers for seller in town.sellers]
 
 
 def test_one_seed_one_town() -> None:

@@ -13,7 +13,7 @@ import click
 from node.cli.client import Client
 from node.cli.coop import coop_of
 from node.cli.member import YES
-from node.cli.shell import USAGE, Command, Group, Options, Stop
+from node.cli.shell import USAGE, Command, Group, Options, Stop, content
 from node.cli.views import award_text, deals_text
 from node.present import amount, one_of, short
 
@@ -94,14 +94,18 @@ def quote(
 ) -> None:
     """The whole file is checked before anything is signed."""
     from node.cli.home import configuration
-    from node.prices import load as load_prices
+    from node.prices import FILE_BYTES_MAX, read
     from node.template import in_home
     from protocol.deal.offer import flat as flatten
 
     template = in_home(configuration(options).home).get(category)
     if template is None:
         raise Stop(USAGE, f"--category {category[:40]}: there is no template of this name here", "CLI-6")
-    rows = load_prices(prices, template)
+    found = read(content(prices, FILE_BYTES_MAX), template)
+    if found.complaints:
+        first = found.complaints[0]
+        raise Stop(USAGE, f"price list line {first.line}, {first.column}: {first.message}", first.clause)
+    rows = found.offers
     client = Client.of(options)
     values = {
         "category": category,

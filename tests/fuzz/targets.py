@@ -191,11 +191,11 @@ def ballots_file(data: bytes) -> None:
 
 @target
 def price_list(data: bytes) -> None:
-    """08-negotiation: `wltm supplier quote`"""
-    from node.prices import offers
+    """16-supplier, SUP-1 to SUP-5: `wltm supplier prices`"""
+    from node.prices import read
     from node.template import load
 
-    offers(data.decode("utf-8", "replace").splitlines(keepends=True), load("electricity"))
+    read(data, load("electricity"))
 
 
 @target
