@@ -22,6 +22,7 @@ from protocol.deal.choice import award_value
 from protocol.deal.deal import read_deal
 from protocol.deal.life import Deal, Opening, deal_scope
 from protocol.deal.negotiation import Quotation, commit_hash
+from protocol.deal.revision import revision_value
 from protocol.deal.tender import open_all, ranking_of, released, seal_quotation
 from protocol.encoding import digest, encode
 from protocol.identity import Persona, box_key, network_id
@@ -102,7 +103,8 @@ class Stuck(Exception):
 class Handmade:
     """Members m0…, the first `witnesses` of them witnesses, suppliers s0…; the last supplier accepts no data terms.
 
-    The last member declines. `silent`: how many elected negotiators ask nobody for quotations.
+    The last member declines. `silent`: how many elected negotiators ask nobody for quotations. `windows`: of the stages
+    that a charter may do without, those that are there.
     """
 
     def __init__(
@@ -112,8 +114,10 @@ class Handmade:
         witnesses: int = 1,
         suppliers: int = 2,
         silent: int = 0,
+        windows: Mapping[str, int] | None = None,
     ) -> None:
         self.twists = dict(twists or {})
+        self.times = {**TIMES, **(windows or {})}
         self.members = [persona(f"m{number}") for number in range(members)]
         self.witnesses = sorted(self.members[:witnesses], key=lambda one: one.key)
         self.suppliers = [persona(f"s{number}") for number in range(suppliers)]
@@ -214,7 +218,9 @@ class Handmade:
     def _decide_deal(self) -> None:
         deal = self.deal()
         for question in deal.open:
-            if question.box is None:
+            if question.name.startswith("revision/"):
+                question = replace(question, value=revision_value(deal, self.coop(), TEMPLATE))
+            elif question.box is None:
                 ranking = ranking_of(deal, self.coop(), TEMPLATE, open_all(deal, self.room))
                 assert ranking is not None
                 question = replace(question, value=award_value(deal, self.coop(), ranking))
@@ -238,7 +244,7 @@ class Handmade:
             "witnesses": [one.key for one in self.witnesses],
             "fee_max_minor": 500,
             "risk": "lowest",
-            "times": TIMES,
+            "times": self.times,
         }
         founder = self.members[0]
         self.hash = charter_hash(founder.key, body)
@@ -307,7 +313,7 @@ class Handmade:
             "witnesses": list(coop.council.witnesses),
             "room": box_key(self.room),
             "boxes": [one.body["box"] for key in coop.council.witnesses for one in log.slot("accept.1", key, "accept")],
-            "times": TIMES,
+            "times": self.times,
             "mandate": certificate.value,
             "certificate": [log.records[one].raw for one in certificate.votes],
         }
@@ -316,6 +322,7 @@ class Handmade:
         named = {"roster": roster, "deal": mandate.deal, "rfq": self.rfq.id, "keys": keys}
         self.say(self.negotiator, "deal.1", self.scope, named, slot_name("deal", mandate.deal))
         self._decide_coop()
+        self._suggest()
         self._quote()
         for one in self.members:
             self._commit(one)
@@ -325,6 +332,23 @@ class Handmade:
             if (agreed := deal.agreement_with(one.key)) is not None:
                 signed = {"rfq": self.rfq.id, "agreement": agreed.hash}
                 self.say(one, "countersign.1", self.deal_scope, signed, "countersign")
+
+    def _suggest(self) -> None:
+        """The first supplier would have organic tea required, and all members but the last adopt that."""
+        if "suggest_ms" not in self.times:
+            return
+        body: dict[str, Any] = {"rfq": self.rfq.id, "weights_minor": {}, "drops": [], "terms": [], "reason": "Taste it."}
+        body["requirements"] = [{"attribute": "organic", "operator": "at-least", "value": 1}]
+        said = self.say(self.suppliers[0], "suggestion.1", self.deal_scope, body, "suggestion")
+        self._decide_deal()
+        deal = self.deal().mandate.deal
+        for one in self.members[:-1]:
+            adoption = {"deal": deal, "suggestions": [said.id]}
+            self.say(one, "adoption.1", self.scope, adoption, slot_name("adoption", deal))
+        for question in self.coop().open:
+            self.decide(self.scope, self.coop().council, question)
+        if self.deal().state == "suggested":
+            self._decide_deal()
 
     def _quote(self) -> None:
         for number, one in enumerate(self.suppliers):
