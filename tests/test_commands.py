@@ -244,9 +244,11 @@ ELECTING = (
         "mandated",
         negotiator(),
         [
-            ("rfq: weights", "REC-11", ask.OpenRfq(COOP, {"Organic Leaf": 1})),
-            ("rfq: heavy weights", "REC-11", ask.OpenRfq(COOP, {"organic": 10**9 + 1})),
-            ("rfq: terms", "REC-11", ask.OpenRfq(COOP, terms=("Ours",))),
+            ("rfq: weights", "NEG-70", ask.OpenRfq(COOP, {"Organic Leaf": 1})),
+            ("rfq: heavy weights", "NEG-70", ask.OpenRfq(COOP, {"organic": -41})),
+            ("rfq: turned weights", "NEG-70", ask.OpenRfq(COOP, {"organic": 20})),
+            ("rfq: nobody's demand", "NEG-71", ask.OpenRfq(COOP, requirements=(NOT_DEMANDED,))),
+            ("rfq: half a demand", "NEG-71", ask.OpenRfq(COOP, requirements=({"attribute": "organic"},))),
         ],
     )
 )

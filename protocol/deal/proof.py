@@ -21,6 +21,7 @@ from protocol.deal.deal import read_deal
 from protocol.deal.life import DEAL_TERMINAL, Deal, Opening, deal_scope
 from protocol.deal.negotiation import Ranking
 from protocol.deal.request import read_mandate, specification_in
+from protocol.deal.revision import revision_value
 from protocol.deal.specification import check_specification
 from protocol.deal.tender import open_all, ranking_of
 from protocol.errors import Ignore, Reject
@@ -28,9 +29,10 @@ from protocol.params import BUNDLE_TERMS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
-_COMPUTED = {"mandate": "ELE-30", "award": "NEG-50"}  # questions that everybody can answer, and the clause that does
+# Questions that everybody can answer, and the clause that does.
+_COMPUTED = {"mandate": "ELE-30", "revision": "NEG-78", "award": "NEG-50"}
 _COOP_STEPS = 4 + 2 * BUNDLE_TERMS_MAX  # roster, pledges and candidates, ballots, an end; a term is two questions
-_DEAL_STEPS = 5  # quotations, reveals, award, commitments, an end
+_DEAL_STEPS = 7  # suggestions, revision, quotations, reveals, award, commitments, an end
 
 Ballots = tuple[tuple[int, tuple[tuple[bytes, ...], ...]], ...]
 
@@ -208,7 +210,7 @@ class _Walk:
     def walk(self) -> Proof:
         """The deal that the records prove. Raises Reject at the first step that they do not."""
         coop_part, coop = self._coop()
-        deal_part, deal, ranking = self._deal(coop)
+        deal_part, deal, ranking = self._deal(coop_part, coop)
         needed = {**coop_part.log.records, **deal_part.log.records}
         ballots = sorted(coop_part.log.of_kind("ballot.1"), key=lambda one: one.id)
         slot = coops.slot_name("ballot", coop.roster)
@@ -250,7 +252,7 @@ class _Walk:
             raise Reject("BUN-8", f"co-op: it asked nobody for quotations (it is {coop.state})")
         return part, coop
 
-    def _deal(self, coop: Coop) -> tuple[_Part, Deal, Ranking]:
+    def _deal(self, coop_part: _Part, coop: Coop) -> tuple[_Part, Deal, Ranking]:
         assert coop.mandate is not None
         assert coop.request is not None
         part = _Part(deal_scope(coop.mandate.deal), self.records)
@@ -270,7 +272,10 @@ class _Walk:
             if deal.state in DEAL_TERMINAL:
                 break
             for question in deal.open:
-                if question.box is None:
+                if deal.state == "suggested":
+                    coop = self._adopt(coop_part, coop)
+                    question = replace(question, value=revision_value(deal, coop, self.template))
+                elif question.box is None:
                     ranking = self._rank(coop, deal)
                     question = replace(question, value=award_value(deal, coop, ranking))
                 self.tell(part.decide(question, deal.council))
@@ -280,6 +285,13 @@ class _Walk:
         for agreed in deal.agreements:
             part.take_least("countersign.1", agreed.supplier, "countersign", "agreement", agreed.hash)
         return part, self._read_deal(part), ranking
+
+    def _adopt(self, part: _Part, coop: Coop) -> Coop:
+        """The co-op with the box of adoptions, which only a request that somebody would have changed needs."""
+        for question in coop.open:
+            if question.name.startswith("adoptions/"):
+                self.tell(part.decide(question, coop.council))
+        return self._read_coop(part)
 
     def _read_coop(self, part: _Part) -> Coop:
         coop = coops.read_coop(part.log, part.docket, self.network, {self.template.hash: self.template})
@@ -339,6 +351,9 @@ class _Walk:
                 pooled = money(deal.mandate.pooled_minor, self.template.currency)
                 sentence = f"{deal.mandate.quantity} units a period, {pooled} over {self.template.periods} periods"
                 self.tell(Step("request", sentence, "NEG-40"))
+            case "revised" if deal.revision:
+                sentence = f"{_short(deal.revision)}: {len(deal.adopted)} of {len(deal.suggestions)} suggestions adopted"
+                self.tell(Step("revision", sentence, "NEG-78"))
             case "awarded" if deal.award is not None:
                 awarded = [
                     f"{_short(one.supplier)} at {money(one.unit_price_minor, self.template.currency)} per unit"

@@ -16,6 +16,7 @@ from protocol.deal.request import request_of
 from protocol.deal.tender import seal_quotation
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
+from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core
 from protocol.errors import CommandError
 from protocol.identity import Persona
@@ -37,7 +38,8 @@ def _supply(core: Core, context: Context, deal: Deal) -> None:
         return
     persona = core.me
     fact = f"quote/{context.scope}"
-    if deal.state == "asked" and core.now < deal.quote_until and fact not in core.facts:
+    asking = find_question(deal.open, "quotations") is not None
+    if asking and core.now < deal.quote_until and fact not in core.facts:
         _quote(core, context, deal, persona, decode(kept))
     agreed = deal.agreement_with(persona.key)
     if agreed is not None and not context.log.slot("countersign.1", persona.key, "countersign"):
