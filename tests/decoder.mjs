@@ -226,7 +226,7 @@ function rounds(amounts, tops, left) { // NEG-18, NEG-19
   for (let n = 1; left > 0; n++) amounts = amounts.map((amount, at) => more(amount, n, at));
   return amounts;
 }
-function allocate({ box, ladder, capacity, pack, demands }) {
+function allocate({ box, ladder, capacity, pack, demands, charge_minor: charge = 0, periods = 1 }) {
   demand(new Set(demands.map((one) => one.member)).size === demands.length, "NEG-10");
   const numbers = (one) => [one.want, one.tolerate, one.least, one.price_max_minor, one.want - one.least];
   demand(demands.flatMap(numbers).every((number) => number >= 0), "NEG-10");
@@ -237,7 +237,10 @@ function allocate({ box, ladder, capacity, pack, demands }) {
   for (let rung = ladder.length - 1; rung >= 0; rung--) {
     const [minimum, price] = ladder[rung], why = {};
     let left = room;
-    let kept = all.filter((one) => one.price_max_minor >= price || !(why[one.member] = "NEG-12"));
+    const margin = (one) => (one.price_max_minor - price) * periods;
+    const willing = (one) => (charge > 0 ? charge <= margin(one) * one.want : margin(one) >= 0);
+    let kept = all.filter((one) => willing(one) || !(why[one.member] = "NEG-12"));
+    if (charge > 0) kept = kept.map((one) => ({ ...one, least: Math.max(one.least, Math.ceil(charge / margin(one))) }));
     kept = kept.filter((one) => (one.least <= left ? (left -= one.least, true) : !(why[one.member] = "NEG-15")));
     if (orderOf(kept) < sum(kept, "least")) {
       const full = fullest(kept, pack);

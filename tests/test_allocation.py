@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from protocol.deal.allocation import Allocation, Demand, Ladder, allocate, turn, units
+from protocol.deal.allocation import Allocation, Besides, Demand, Ladder, allocate, turn, units
 from protocol.encoding import digest
 from protocol.errors import Reject
 from protocol.params import MEMBERS_MAX, PACK_MAX
@@ -58,6 +58,13 @@ CASES: list[tuple[str, str, Ladder, int, int, list[Row]]] = [
     ("no demand at all", "NEG-17", ((1, 50),), 99, 1, []),
     ("all wants broken", "NEG-17", ((1, 50),), 99, 9, [(4, 0, 4, 60), (4, 0, 4, 60)]),
 ]
+CHARGED: list[tuple[str, Besides, list[Row]]] = [  # each at a price of 50, without packs, capacity 99
+    ("a charge within the limit", Besides(120, 12), [(4, 0, 1, 60)]),
+    ("a charge above the limit", Besides(481, 12), [(4, 0, 1, 60), (5, 0, 1, 60)]),
+    ("a charge raises the least that is worth it", Besides(240, 12), [(4, 0, 0, 60)] * 40),
+    ("a charge on a price at the limit", Besides(1, 12), [(4, 0, 1, 50)]),
+    ("cash-back does not excuse a price", Besides(-5_000, 12), [(4, 0, 1, 49), (4, 0, 1, 50)]),
+]
 BAD: list[tuple[str, list[tuple[int, Row]]]] = [
     ("least above want", [(0, (1, 5, 2, 60))]),
     ("a negative want", [(0, (-1, 5, -1, 60))]),
@@ -98,6 +105,17 @@ def vectors() -> dict[str, Any]:
                 "input": given_case(ladder, capacity, pack, held),
                 "turns": [one.member.hex() for one in sorted(held, key=lambda one: turn(BOX, one.member))],
                 "output": plain(allocate(ladder, capacity, pack, held, BOX)),
+            }
+        )
+    for name, besides, rows in CHARGED:
+        held, ladder = demands(*rows), ((1, 50),)
+        charged = {"charge_minor": besides.charge_minor, "periods": besides.periods}
+        cases.append(
+            {
+                "name": name,
+                "clause": "NEG-12",
+                "input": given_case(ladder, 99, 1, held) | charged,
+                "output": plain(allocate(ladder, 99, 1, held, BOX, besides)),
             }
         )
     for name, numbered in BAD:
@@ -241,6 +259,32 @@ def test_nobody_is_above_their_limits(market: tuple[Ladder, int, int, list[Row]]
         assert by_member[who].price_max_minor >= result.unit_price_minor
     assert sorted([who for who, _ in result.shares] + [who for who, _ in result.left_out]) == sorted(by_member)
     assert {code for _, code in result.left_out} <= {"NEG-12", "NEG-15", "NEG-16", "NEG-18"}
+
+
+@given(MARKETS, st.integers(-2_000, 2_000), st.integers(1, 60))
+def test_nobody_pays_more_all_in(market: tuple[Ladder, int, int, list[Row]], charge: int, periods: int) -> None:
+    """NEG-12, TPL-12: with what is charged besides, nobody pays more than their own highest unit price comes to."""
+    ladder, capacity, pack, chosen = market
+    held, besides = demands(*chosen), Besides(charge, periods)
+    result = allocate(ladder, capacity, pack, held, BOX, besides)
+    by_member = {one.member: one for one in held}
+    if result is None:
+        return
+    margins = {one.member: (one.price_max_minor - result.unit_price_minor) * periods for one in held}  # per unit
+    assert all(charge <= margins[who] * amount and margins[who] >= 0 for who, amount in result.shares)
+    for who, code in result.left_out:
+        one, margin = by_member[who], margins[who]
+        if code == "NEG-12":  # and only whom no quantity would suit is left out for it
+            assert margin < 0 or all(charge > margin * amount for amount in range(1, one.want + 1))
+
+
+def test_without_the_rule_somebody_would_pay_more() -> None:
+    """NEG-12, the control: the same deal by the unit price alone takes a member past its limit."""
+    held, charge = demands((4, 0, 1, 60)), 481
+    blind = allocate(((1, 50),), 99, 1, held, BOX)
+    assert blind is not None
+    assert 50 * blind.quantity * 12 + charge > 60 * blind.quantity * 12
+    assert allocate(((1, 50),), 99, 1, held, BOX, Besides(charge, 12)) is None
 
 
 @given(

@@ -93,6 +93,18 @@ BAD: list[tuple[str, str, Change]] = [
     ("a pack larger than the category's", "NEG-3", lambda value: value.update(pack=2)),
     ("a capacity below the first rung", "NEG-3", lambda value: value.update(capacity=9)),
     ("money beyond 2^53", "NEG-4", lambda value: value.update(ladder=[[1, 10**12]])),
+    (
+        "charges beyond 2^53",
+        "NEG-4",
+        lambda value: value.update(ladder=[[10, (2**53 - 1) // (5000 * 60)]], charges={"standing_charge": 100}),
+    ),
+    ("another currency", "TPL-14", lambda value: value.update(currency="EUR")),
+    ("net where prices are gross", "TPL-14", lambda value: value.update(price_basis="net")),
+    ("another tax", "TPL-14", lambda value: value.update(tax_category="S", tax_hundredths=2_000)),
+    ("another rate", "TPL-14", lambda value: value.update(tax_hundredths=2_000)),
+    ("a charge the category does not have", "TPL-14", lambda value: value.update(charges={"installation": 1})),
+    ("a charge out of bounds", "TPL-14", lambda value: value.update(charges={"standing_charge": -1})),
+    ("a subject where there is none", "TPL-14", lambda value: value.update(subject="bike")),
     ("an attribute missing", "NEG-5", lambda value: value["attributes"].pop("well_known")),
     ("an attribute too many", "NEG-5", lambda value: value["attributes"].update(price_pence_kwh=220)),
     ("an attribute out of bounds", "NEG-5", lambda value: value["attributes"].update(renewable_percent=101)),
@@ -115,6 +127,8 @@ RANKED: list[tuple[str, str, dict[str, Any]]] = [
         {"ladder": ((1, 210),), "attributes": {**quotation().attributes, "contract_years": 5}},
     ),
     ("serves only some", "NEG-28", {"capacity": 100}),
+    ("cheap with a standing charge", "NEG-28", {"ladder": ((1, 200),), "charges": {"standing_charge": 240}}),
+    ("dear with a credit", "NEG-28", {"ladder": ((1, 225),), "charges": {"welcome_credit": -9_000}}),
     (
         "local and green",
         "NEG-28",
@@ -369,6 +383,9 @@ def test_the_mandate_bounds_the_order() -> None:
         serve(quotation(), replace(LIMITS, quantity_most=49), DEMANDS, BOX)
     assert error.value.code == "NEG-25"
     assert serve(quotation(), replace(LIMITS, price_max_minor=10**6), DEMANDS, BOX).rung == 1
+    with pytest.raises(Reject, match="with its charges") as error:  # four pence more a unit at thirty units
+        serve(quotation(), replace(LIMITS, price_max_minor=220), DEMANDS, BOX, Besides(4 * 30 * 60, 60))
+    assert error.value.code == "NEG-26"
     with pytest.raises(Reject) as error:
         serve(quotation(), LIMITS, (), BOX)
     assert error.value.code == "NEG-27"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from node.template import FOLDER, categories, load, load_file
-from protocol.coop.template import from_attributes, minor_digits, money, parse, pooled_value, scaled
+from protocol.coop.template import from_attributes, minor_digits, money, parse, pooled_value, scaled, subject_of
 from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Reject
 
@@ -32,6 +32,10 @@ BAD: list[tuple[str, str, Change]] = [
     ("a pack of 49", "TPL-1", lambda value: value.update(pack=49)),
     ("33 attributes", "TPL-1", lambda value: value.update(attributes=value["attributes"][:1] * 33)),
     ("truth as a number", "TPL-1", lambda value: value.update(version=True)),
+    ("a tax of its own", "TPL-1", lambda value: value.update(tax_category="VAT")),
+    ("nine charges", "TPL-1", lambda value: value.update(charges=value["charges"][:1] * 9)),
+    ("seven typical values", "TPL-1", lambda value: value["attributes"][0].update(typical=[1, 2, 3, 4, 5, 6, 7])),
+    ("a unit nobody knows", "TPL-2", lambda value: value.update(unit="KWX")),
     ("a unit in lower case", "TPL-2", lambda value: value.update(unit="kwh")),
     ("an attribute's unit in words", "TPL-2", lambda value: value["attributes"][1].update(unit="%%")),
     ("a currency sign", "TPL-3", lambda value: value.update(currency="gbp")),
@@ -41,6 +45,27 @@ BAD: list[tuple[str, str, Change]] = [
     ("bounds that cross", "TPL-4", lambda value: value["attributes"][1].update(least=11)),
     ("group sizes that cross", "TPL-5", lambda value: value.update(least=41)),
     ("a cut-off after the next epoch", "TPL-6", lambda value: value.update(cutoff_ms=86_400_000)),
+    ("a lower rate without a rate", "TPL-10", lambda value: value.update(tax_hundredths=0)),
+    ("exempt from tax at five percent", "TPL-10", lambda value: value.update(tax_category="E")),
+    ("as invoiced at five percent", "TPL-10", lambda value: value.update(tax_category="as-invoiced")),
+    (
+        "net with a tax that differs",
+        "TPL-10",
+        lambda value: value.update(tax_category="as-invoiced", tax_hundredths=0, price_basis="net"),
+    ),
+    ("a charge twice", "TPL-11", lambda value: value["charges"].append(value["charges"][0])),
+    ("a charge called as an attribute", "TPL-11", lambda value: value["charges"][0].update(name="well_known")),
+    ("a charge that nobody may leave out", "TPL-11", lambda value: value["charges"][0].update(least_minor=1)),
+    ("one typical value", "TPL-13", lambda value: value["attributes"][0].update(typical=[180])),
+    ("typical values that fall", "TPL-13", lambda value: value["attributes"][0].update(typical=[220, 180])),
+    ("a typical value out of bounds", "TPL-13", lambda value: value["attributes"][2].update(typical=[50, 101])),
+]
+COSTS: list[tuple[str, str, int, int, int, dict[str, int]]] = [
+    ("no charge", "electricity", 220, 300, 10, {}),
+    ("every month and once", "electricity", 220, 300, 10, {"standing_charge": 1_800, "welcome_credit": -5_000}),
+    ("an installation", "broadband", 2_700, 10, 10, {"installation": 6_000, "cash_back": -2_500}),
+    ("one delivery each", "heating-oil", 6_200, 50, 4, {"delivery": 1_500}),
+    ("a delivery every month", "bulk-food", 180, 50, 5, {"delivery": 300}),
 ]
 SPEEDS = (1, 60, 1440, 10**9)
 
@@ -81,7 +106,22 @@ def vectors() -> dict[str, Any]:
             "input": {"spends_minor": [3500] * members, "periods": 60},
             "output": pooled_value([3500] * members, 60),
         }
-        for members in (1, 10, 100)
+        for members in (1, 10, 100, 1000)
+    ]
+    cases += [
+        {
+            "name": name,
+            "clause": "TPL-12",
+            "input": {
+                "template": load(category).to_mapping(),
+                "unit_price_minor": price,
+                "quantity": quantity,
+                "members": members,
+                "charges": charges,
+            },
+            "output": load(category).cost(price, quantity, members, charges),
+        }
+        for name, category, price, quantity, members, charges in COSTS
     ]
     cases += [{"name": name, "clause": code, "input": broken(change), "reject": code} for name, code, change in BAD]
     return {"name": "template", "spec": "04-template", "cases": cases}
@@ -129,6 +169,51 @@ def test_pooled_value(members: int, pooled: int) -> None:
     """TPL-9: £35 a month over 60 months."""
     assert pooled_value([3500] * members, 60) == pooled
     assert pooled_value([2**53 - 1] * members, 60) == 2**53 - 1
+
+
+@pytest.mark.parametrize(
+    ("quantity", "members", "charges", "cost"),
+    [
+        (300, 10, {}, 220 * 300 * 60),
+        (300, 10, {"standing_charge": 1_800}, 220 * 300 * 60 + 10 * 1_800 * 60),
+        (300, 10, {"welcome_credit": -5_000}, 220 * 300 * 60 - 10 * 5_000),
+        (0, 0, {"standing_charge": 1_800}, 0),
+    ],
+)
+def test_what_a_deal_costs(quantity: int, members: int, charges: dict[str, int], cost: int) -> None:
+    """TPL-12: by hand, over five years of electricity."""
+    assert load("electricity").cost(220, quantity, members, charges) == cost
+
+
+@pytest.mark.parametrize(
+    ("words", "subject"),
+    [
+        ("GTIN 4012345678901", "gtin-4012345678901"),
+        ("  Brompton  C-Line (Explore) ", "brompton-c-line-explore"),
+        ("Küchenmaschine", "kuchenmaschine"),
+        ("x" * 48, "x" * 48),
+    ],
+)
+def test_a_subject_out_of_words(words: str, subject: str) -> None:
+    """TPL-15: spelling does not part those who mean the same."""
+    assert subject_of(words) == subject
+    assert subject_of(subject) == subject
+
+
+@pytest.mark.parametrize("words", ["", "  ", "…", "日本", "x" * 49])
+def test_what_is_no_subject(words: str) -> None:
+    """TPL-15."""
+    with pytest.raises(Reject) as error:
+        subject_of(words)
+    assert error.value.code == "TPL-15"
+
+
+def test_only_what_has_a_name_has_a_subject() -> None:
+    """TPL-15."""
+    named = [category for category in categories() if load(category).subject == "named"]
+    assert named == ["anything"]
+    assert [load("anything").compares(one) for one in ("", "bike")] == [False, True]
+    assert [load("mobile").compares(one) for one in ("", "bike")] == [True, False]
 
 
 @given(st.lists(st.text(max_size=50), max_size=32))
@@ -181,7 +266,7 @@ def test_no_file_and_no_category(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be read"):
         load_file(tmp_path / "none.toml")
     for name in ("../config", "steam", ""):
-        with pytest.raises(CommandError, match="bulk-food, electricity"):
+        with pytest.raises(CommandError, match="broadband, bulk-food, electricity"):
             load(name)
 
 

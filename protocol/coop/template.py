@@ -254,11 +254,12 @@ def from_attributes(names: Sequence[str], *, price: str | None = None, currency:
     if price is None:
         price = next((name for name in names if _PRICE_WORDS & set(_slug(name).replace("-", "_").split("_"))), None)
     taken: dict[str, bool] = {}
-    for name in names:
+    first = names.index(price) if price in names else -1
+    for place, name in enumerate(names):
         short, number = _slug(name), 2
         while short in taken:
             short, number = f"{_slug(name)[:28]}_{number}", number + 1
-        taken[short] = name == price
+        taken[short] = place == first
     attributes: list[dict[str, Any]] = [
         {
             "name": name,
