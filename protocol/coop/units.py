@@ -11,7 +11,7 @@ from collections.abc import Mapping
 UNITS: Mapping[str, str] = {  # UN/CEFACT Recommendation 20: code -> the word after a number
     "4L": "MB",
     "ANN": "years",
-    "C62": "units",
+    "C62": "pieces",
     "CEL": "°C",
     "CMT": "cm",
     "D30": "TJ",
