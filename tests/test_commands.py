@@ -47,6 +47,7 @@ STAND = ask.Stand(COOP, 0, ("none",), "I can count.")
 VOTE = ask.Vote(COOP, tuple((key,) for key in RUNNING))
 INTENT = ask.AddIntent("tea", "tea", "any", 3, 1, 3_000, "ready", START_MS + LIFE_MS, ("basic",))
 FOUND = ask.FoundCoop("tea", "Tea by hand", 2, 10, "quick", 0)
+NOT_DEMANDED: dict[str, str | int] = {"attribute": "organic", "operator": "at-least", "value": 1}
 ROW: dict[str, str | int] = {
     "sku": "leaf",
     "line": 1,
