@@ -103,6 +103,10 @@ POOL_PERSONS_PER_ATTRIBUTE = 2  # PRF-4, members' worth of the lone prior in a p
 LEVELS_MAX = 5  # PRF-5, PROTOCOL 1
 LEVEL_OF_ROOT = 0.4  # PRF-5, of the root mean square of a member's effects; measured in decision 0010
 LEVEL_LEAST = 0.1  # PRF-5 (g), an effect below it says nothing
+CARDS_MAX = 8  # PRF-13, a handful
+CARD_ALTERNATIVES = 4  # PRF-13, PROTOCOL 4
+CARD_DRAWS = 24  # PRF-14 (g)
+CARD_TERMS_MAX = 60_000  # PRF-14 (g), products of a weight and a value: about 30 ms
 LEVEL_UTILITY = 1.0  # PRF-6 (g), a level: one spread of the attribute moves the odds by e
 COORDINATE_MAX = 127  # PRF-8, FRM-1
 
@@ -110,6 +114,7 @@ COORDINATE_MAX = 127  # PRF-8, FRM-1
 GROUP_SIZE_MAX = 10_000  # FRM-2, keeps the arithmetic of FRM-7 within 63 bits
 NEIGHBOURHOOD_MAX = 512  # FRM-6 (g), entries that settle among each other; bounds what one newcomer can disturb
 SETTLE_ROUNDS = 8  # FRM-7 (g)
+FORM_LEAF_MAX = 256  # (g) entries of a board that are divided anew together when one of them comes or goes
 WINDOW_MS = 28 * DAY_MS  # FRM-9 (g), who is ready within the same four weeks
 
 # Co-ops (05-formation)
@@ -118,6 +123,7 @@ MEMBERS_MAX = 500  # FRM-20 (g)
 EVIDENCE_MAX = 8  # ELE-34 (g), records attached to a join or nomination
 EVIDENCE_BYTES_MAX = 5_000  # ELE-34 (g), each: with an intent of 20,000 they stay within a record
 VOUCH_LIFE_MS = 365 * DAY_MS  # ELE-37 (g)
+FAULTS_SHOWN_MAX = 3  # ELE-54 (g), proofs against one author that a scope leads to
 
 # Templates (04-template)
 TEMPLATE_ATTRIBUTES_MAX = 32  # TPL-4 (g)
@@ -130,7 +136,12 @@ PACK_MAX = 48  # TPL-1 (g), counted units in one pack; bounds the search of NEG-
 QUOTE_BYTES_MAX = 8192  # NEG-1 (g)
 RUNGS_MAX = 16  # NEG-2 (g)
 SKU_MAX = 64  # NEG-1, bytes of a supplier's own name for an article
+ARTICLES_MAX = 100_000  # SUP-5 (g), of one board
+CHOOSE_HERE_MAX = 300  # SUP-10 (g), articles; beyond it a worker chooses, 15 ms being what the loop can spare
+FEED_MAX = 10_000  # SUP-21 (g), entries of a supplier's feed
+SUPPLIES_MAX = 5_000  # SUP-20 (g), requests whose outcome a supplier's node remembers
 BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
+SEALED_BLOCK_BYTES = 2048  # NEG-43 (g), a sealed quotation is filled up to so many, or twice as many, …
 PARTS_MAX = 32  # NEG-50 (g), suppliers in one award
 CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
 REQUIREMENTS_MAX = 8  # NEG-71, as many as an intent or a request for quotation holds

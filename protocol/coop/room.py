@@ -1,7 +1,7 @@
 """The room of a request: who can read what suppliers seal to a co-op.
 
 Decides what a room's secret is, for whom it is sealed and who has received it, and whether a request is one that
-witnesses vouch for; never keeps a secret. Spec: 07-election, ELE-33; 08-negotiation, NEG-60 to NEG-62.
+witnesses vouch for; never keeps a secret. Spec: 07-election, ELE-33; 08-negotiation, NEG-46, NEG-47, NEG-60 and NEG-61.
 """
 
 from __future__ import annotations
@@ -71,12 +71,12 @@ def find_secret(log: Log, witnesses: Sequence[bytes], mention: Record, rfq: Reco
 
 
 def plea_slot(rfq: bytes) -> str:
-    """Where somebody says that the room's secret did not reach them (NEG-62)."""
+    """Where somebody says that the room's secret did not reach them (NEG-46)."""
     return slot_name("unopened", rfq)
 
 
 def answer_slot(rfq: bytes, place: int) -> str:
-    """Where a witness passes the secret on to a place (NEG-62)."""
+    """Where a witness passes the secret on to a place (NEG-47)."""
     return f"{slot_name('opening', rfq)}/{place}"
 
 

@@ -2,7 +2,7 @@
 
 Decides which quotations are handed in, what the witnesses' certified shares make of them, and their ranking; never
 signs, and never holds a secret longer than a call.
-Spec: 08-negotiation, NEG-43 to NEG-49 and NEG-60 to NEG-69.
+Spec: 08-negotiation, NEG-43 to NEG-49 and NEG-63 and NEG-64.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from protocol.coop.box import Box
 from protocol.coop.coop import Coop
 from protocol.coop.template import Template
 from protocol.deal.life import Deal, Opening, Reader, Void
-from protocol.deal.negotiation import Bid, Ranking, Refused, open_commitment, rank
+from protocol.deal.negotiation import NONCE_BYTES, Bid, Ranking, Refused, open_commitment, rank
 from protocol.deal.request import request_of
-from protocol.encoding import decode, digest, encode
+from protocol.encoding import digest
 from protocol.errors import Reject
 from protocol.identity import Entropy, seal, unseal
-from protocol.params import BIDS_MAX
+from protocol.params import BIDS_MAX, SEALED_BLOCK_BYTES
 from protocol.record.record import Record
 from protocol.sealing import Sealed, combine, is_good, open_share, seal_to
 
@@ -55,7 +55,13 @@ def reveal(reader: Reader) -> bool:
 def seal_quotation(rfq: Record, supplier: bytes, nonce: bytes, quotation: bytes, entropy: Entropy) -> Sealed:
     """A quotation as only the room will read it, and only once enough witnesses say so (NEG-43)."""
     boxes = rfq.body["boxes"]
-    return seal_to(boxes, threshold(len(boxes)), encode([nonce, quotation]), _context(rfq.id, supplier), entropy)
+    return seal_to(boxes, threshold(len(boxes)), pack(nonce, quotation), _context(rfq.id, supplier), entropy)
+
+
+def pack(nonce: bytes, quotation: bytes) -> bytes:
+    """What is sealed, filled up so that its length tells nothing of the offer (NEG-43)."""
+    content = nonce + len(quotation).to_bytes(2, "big") + quotation
+    return content + bytes(-len(content) % SEALED_BLOCK_BYTES)
 
 
 def threshold(witnesses: int) -> int:
@@ -100,15 +106,12 @@ def open_one(quotation: Record, shares: Mapping[int, bytes]) -> Opening:
     """
     sealed, context = Sealed.of(quotation.body), _context(quotation.body["rfq"], quotation.author)
     content = combine(sealed, threshold(len(sealed.shares)), shares, context)
-    try:
-        value = decode(content, items_max=2)
-    except Reject as error:
-        raise Reject("NEG-9", f"quotation: its content is not canonical: {error.message}") from None
-    match value:
-        case [bytes() as nonce, bytes() as quoted] if len(nonce) == 32:
-            open_commitment(quotation.body["commit"], quotation.body["rfq"], quotation.author, nonce, quoted)
-            return Opening(nonce, quoted)
-    raise Reject("NEG-9", "quotation: its content is not a nonce and a quotation")
+    nonce, length = content[:NONCE_BYTES], int.from_bytes(content[NONCE_BYTES : NONCE_BYTES + 2], "big")
+    quoted = content[NONCE_BYTES + 2 :][:length]
+    if len(nonce) != NONCE_BYTES or content != pack(nonce, quoted):
+        raise Reject("NEG-9", "quotation: its content is not a nonce and a quotation, filled up")
+    open_commitment(quotation.body["commit"], quotation.body["rfq"], quotation.author, nonce, quoted)
+    return Opening(nonce, quoted)
 
 
 def ranking_of(deal: Deal, coop: Coop, template: Template, openings: Openings) -> Ranking | None:

@@ -15,12 +15,13 @@ from protocol.coop.decision import Docket, Witness
 from protocol.coop.formation import Formation
 from protocol.coop.template import Template
 from protocol.deal.deal import read_deal
+from protocol.deal.fulfilment import PARTY_KINDS
 from protocol.deal.life import Deal, Opening, Void
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
-WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "lease.1", "end.1")
+WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "reveal.1", "lease.1", "end.1")
 MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1")
 
 
@@ -63,6 +64,7 @@ class Context:
     receipts_due: dict[str, int] = field(default_factory=dict)
     formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
+    faults_seen: dict[bytes, int] = field(default_factory=dict)  # both ids of a double signature -> when
     shown: str = ""
     named: bytes = b""  # of a deal: the request that its co-op certified
     family: str = field(init=False)  # the first part of the scope's name
@@ -118,9 +120,9 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
 
 
 def is_early(context: Context, record: Record, settings: Settings) -> bool:
-    """Whether a member's record waits for the roster, or an event for the agreement, so that who holds it never depends
-    on the order of arrival."""
-    if record.kind == "event.1" and (deal := context.deal(settings)) is not None:
+    """Whether a member's record waits for the roster, or what is said under an agreement for it, so that who holds it
+    never depends on the order of arrival."""
+    if record.kind in PARTY_KINDS and (deal := context.deal(settings)) is not None:
         return not deal.agreements
     coop = context.coop(settings) if record.kind in MEMBER_KINDS and context.family == "coop" else None
     return coop is not None and not coop.roster

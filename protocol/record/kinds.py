@@ -17,9 +17,9 @@ from protocol.params import (
     EVIDENCE_BYTES_MAX,
     EVIDENCE_MAX,
     MEMBERS_MAX,
-    QUOTE_BYTES_MAX,
     RECEIPT_IDS_MAX,
     ROUND_MAX,
+    SEALED_BLOCK_BYTES,
     SUBJECT_MAX,
     WITNESSES_MAX,
 )
@@ -265,7 +265,7 @@ KINDS: Mapping[str, Kind] = {
             {
                 "rfq": ID,
                 "commit": ID,
-                "cipher": data(17, QUOTE_BYTES_MAX + 64),
+                "cipher": data(SEALED_BLOCK_BYTES + 16, 5 * SEALED_BLOCK_BYTES + 16),
                 "shares": array(pair(SEALED, ID), WITNESSES_MAX, 1),
             }
         ),
@@ -284,7 +284,8 @@ KINDS: Mapping[str, Kind] = {
                 "reason": REASONS,
                 "remark": text(),
                 **_NUMBERS,
-            }
+            },
+            {"supplier": ID},
         ),
     ),
     # 09-accountability

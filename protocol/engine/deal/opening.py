@@ -2,7 +2,7 @@
 
 Decides nothing of its own. A negotiator that seals the room's secret to some boxes only would keep the others from
 ranking for ever; so whoever cannot open says so, and each witness that can passes it on, sealed to the box that asked.
-Spec: 08-negotiation, NEG-43 to NEG-45 and NEG-60 to NEG-63.
+Spec: 08-negotiation, NEG-44 to NEG-47 and NEG-60 to NEG-63.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _enter(
 def _answer(
     core: Core, about: Context, deal: Deal, coop: Coop, persona: Persona, boxes: list[bytes], secret: bytes
 ) -> None:
-    """Pass the room's secret on to each who says it did not reach them (NEG-62)."""
+    """Pass the room's secret on to each who says that it did not reach them (NEG-47)."""
     for plea in sorted(about.log.of_kind("unopened.1"), key=lambda record: record.id):
         place = plea.body["place"]
         in_place = plea.header.slot is not None and plea.header.slot.name == room.plea_slot(deal.rfq.id)
