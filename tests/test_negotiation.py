@@ -16,18 +16,16 @@ from protocol.deal.negotiation import (
     Bid,
     Limits,
     Quotation,
-    Ranking,
     Request,
     Requirement,
     commit_hash,
     criteria,
     open_commitment,
     parse,
-    rank,
     read,
     saving,
-    serve,
 )
+from protocol.deal.ranking import Ranking, rank, serve
 from protocol.encoding import digest, encode
 from protocol.errors import Reject
 from protocol.params import QUOTE_BYTES_MAX

@@ -12,7 +12,7 @@ from protocol.coop.box import Question
 from protocol.coop.coop import Coop
 from protocol.deal.award import Part, parse_award
 from protocol.deal.life import Deal, Reader
-from protocol.deal.negotiation import Ranked, Ranking
+from protocol.deal.ranking import Ranked, Ranking
 from protocol.encoding import encode
 from protocol.params import BIDS_MAX
 
@@ -39,7 +39,9 @@ def award_value(deal: Deal, coop: Coop, ranking: Ranking) -> bytes:
     base: dict[str, Any] = {"rfq": deal.rfq.id, "roster": coop.roster, "refused": sorted(refused)[:BIDS_MAX]}
     if ranking.ranked:
         best = ranking.ranked[0]
+        served = [member for member, _ in best.allocation.shares]
         base["parts"] = [_part(best).to_mapping()]
+        base["reserve"] = sorted(one.member for one in coop.demands if one.most and one.member not in served)
     return encode(base)
 
 
@@ -52,5 +54,7 @@ def _part(row: Ranked) -> Part:
         pack=row.quotation.pack,
         unit_price_minor=row.allocation.unit_price_minor,
         besides=row.besides,
+        cancellation=row.quotation.cancellation,
+        cancellation_fee_minor=row.quotation.cancellation_fee_minor,
         lots=row.allocation.shares,
     )

@@ -1,22 +1,21 @@
-"""Quotations: what a supplier may offer, which offers count, and in which order they stand.
+"""Quotations: what a supplier may offer, what a request fixes, and what the members' weights come to in money.
 
-Decides all of it from bytes, integers and what the request fixed before the first commitment, so that every member's
-node ranks alike; never asks who a supplier is. Spec: 08-negotiation, NEG-1 to NEG-9 and NEG-20 to NEG-33.
+Decides it from bytes and integers; never which offer is better, and never who a supplier is. Spec: 08-negotiation,
+NEG-1 to NEG-9, NEG-32 and NEG-33.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from protocol.coop.template import AS_INVOICED, TAX_CATEGORIES, Template, money
-from protocol.deal.allocation import NOTHING, Allocation, Besides, Demand, Ladder, allocate
+from protocol.coop.template import AS_INVOICED, TAX_CATEGORIES, Template
+from protocol.deal.allocation import Besides, Ladder
 from protocol.encoding import decode, digest, encode
 from protocol.errors import Reject
 from protocol.params import (
-    BIDS_MAX,
     CHARGES_MAX,
     CRITERIA_MAX,
     INTEGER_MAX,
@@ -166,45 +165,6 @@ class Bid:
         return digest("quote", self.quote)
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """A quotation that counts. `score_minor` = cost + unserved + Σ adjustments, over the term; least is best."""
-
-    hash: bytes
-    quotation: Quotation
-    allocation: Allocation
-    besides: Besides
-    cost_minor: int
-    unserved_minor: int
-    adjustments: tuple[tuple[str, int], ...]
-    score_minor: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A quotation that does not count, with the clause and a sentence."""
-
-    hash: bytes
-    supplier: bytes
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """All bids of one request: `ranked` best first, `refused` by hash."""
-
-    ranked: tuple[Ranked, ...]
-    refused: tuple[Refused, ...]
-
-    def explain(self, template: Template) -> tuple[str, ...]:
-        """The same in words, one line each, suppliers by the first eight digits of their key."""
-        return tuple(
-            [_ranked_words(place, row, template) for place, row in enumerate(self.ranked, 1)]
-            + [f"Refused: {row.supplier.hex()[:8]}: {row.message} [{row.code}]" for row in self.refused]
-        )
-
-
 def parse(value: Any, template: Template) -> Quotation:
     """The quotation that a plain value describes. Raises Reject NEG-1 to NEG-6."""
     try:
@@ -287,58 +247,6 @@ def open_commitment(commit: bytes, rfq: bytes, supplier: bytes, nonce: bytes, qu
     return Bid(supplier, quote)
 
 
-def rank(request: Request, limits: Limits, bids: Sequence[Bid], demands: Sequence[Demand], manifest: bytes) -> Ranking:
-    """Every bid, ranked or refused (NEG-20 to NEG-29). Raises Reject NEG-20 for too many bids."""
-    if len(bids) > BIDS_MAX:
-        raise Reject("NEG-20", f"ranking: {len(bids)} quotations, at most {BIDS_MAX}")
-    ranked: list[Ranked] = []
-    refused: list[Refused] = []
-    for bid in bids:
-        try:
-            ranked.append(_judge(bid, request, limits, demands, manifest))
-        except Reject as error:
-            refused.append(Refused(bid.hash, bid.supplier, error.code, error.message))
-    return Ranking(
-        tuple(sorted(ranked, key=lambda row: (row.score_minor, row.hash))),
-        tuple(sorted(refused, key=lambda row: (row.hash, row.supplier))),
-    )
-
-
-def serve(
-    quotation: Quotation, limits: Limits, demands: Sequence[Demand], manifest: bytes, besides: Besides = NOTHING
-) -> Allocation:
-    """What a quotation gives these members within the mandate, at the award and again on the commitments.
-
-    Raises Reject NEG-25 (too little), NEG-26 (too dear) or NEG-27 (no rung stands).
-    """
-    capacity = min(quotation.capacity, limits.quantity_most)
-    if capacity < limits.quantity_least:
-        raise Reject("NEG-25", f"it serves {capacity}, the mandate asks for at least {limits.quantity_least}")
-    affordable = tuple(rung for rung in quotation.ladder if rung[1] <= limits.price_max_minor)
-    if not affordable:
-        raise Reject("NEG-26", "each of its prices is above the mandate's limit")
-    found = allocate(affordable, capacity, quotation.pack, demands, manifest, besides)
-    if found is None or found.quantity < limits.quantity_least:
-        raise Reject("NEG-27", "no rung of its ladder is reached by those who would pay its price")
-    least_margin = (limits.price_max_minor - found.unit_price_minor) * found.quantity * besides.periods
-    if besides.charge_minor * len(found.shares) > least_margin:
-        raise Reject("NEG-26", "with its charges it costs more than the mandate's limit")
-    return replace(found, rung=found.rung + len(quotation.ladder) - len(affordable))
-
-
-def suited(quotation: Quotation, request: Request, demands: Sequence[Demand]) -> list[Demand]:
-    """The demands of those whose own requirements the quotation meets: it is no offer to the others (NEG-73)."""
-    values = quotation.attributes
-    return [
-        demand
-        for demand in demands
-        if all(
-            one.attribute in values and one.met_by(values[one.attribute])
-            for one in request.demanded.get(demand.member, ())
-        )
-    ]
-
-
 def criteria(vectors: Sequence[Mapping[str, int]], template: Template) -> dict[str, int]:
     """Weights in minor units from members' utility weights per unit of an attribute, any one scale (NEG-32).
 
@@ -362,75 +270,9 @@ def criteria(vectors: Sequence[Mapping[str, int]], template: Template) -> dict[s
 
 def besides_of(quotation: Quotation, template: Template) -> Besides:
     """What each member served pays besides the unit price of this quotation (TPL-12)."""
-    return Besides(template.charge(quotation.charges), template.periods)
+    return Besides(template.charge(quotation.charges), template.periods, template.period)
 
 
 def saving(baseline_minor: int, unit_price_minor: int, quantity: int, besides: Besides) -> int:
     """What a member saves over the term against the unit price paid today, all in; below 0 is a loss (NEG-33)."""
     return (baseline_minor - unit_price_minor) * quantity * besides.periods - besides.charge_minor
-
-
-def _judge(bid: Bid, request: Request, limits: Limits, demands: Sequence[Demand], manifest: bytes) -> Ranked:
-    """One bid ranked by itself; raises Reject with the first clause that refuses it, in the order of the spec."""
-    quotation = read(bid.quote, request.template)
-    if quotation.supplier != bid.supplier:
-        raise Reject("NEG-21", "the quotation names another supplier than the one who committed to it")
-    if quotation.subject != request.subject:
-        raise Reject("TPL-15", f"quotation.subject: must be {request.subject or 'empty'}")
-    for wanted in request.requirements:
-        if wanted.attribute not in quotation.attributes or not wanted.met_by(quotation.attributes[wanted.attribute]):
-            raise Reject("NEG-22", f"{wanted.attribute} must be {OPERATORS[wanted.operator]} {wanted.value}")
-    missing = [term for term in request.terms if term not in quotation.terms]
-    if missing:
-        raise Reject("NEG-23", f"the data terms {missing[0]} are not accepted")
-    if quotation.valid_until < request.valid_until:
-        raise Reject("NEG-24", "it ends before the members have to commit")
-    served = suited(quotation, request, demands)
-    found = serve(quotation, limits, served, manifest, besides_of(quotation, request.template))
-    unsuited = [(one.member, "NEG-73") for one in demands if one not in served]
-    found = replace(found, left_out=tuple(sorted([*found.left_out, *unsuited])))
-    return _score(bid.hash, quotation, found, request, demands)
-
-
-def _score(
-    bid_hash: bytes, quotation: Quotation, allocation: Allocation, request: Request, demands: Sequence[Demand]
-) -> Ranked:
-    """NEG-28: what the roster pays, what it leaves unserved at its own highest prices, and what else it values."""
-    periods, shares = request.template.periods, dict(allocation.shares)
-    cost = request.template.cost(
-        allocation.unit_price_minor, allocation.quantity, len(allocation.shares), quotation.charges
-    )
-    unserved = periods * sum(
-        (demand.want - shares.get(demand.member, 0)) * demand.price_max_minor for demand in demands
-    )
-    adjustments = tuple(
-        (
-            attribute.name,
-            request.weights_minor.get(attribute.name, 0)
-            * quotation.attributes[attribute.name]
-            * allocation.quantity
-            * periods
-            // attribute.scale,
-        )
-        for attribute in request.template.compared
-        if attribute.ranking == "weighed"
-    )
-    score = cost + unserved + sum(amount for _, amount in adjustments)
-    besides = besides_of(quotation, request.template)
-    return Ranked(bid_hash, quotation, allocation, besides, cost, unserved, adjustments, score)
-
-
-def _ranked_words(place: int, row: Ranked, template: Template) -> str:
-    found, currency = row.allocation, template.currency
-    unit = "" if template.unit == "C62" else f" × {template.unit_quantity} {template.unit}"
-    parts = [
-        f"{place}. {row.quotation.supplier.hex()[:8]}: {money(found.unit_price_minor, currency)} per unit{unit},"
-        f" {found.quantity} units a period for {len(found.shares)} members,"
-        f" {money(row.cost_minor, currency)} over {template.periods} periods"
-    ]
-    if found.left_out:
-        parts.append(f"{len(found.left_out)} members not served")
-    if row.unserved_minor:
-        parts.append(f"{money(row.unserved_minor, currency)} for what is not served or taken beyond want")
-    parts += [f"{money(amount, currency)} for {name}" for name, amount in row.adjustments if amount]
-    return "; ".join([*parts, f"score {money(row.score_minor, currency)}"])

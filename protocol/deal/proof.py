@@ -6,51 +6,33 @@ what a record means, and never anything by the clock. Spec: 12-bundle, BUN-4 and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from protocol.coop import coop as coops
-from protocol.coop.box import Question, judge_manifest, manifest_ids
 from protocol.coop.charter import charter_hash, is_charter
 from protocol.coop.coop import Coop
-from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
 from protocol.coop.room import is_secret, request_fits
 from protocol.coop.template import Template, money, pooled_value
 from protocol.deal.choice import award_value
 from protocol.deal.deal import read_deal
+from protocol.deal.fulfilment import PARTY_KINDS, is_party
+from protocol.deal.holding import Holding, Step, Tell, silently
 from protocol.deal.life import DEAL_TERMINAL, Deal, Opening, deal_scope
-from protocol.deal.negotiation import Ranking
+from protocol.deal.ranking import Ranking
 from protocol.deal.request import read_mandate, specification_in
 from protocol.deal.revision import revision_value
 from protocol.deal.specification import check_specification
 from protocol.deal.tender import open_all, ranking_of
-from protocol.errors import Ignore, Reject
+from protocol.errors import Reject
 from protocol.params import BUNDLE_TERMS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
-# Questions that everybody can answer, and the clause that does.
-_COMPUTED = {"mandate": "ELE-30", "revision": "NEG-78", "award": "NEG-50"}
 _COOP_STEPS = 4 + 2 * BUNDLE_TERMS_MAX  # roster, pledges and candidates, ballots, an end; a term is two questions
-_DEAL_STEPS = 7  # suggestions, revision, quotations, reveals, award, commitments, an end
+_DEAL_STEPS = 8  # suggestions, revision, quotations, reveals, award, commitments, repairs, an end
 
 Ballots = tuple[tuple[int, tuple[tuple[bytes, ...], ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing that was found to hold, in words, and the clause that demands it."""
-
-    name: str
-    sentence: str
-    clause: str
-
-
-Tell = Callable[[Step], None]
-
-
-def silently(step: Step) -> None:
-    """For those who only want the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,119 +60,6 @@ def prove(
     room: the secret of the room that its request names.
     """
     return _Walk(network, template, records, room, tell).walk()
-
-
-class _Part:
-    """One scope of a deal: the records at hand, and those that the deal has turned out to need."""
-
-    def __init__(self, scope: str, records: Iterable[Record]) -> None:
-        self.log, self.docket = Log(scope), Docket()
-        here = sorted((one for one in records if one.scope == scope), key=lambda one: one.id)
-        self.at_hand = {one.id: one for one in here}
-        self._about: dict[tuple[str, str], list[Record]] = {}
-        for one in here:
-            if one.kind in ("receipt.1", "proposal.1", "vote.1"):
-                self._about.setdefault((one.kind, one.body["question"]), []).append(one)
-
-    def take(self, record: Record) -> None:
-        """This record is needed."""
-        try:
-            added = self.log.add(record, wanted=True)
-        except Ignore as error:
-            raise Reject(error.code, error.message) from None
-        if added.stored:
-            self.docket.note(record)
-
-    def take_least(self, kind: str, author: bytes, slot_name: str, field: str, value: bytes) -> bool:
-        """Take the record with the least id of an author in a slot whose field has this value; whether there is one."""
-        for one in self.at_hand.values():
-            slot = one.header.slot
-            there = one.kind == kind and one.author == author and slot is not None and slot.name == slot_name
-            if there and one.body[field] == value:
-                self.take(one)
-                return True
-        return False
-
-    def decide(self, question: Question, council: Council) -> Step:
-        """Take what certifies the answer to a question, and what the answer lists (BUN-7, BUN-8)."""
-        proposal, *votes = self._certificate(question.name, council)
-        for one in (proposal, *votes):
-            self.take(one)
-        base, value = question.name.partition("/")[0], proposal.body["value"]
-        signed = f"{len(votes)} of {len(council.witnesses)} witnesses signed in round {proposal.body['round']}"
-        if question.box is None:
-            if value != question.value:
-                raise Reject(_COMPUTED[base], f"{base}: what was certified is not what the records lead to")
-            return Step(base, f"computed again and found the same; {signed}", _COMPUTED[base])
-        ids = manifest_ids(value)
-        for one_id in ids:
-            if one_id not in self.at_hand:
-                raise Reject("DEC-19", f"{base}: {one_id.hex()[:8]} is listed and missing")
-            self.take(self.at_hand[one_id])
-        needed = question.box.receipts_needed(council)
-        for receipt in self._receipts(question.name, ids, council, needed):
-            self.take(receipt)
-        good = judge_manifest(self.log, self.docket, question, council, value, ())
-        if good is None:
-            raise Reject("DEC-14", f"{base}: a listed record lacks the receipts of {needed} witnesses")
-        if not good:
-            raise Reject("DEC-13", f"{base}: a listed record does not belong into this box")
-        receipts = f"each with receipts of {needed} of them" if ids else "for nobody spoke"
-        return Step(f"box of {base}", f"{len(ids)} listed, {receipts}; {signed}", "DEC-14")
-
-    def _certificate(self, name: str, council: Council) -> list[Record]:
-        """The proposal of the deciding round and a quorum of its precommits; the least (round, hash) of several."""
-        cast: dict[tuple[int, bytes], dict[bytes, Record]] = {}
-        for vote in self._about.get(("vote.1", name), []):
-            body = vote.body
-            if body["step"] == "precommit" and body["value"] != NIL and _stands(vote, body["round"], "precommit"):
-                cast.setdefault((body["round"], body["value"]), {}).setdefault(vote.author, vote)
-        most = 0
-        for number, hashed in sorted(cast):
-            by_author = cast[(number, hashed)]
-            votes = [by_author[key] for key in council.witnesses if key in by_author]
-            most = max(most, len(votes))
-            if len(votes) < council.quorum:
-                continue
-            proposer = council.proposer(name, number)
-            for proposal in self._about.get(("proposal.1", name), []):
-                of_round = proposal.author == proposer and proposal.body["round"] == number
-                if of_round and _stands(proposal, number) and value_hash(proposal.body["value"]) == hashed:
-                    return [proposal, *votes[: council.quorum]]
-        if most < council.quorum:
-            raise Reject("DEC-1", f"{name}: {most} of the {council.quorum} signatures that decide are there")
-        raise Reject("DEC-4", f"{name}: the proposal that holds the decided value is missing")
-
-    def _receipts(self, name: str, ids: list[bytes], council: Council, needed: int) -> list[Record]:
-        """Receipts of as many witnesses as are needed for each id, none of which can be spared; those that name least
-        go first.
-        """
-        listed = dict.fromkeys(ids)
-        given = [
-            (receipt, named)
-            for receipt in self._about.get(("receipt.1", name), [])
-            if receipt.author in council.witnesses and (named := [one for one in receipt.body["ids"] if one in listed])
-        ]
-        said: dict[bytes, dict[bytes, int]] = {one: {} for one in ids}
-        for receipt, named in given:
-            for one in named:
-                said[one][receipt.author] = said[one].get(receipt.author, 0) + 1
-        kept: list[Record] = []
-        for receipt, named in sorted(given, key=lambda pair: (len(pair[1]), pair[0].id)):
-            if any(said[one][receipt.author] == 1 and len(said[one]) <= needed for one in named):
-                kept.append(receipt)
-                continue
-            for one in named:
-                said[one][receipt.author] -= 1
-                if not said[one][receipt.author]:
-                    del said[one][receipt.author]
-        return kept
-
-
-def _stands(record: Record, number: int, step: str = "") -> bool:
-    """Whether a proposal or vote stands in its own slot, where a second one would show (DEC-2)."""
-    slot = record.header.slot
-    return slot is not None and slot.name == slot_of(record.body["question"], number, step)
 
 
 class _Walk:
@@ -225,7 +94,7 @@ class _Walk:
             tuple((1, coops.ranking_of(one)) for one in counted),
         )
 
-    def _coop(self) -> tuple[_Part, Coop]:
+    def _coop(self) -> tuple[Holding, Coop]:
         charters = [one for one in self.records if one.kind == "charter.1"]
         named = [one for one in charters if is_charter(one)]
         if not named:
@@ -233,7 +102,7 @@ class _Walk:
         charter = min(named, key=lambda one: one.id)
         if charter.body["template"] != self.template.hash:
             raise Reject("BUN-4", "template: the charter names another one")
-        part, hashed = _Part(charter.scope, self.records), charter_hash(charter.author, charter.body)
+        part, hashed = Holding(charter.scope, self.records), charter_hash(charter.author, charter.body)
         part.take(charter)
         for key in charter.body["witnesses"]:
             if not part.take_least("accept.1", key, "accept", "charter", hashed):
@@ -252,10 +121,10 @@ class _Walk:
             raise Reject("BUN-8", f"co-op: it asked nobody for quotations (it is {coop.state})")
         return part, coop
 
-    def _deal(self, coop_part: _Part, coop: Coop) -> tuple[_Part, Deal, Ranking]:
+    def _deal(self, coop_part: Holding, coop: Coop) -> tuple[Holding, Deal, Ranking]:
         assert coop.mandate is not None
         assert coop.request is not None
-        part = _Part(deal_scope(coop.mandate.deal), self.records)
+        part = Holding(deal_scope(coop.mandate.deal), self.records)
         rfq = part.at_hand.get(coop.request.body["rfq"])
         if rfq is None or rfq.kind != "rfq.1":
             raise Reject("NEG-40", "rfq: the request that the negotiator named to the co-op is missing")
@@ -269,7 +138,7 @@ class _Walk:
         deal, ranking = self._read_deal(part), None
         for _ in range(_DEAL_STEPS):
             self._tell_deal(deal)
-            if deal.state in DEAL_TERMINAL:
+            if deal.state == "agreed" or deal.state in DEAL_TERMINAL:
                 break
             for question in deal.open:
                 if deal.state == "suggested":
@@ -282,24 +151,44 @@ class _Walk:
             deal = self._read_deal(part)
         if not deal.agreements or ranking is None:
             raise Reject("BUN-8", f"agreement: there is none (the deal is {deal.state})")
-        for agreed in deal.agreements:
-            part.take_least("countersign.1", agreed.supplier, "countersign", "agreement", agreed.hash)
-        return part, self._read_deal(part), ranking
+        return part, self._afterwards(part, deal), ranking
 
-    def _adopt(self, part: _Part, coop: Coop) -> Coop:
+    def _afterwards(self, part: Holding, deal: Deal) -> Deal:
+        """What came of the agreements, as far as the records show it (BUN-11, BUN-13)."""
+        for base in ("signatures", "renewals"):
+            for question in deal.open:
+                if question.name.startswith(base) and part.certifies(question, deal.council):
+                    self.tell(part.decide(question, deal.council))
+            deal = self._read_deal(part)
+        hashes = {one.hash: one for one in deal.agreements}
+        for record in part.at_hand.values():
+            agreed = hashes.get(record.body.get("agreement", b"")) if record.kind in PARTY_KINDS else None
+            if agreed is not None and is_party(agreed.terms, record):
+                part.take(record)
+        for record in part.at_hand.values():
+            offered = record.kind == "consent.1" and record.body["substitute"] in part.log.records
+            if offered and any(is_party(one.terms, record) for one in deal.agreements):
+                part.take(record)
+        deal = self._read_deal(part)
+        for line in (line for one in deal.agreements for line in one.accounts if line.contested or line.cancelled_by):
+            what = f"cancelled, {line.owed} units stay owed" if line.cancelled_by else "contested"
+            self.tell(Step("account", f"{_short(line.member)} got {line.got} of {line.owed}: {what}", "AGR-10"))
+        return deal
+
+    def _adopt(self, part: Holding, coop: Coop) -> Coop:
         """The co-op with the box of adoptions, which only a request that somebody would have changed needs."""
         for question in coop.open:
             if question.name.startswith("adoptions/"):
                 self.tell(part.decide(question, coop.council))
         return self._read_coop(part)
 
-    def _read_coop(self, part: _Part) -> Coop:
+    def _read_coop(self, part: Holding) -> Coop:
         coop = coops.read_coop(part.log, part.docket, self.network, {self.template.hash: self.template})
         if coop is None:
             raise Reject("FRM-20", "charter: cannot be read")
         return coop
 
-    def _read_deal(self, part: _Part) -> Deal:
+    def _read_deal(self, part: Holding) -> Deal:
         deal = read_deal(part.log, part.docket, self.network)
         if deal is None:
             raise Reject("NEG-40", "rfq: cannot be read")
@@ -362,6 +251,10 @@ class _Walk:
                 ]
                 refused = "".join(f"; refused: {_short(key)} [{code}]" for key, code in deal.award.refused)
                 self.tell(Step("award", "; ".join(awarded) + refused, "NEG-50"))
+            case "repairing":
+                for down in deal.fallen:
+                    sentence = f"{_short(down.part.supplier)}'s rung of {down.minimum} units fell at {down.ordered}"
+                    self.tell(Step("repair", sentence, "NEG-110"))
             case "agreed":
                 said = [one.body["answer"] for one in deal.commitments]
                 sentence = f"{said.count('commit')} members signed for themselves, {said.count('decline')} declined"

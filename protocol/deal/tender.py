@@ -16,7 +16,8 @@ from protocol.coop.box import Box
 from protocol.coop.coop import Coop
 from protocol.coop.template import Template
 from protocol.deal.life import Deal, Opening, Reader, Void
-from protocol.deal.negotiation import NONCE_BYTES, Bid, Ranking, Refused, open_commitment, rank
+from protocol.deal.negotiation import NONCE_BYTES, Bid, open_commitment
+from protocol.deal.ranking import Ranking, Refused, rank
 from protocol.deal.request import request_of
 from protocol.encoding import digest
 from protocol.errors import Reject

@@ -11,13 +11,14 @@ from functools import partial
 from protocol.coop.coop import Coop
 from protocol.deal.choice import award_value
 from protocol.deal.life import Deal
-from protocol.deal.negotiation import Ranking
+from protocol.deal.ranking import Ranking
 from protocol.deal.revision import revision_value
 from protocol.deal.tender import ranking_of
 from protocol.engine.context import Context
 from protocol.engine.coop import witness
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal import opening
+from protocol.engine.deal.telling import told
 
 
 def attend(core: Core, context: Context) -> None:
@@ -42,13 +43,13 @@ def attend(core: Core, context: Context) -> None:
     if deal.agreements:
         for subject in (*(one.supplier for one in deal.agreements), deal.rfq.author, *core.personas):
             core.follow(trust_scope(subject))
-    come = [(one.signed, len(one.delivered)) for one in deal.agreements]
-    told = f"{deal.state} {len(deal.open)} {come}"
-    if told != context.shown:
-        context.shown = told
+    says = told(deal, core.now)
+    shown = f"{deal.state} {len(deal.open)} {says}"
+    if shown != context.shown:
+        context.shown = shown
         if coop is not None:
             core.dirty.setdefault(coop.charter.scope, None)  # its witnesses may be waiting for the request
-        core.notify("deal", deal=deal.mandate.deal, coop=deal.mandate.charter[:16], state=deal.state)
+        core.notify("deal", deal=deal.mandate.deal, coop=deal.mandate.charter[:16], state=deal.state, says=list(says))
 
 
 def coop_of(core: Core, deal: Deal) -> Coop | None:
