@@ -52,7 +52,8 @@ def ask(options: Options, /, deal_id: str, text: str, yes: bool) -> None:
     client = Client.of(options)
     found, _ = deal_of(client, deal_id)
     options.confirm(
-        f"This asks in deal {short(found)}, under your persona's key, where suppliers read it too. It binds nobody.", yes
+        f"This asks in deal {short(found)}, under your persona's key, where suppliers read it too. It binds nobody.",
+        yes,
     )
     options.out(client.post(f"/deals/{found}/queries", {"text": text}), f"Asked in deal {short(found)}.")
 
@@ -114,9 +115,9 @@ def suggest(
         "reason": reason,
     }
     options.confirm(
-        f"This suggests changes of the request of deal {short(found)}, under your persona's key, where suppliers read it"
-        " too. Once signed it cannot be changed; it binds nobody unless more than half of the members who speak adopt"
-        " it.",
+        f"This suggests changes of the request of deal {short(found)}, under your persona's key, where suppliers read"
+        " it too. Once signed it cannot be changed; it binds nobody unless more than half of the members who speak"
+        " adopt it.",
         yes,
     )
     options.out(client.post(f"/deals/{found}/suggestions", values), f"Suggested in deal {short(found)}.")
@@ -139,8 +140,8 @@ def adopt(options: Options, /, deal_id: str, suggestions: tuple[str, ...], yes: 
     chosen = sorted({one_of(one, known, "suggestion") for one in suggestions})
     what = ", ".join(map(short, chosen)) or "none of the suggestions"
     options.confirm(
-        f"This adopts {what} for the request of deal {short(found)}; the other members read it. Once signed it cannot be"
-        " changed.",
+        f"This adopts {what} for the request of deal {short(found)}; the other members read it. Once signed it cannot"
+        " be changed.",
         yes,
     )
     answer = client.post(f"/deals/{found}/adoptions", {"suggestions": chosen})

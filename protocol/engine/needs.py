@@ -14,6 +14,7 @@ from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal.dealing import coop_of
+from protocol.engine.deal.selling import supplier_needs
 from protocol.engine.deal.talking import unanswered
 
 _ASKS = (
@@ -54,6 +55,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
             deal = context.deal(core.settings)
             if deal is not None:
                 found += _of_deal(core, context, deal)
+    found += supplier_needs(core)
     return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
 
 
@@ -123,7 +125,8 @@ def _talking(core: Core, context: Context, deal: Deal, coop: Coop | None, base: 
     waiting = unanswered(context, deal) if deal.rfq.author in core.personas else []
     if waiting and core.now <= deal.quote_until and deal.state not in DEAL_TERMINAL:
         count = "1 question waits" if len(waiting) == 1 else f"{len(waiting)} questions wait"
-        says, silence = f"{count} for your reply; all sides read it, and it binds nobody.", "Who asked is left guessing."
+        says = f"{count} for your reply; all sides read it, and it binds nobody."
+        silence = "Who asked is left guessing."
         found.append(base | {"kind": "reply", "until": deal.quote_until, "says": says, "silence": silence})
     question = find_question(coop.open, "adoptions") if coop is not None else None
     if coop is None or question is None or deal.state != "suggested" or core.now > question.closes:
