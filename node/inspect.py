@@ -21,6 +21,7 @@ from protocol.identity import KEY_BYTES, did
 from protocol.params import RECORD_BYTES_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.record import Header, Record, check_clock
+from protocol.trust.accountability import fault_in
 
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2})+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+={0,2}")
@@ -47,6 +48,8 @@ def inspect(data: bytes, network: bytes | None, now: int | None = None) -> dict[
         header = Header.parse(raw, own) if what == "header proof" else Record.parse(raw, own).header
         fields["id"] = header.id
         result["notes"] = list(_notes(header, network))
+        if what == "record" and header.kind == "fault.1":
+            result["notes"].append(_fault(Record.parse(raw, own), own))
         check_clock(header, now_ms() if now is None else now)
     except ProtocolError as error:
         verdict = "rejected" if isinstance(error, Reject) else "ignored" if isinstance(error, Ignore) else "unknown"
@@ -114,6 +117,15 @@ def _notes(header: Header, network: bytes | None) -> list[str]:
     if header.kind not in KINDS:
         notes.append("of a kind unknown to this version: carried, without effect [REC-12]")
     return notes
+
+
+def _fault(record: Record, network: bytes) -> str:
+    """What a fault proof proves, in words."""
+    proof = fault_in(record, network)
+    if proof is None:
+        return "proves nothing: its two headers do not fill one slot twice [ATT-7]"
+    author, slot = did(proof.first.author), proof.first.slot
+    return f"proves that {author} signed twice as {proof.first.kind} in {slot.name if slot else ''} [REC-15]"
 
 
 def _names(fields: dict[str, Value]) -> dict[str, str]:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from node.present import money, short
+from node.receipt import verify_receipt
 from protocol.deal.bundle import verify
-from protocol.deal.proof import Proof, Step
+from protocol.deal.holding import Step
+from protocol.deal.inclusion import looks_like
+from protocol.deal.proof import Proof
 from protocol.errors import CommandError, Reject
 from protocol.params import BUNDLE_BYTES_MAX
 
@@ -22,6 +25,8 @@ def verify_file(path: Path) -> tuple[dict[str, Any], str]:
     With "ok": what was agreed; without: "error" with the clause of the first step that is off.
     """
     data, steps = content(path), list[Step]()
+    if looks_like(data):
+        return verify_receipt(data)
     try:
         proof = verify(data, steps.append)
     except Reject as error:

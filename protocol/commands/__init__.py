@@ -6,6 +6,7 @@ units per template unit and period; times are Unix ms; keys and ids are bytes. S
 
 from __future__ import annotations
 
+from protocol.commands.contract import AnswerRenewal, Cancel, Consent, Repair, Report, Substitute
 from protocol.commands.coop import (
     AskInclusion,
     AskReceipts,
@@ -25,9 +26,7 @@ from protocol.commands.deal import (
     Decline,
     OpenRfq,
     Query,
-    Report,
     Respond,
-    SetPrices,
     Suggest,
 )
 from protocol.commands.member import (
@@ -50,6 +49,21 @@ from protocol.commands.network import (
     SendMail,
     SetRule,
     UnfollowNotices,
+)
+from protocol.commands.supply import (
+    AskArticles,
+    AskFeed,
+    AskOrder,
+    AskRequests,
+    AskSupply,
+    Countersign,
+    PassRequest,
+    PutArticles,
+    Quote,
+    ReleaseCapacity,
+    SetPrices,
+    SetSupplyRules,
+    SupplyCommand,
 )
 from protocol.commands.views import (
     AskBoard,
@@ -75,28 +89,37 @@ __all__ = [
     "AddIntent",
     "AddPeer",
     "Adopt",
+    "AnswerRenewal",
+    "AskArticles",
     "AskBoard",
     "AskBundle",
     "AskCoop",
     "AskCoops",
     "AskDeals",
     "AskDigest",
+    "AskFeed",
     "AskInclusion",
     "AskIntents",
     "AskMail",
     "AskMesh",
     "AskNeeds",
     "AskNumbers",
+    "AskOrder",
     "AskPeers",
     "AskPolicy",
     "AskReceipts",
+    "AskRequests",
     "AskRules",
     "AskStanding",
     "AskStatus",
+    "AskSupply",
     "AskTalk",
     "Attest",
+    "Cancel",
     "Command",
     "Commit",
+    "Consent",
+    "Countersign",
     "Decline",
     "DropMail",
     "FollowNotices",
@@ -108,10 +131,15 @@ __all__ = [
     "MakeToken",
     "NoticePeer",
     "OpenRfq",
+    "PassRequest",
     "Pledge",
     "PublishPolicy",
+    "PutArticles",
     "Query",
+    "Quote",
     "Recall",
+    "ReleaseCapacity",
+    "Repair",
     "Report",
     "Respond",
     "RevokeToken",
@@ -120,8 +148,11 @@ __all__ = [
     "SetPreference",
     "SetPrices",
     "SetRule",
+    "SetSupplyRules",
     "Stand",
+    "Substitute",
     "Suggest",
+    "SupplyCommand",
     "UnfollowNotices",
     "Vote",
     "Vouch",
@@ -132,9 +163,11 @@ __all__ = [
 # fmt: off
 Command = (
     SetBoundaries | SetPreference | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
-    | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | SetPrices | Commit | Decline | Report | Attest | SetRule | LiftRule | PublishPolicy
-    | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail | DropMail | AddPeer | ForgetPeer
-    | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops | AskCoop | AskDeals | AskBundle
-    | Query | Respond | Suggest | Adopt | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
+    | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline | Report | Attest
+    | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
+    | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
+    | AskCoop | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query | Respond
+    | Suggest | Adopt | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
+    | SupplyCommand
 )
 # fmt: on

@@ -21,18 +21,6 @@ class OpenRfq:
 
 
 @dataclass(frozen=True, slots=True)
-class SetPrices:
-    """A supplier's price list and standing rule: rows as protocol.deal.offer spells them, quoted by itself (NEG-35)."""
-
-    category: str
-    region: str
-    label: str
-    rows: tuple[Mapping[str, str | int], ...]
-    terms: tuple[str, ...]
-    identity: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Query:
     """A question to all sides of a deal; it binds nobody (NEG-75)."""
 
@@ -84,17 +72,6 @@ class Decline:
     deal: bytes
     reason: str
     remark: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """An economic event under an agreement: deliver, receive, pay (by reference) or correct."""
-
-    deal: bytes
-    action: str
-    member: bytes
-    quantity: int
-    reference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,12 @@ def question_name(base: str, about: bytes | int) -> str:
     return f"{base}/{about[:8].hex() if isinstance(about, bytes) else about}"
 
 
+def term_of(coop: Coop) -> Term:
+    """The term of the mandate that is certified last, whether or not it has come to a request."""
+    assert coop.mandate is not None
+    return coop.running or Term(coop.roster, coop.mandate.term, coop.mandate.negotiator, 0, 0)
+
+
 def read_coop(log: Log, docket: Docket, network: bytes, templates: Mapping[bytes, Template]) -> Coop | None:
     """The co-op that a log holds, or None while its charter is unknown or its template is not at hand."""
     charter = find_charter(log)

@@ -12,9 +12,9 @@ from typing import Any
 from protocol import commands as ask
 from protocol.engine import desk, ending, queries, rest, summary
 from protocol.engine.context import Settings
-from protocol.engine.coop import board, floor, membership, vouching
+from protocol.engine.coop import board, floor, membership, receipts, vouching
 from protocol.engine.core import Core
-from protocol.engine.deal import asking, dealing, signing, supplying, talking
+from protocol.engine.deal import asking, dealing, fulfilling, selling, signing, supplying, talking
 from protocol.engine.needs import needs
 from protocol.engine.network import (
     carry,
@@ -86,8 +86,9 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Vote: floor.vote,
     ask.Recall: floor.recall,
     ask.Vouch: vouching.vouch,
+    ask.AskReceipts: receipts.receipts,
+    ask.AskInclusion: receipts.inclusion,
     ask.OpenRfq: asking.open_rfq,
-    ask.SetPrices: asking.set_prices,
     ask.Query: talking.query,
     ask.Respond: talking.respond,
     ask.Suggest: talking.suggest,
@@ -95,7 +96,12 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskTalk: talking.talk,
     ask.Commit: signing.commit,
     ask.Decline: signing.decline,
-    ask.Report: signing.report,
+    ask.Repair: signing.repair,
+    ask.Report: fulfilling.report,
+    ask.Cancel: fulfilling.cancel,
+    ask.Substitute: fulfilling.substitute,
+    ask.Consent: fulfilling.consent,
+    ask.AnswerRenewal: fulfilling.answer_renewal,
     ask.Attest: signing.attest,
     ask.AddPeer: lambda core, command: relays.add(core, command.address, command.invited),
     ask.NoticePeer: lambda core, command: relays.notice(core, command.address),
@@ -125,6 +131,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskBundle: queries.bundle,
     ask.AskStanding: queries.standing_of,
     ask.AskDigest: queries.digest,
+    **selling.COMMANDS,
 }
 
 
@@ -211,6 +218,7 @@ class Engine:
     def recall(self, facts: Mapping[str, bytes]) -> None:
         """Go back to the facts on disk: the Keeps of a batch that could not be committed never happened."""
         self._core.facts = dict(facts)
+        self._core.shop = None
         self._core.held.clear()  # some of it may never have been committed; reconciliation brings the rest
         relays.recall(self._core)
         steward.refresh(self._core)
@@ -267,7 +275,8 @@ class Engine:
             case Circumstances() as news:
                 rest.changed(core, news)
             case Computed(job, result):
-                board.formed(core, job, result)
+                if not supplying.chosen(core, job, result):
+                    board.formed(core, job, result)
         return core.out
 
     def _named(self, message: bytes) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ class Log:
         self.records: dict[bytes, Record] = {}
         self.items = Index()  # what reconciliation compares
         self._slots: dict[SlotKey, list[Record]] = {}  # `once`: by id; `latest`: the winner alone
+        self._twice: dict[SlotKey, None] = {}  # `once` slots that hold more than one
         self._kinds: dict[str, dict[bytes, Record]] = {}
         self._authors: dict[bytes, dict[bytes, Record]] = {}
         self._bound = bound_of(scope)
@@ -82,6 +83,8 @@ class Log:
         self.items.insert(record.header.created, record.id)
         if key is not None:
             self._slots[key] = sorted([*held, record], key=lambda one: one.id) if held else [record]
+            if held:
+                self._twice[key] = None
         self._kinds.setdefault(record.kind, {})[record.id] = record
         self._authors.setdefault(record.author, {})[record.id] = record
         self._weight += len(record.raw)
@@ -97,6 +100,8 @@ class Log:
         key = record.header.slot_key
         if key is not None and key in self._slots:
             self._slots[key] = [one for one in self._slots[key] if one.id != record_id]
+            if len(self._slots[key]) < 2:
+                self._twice.pop(key, None)
             if not self._slots[key]:
                 del self._slots[key]
         del self._kinds[record.kind][record_id], self._authors[record.author][record_id]
@@ -130,6 +135,12 @@ class Log:
     def slot(self, kind: str, author: bytes, slot_name: str) -> tuple[Record, ...]:
         """All held records of an author in a slot, by id."""
         return tuple(self._slots.get((self.scope, author, kind, slot_name), ()))
+
+    def faults(self) -> list[FaultProof]:
+        """A proof for each `once` slot in which somebody signed twice, by the ids that it holds (REC-15)."""
+        pairs = (self._slots[key] for key in self._twice)
+        proofs = [FaultProof.of(held[0].header, held[1].header) for held in pairs]
+        return sorted(proofs, key=lambda one: (one.first.id, one.second.id))
 
     def resolved(self) -> dict[str, list[bytes] | str]:
         """What each slot comes to: the ids that stand, or "equivocated"; the fold's part of the digest (REC-14)."""

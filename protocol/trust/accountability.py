@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from protocol.coop.evidence import co_signed
+from protocol.encoding import digest_of
+from protocol.errors import Reject
 from protocol.params import FIRST_SIGHT_MS
-from protocol.record.record import Record
+from protocol.record.record import FaultProof, Header, Record
 from protocol.trust.reputation import Evidence
 
 
@@ -32,6 +34,23 @@ def evidence(attestations: Iterable[Record], seen: Mapping[bytes, int], network:
         for one in attestations
         if (deal := co_signed(one, network)) is not None
     ]
+
+
+def fault_in(record: Record, network: bytes) -> FaultProof | None:
+    """The double signature that a `fault.1` proves, in the slot that belongs to it; None when it proves none (ATT-7)."""
+    try:
+        headers = [Header.parse(record.body[name], network) for name in ("first", "second")]
+        proof = FaultProof.of(*headers)
+    except Reject:
+        return None
+    slot = record.header.slot
+    return proof if slot is not None and slot.name == fault_slot(proof) else None
+
+
+def fault_slot(proof: FaultProof) -> str:
+    """Where anybody shows it: one slot for each slot that somebody filled twice (ATT-7)."""
+    scope, author, kind, name = proof.first.slot_key or ("", b"", "", "")
+    return "fault/" + digest_of("fault", [scope, author, kind, name])[:16].hex()
 
 
 def came_late(record: Record, now: int) -> bool:

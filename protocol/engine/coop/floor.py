@@ -11,12 +11,11 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.box import Question
-from protocol.coop.coop import Coop, slot_name
+from protocol.coop.coop import Coop, slot_name, term_of
 from protocol.coop.evidence import Standing, admission
 from protocol.coop.term import recalls
 from protocol.deal.life import DEAL_TERMINAL, deal_scope
 from protocol.engine.context import Context
-from protocol.engine.coop.lease import term_of
 from protocol.engine.coop.vouching import own_evidence, with_evidence
 from protocol.engine.core import Core
 from protocol.engine.desk import boundaries, coop_context, within

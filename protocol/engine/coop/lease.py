@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.coop.coop import Coop, question_name
+from protocol.coop.coop import Coop, question_name, term_of
 from protocol.coop.term import Term, end_due, lease_due, leased_until, own_until, recalled, recalls
 from protocol.deal.life import DEAL_TERMINAL, Deal, deal_scope
 from protocol.deal.term import successor_slot, terms_of
@@ -44,12 +44,6 @@ def deal_of(core: Core, coop: Coop) -> Deal | None:
 def is_recalled(context: Context, coop: Coop) -> bool:
     """Whether more than half call for the end of the present mandate, before or after its request (ELE-42)."""
     return coop.mandate is not None and recalled(context.log, coop.keys, term_of(coop))
-
-
-def term_of(coop: Coop) -> Term:
-    """The term of the mandate that is certified last, whether or not it has come to a request."""
-    assert coop.mandate is not None
-    return coop.running or Term(coop.roster, coop.mandate.term, coop.mandate.negotiator, 0, 0)
 
 
 def view(context: Context, coop: Coop) -> dict[str, Any]:

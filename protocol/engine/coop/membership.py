@@ -17,7 +17,7 @@ from protocol.deal.life import deal_scope
 from protocol.deal.request import specification_fits
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
-from protocol.engine.coop import lease, witness
+from protocol.engine.coop import faults, lease, witness
 from protocol.engine.coop.vouching import with_evidence
 from protocol.engine.core import Core
 from protocol.engine.deal import opening
@@ -67,6 +67,7 @@ def attend(core: Core, context: Context) -> None:
     vouched = partial(_vouched, core, context, coop)
     witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
     lease.attend(core, context, coop)
+    faults.attend(core, context, (*coop.keys, *coop.council.witnesses), coop.times["settle_ms"])
     if coop.mandate is not None and concerns_me(core, coop):
         scope = deal_scope(coop.mandate.deal)
         core.follow(scope)

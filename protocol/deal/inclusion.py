@@ -1,0 +1,197 @@
+"""Whether one record that somebody handed in is in the certified box, in a file that anybody can check offline.
+
+Decides what a record, its witnesses' receipts and the certified list of ids show together; never whether a box was
+rightly closed as a whole, which takes the bundle (12-bundle). Spec: 07-election, ELE-50 to ELE-53.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from protocol.coop.box import manifest_ids
+from protocol.coop.charter import charter_hash, is_charter
+from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
+from protocol.deal.request import read_mandate
+from protocol.encoding import decode, encode
+from protocol.errors import Ignore, Reject
+from protocol.params import WITNESSES_MAX
+from protocol.record.log import Log
+from protocol.record.record import Record
+from protocol.record.schema import array, data, fields, integer
+
+# kind -> (the box's question, the field of the body that says which one: "" where there is one for all)
+BOXES: Mapping[str, tuple[str, str]] = {
+    "join.1": ("roster", ""),
+    "pledge.1": ("pledges", "roster"),
+    "nomination.1": ("candidates", "roster"),
+    "ballot.1": ("ballots", "roster"),
+    "quotation.1": ("quotations", "rfq"),
+    "commitment.1": ("commitments", "rfq"),
+}
+_RAW = data(1, 1 << 16)
+_FILE = fields(
+    {
+        "anchor": _RAW,
+        "network": data(32),
+        "proposal": data(0, 1 << 16),
+        "receipts": array(_RAW, 4 * WITNESSES_MAX),
+        "record": _RAW,
+        "version": integer(1, 1),
+        "votes": array(_RAW, WITNESSES_MAX),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """What a file shows. `listed`: how many ids the certified list holds, 0 while there is none; `place`: which of them
+    is the record's, counted from 1, 0 when it is not among them. `receipts`, `signers`: witnesses by key.
+    """
+
+    record: Record
+    question: str
+    council: Council
+    receipts: tuple[bytes, ...]
+    signers: tuple[bytes, ...]
+    listed: int
+    place: int
+
+    @property
+    def state(self) -> str:
+        """`listed`, `left out` of a certified list, or `received` before there is one."""
+        if not self.signers:
+            return "received"
+        return "listed" if self.place else "left out"
+
+
+def question_of(record: Record) -> str:
+    """The question that closes the box of a record; raises Reject ELE-50 when it goes into none."""
+    if record.kind not in BOXES:
+        raise Reject("ELE-50", f"record: a {record.kind} is handed in to no box")
+    base, field = BOXES[record.kind]
+    return f"{base}/{record.body[field][:8].hex()}" if field else base
+
+
+def looks_like(raw: bytes) -> bool:
+    """Whether bytes begin as every such file does."""
+    return raw.startswith(b"\x87\xa6anchor")
+
+
+def make(network: bytes, anchor: Record, record: Record, log: Log, docket: Docket) -> bytes:
+    """The file about a record in the scope of `anchor`, its charter or request. Raises Reject ELE-52 when there is
+    nothing that would show anything.
+    """
+    name, council = question_of(record), council_of(anchor, network)
+    decided = docket.decided(name, council)
+    proposal, votes = b"", list[bytes]()
+    if decided is not None:
+        votes = [log.records[one].raw for one in decided.votes]
+        about = (one for one in log.of_kind("proposal.1") if one.body["question"] == name)
+        found = [one for one in about if value_hash(one.body["value"]) == decided.value_hash]
+        proposal = min(found, key=lambda one: one.id).raw
+    body = {
+        "anchor": anchor.raw,
+        "network": network,
+        "proposal": proposal,
+        "receipts": [one.raw for one in receipts_for(log, name, record.id, council)],
+        "record": record.raw,
+        "version": 1,
+        "votes": votes,
+    }
+    raw = encode(body)
+    verify(raw)
+    return raw
+
+
+def receipts_for(log: Log, name: str, record_id: bytes, council: Council) -> list[Record]:
+    """One receipt of each witness that signed one for a record, by witness: the one of least id."""
+    kept: dict[bytes, Record] = {}
+    for one in sorted(log.of_kind("receipt.1"), key=lambda receipt: receipt.id):
+        if one.body["question"] == name and record_id in one.body["ids"] and one.author in council.witnesses:
+            kept.setdefault(one.author, one)
+    return [kept[key] for key in sorted(kept)]
+
+
+def council_of(anchor: Record, network: bytes) -> Council:
+    """The witnesses that a charter or request names. Raises Reject: FRM-20, or those of a request's mandate."""
+    if anchor.kind == "rfq.1":
+        return Council(tuple(anchor.body["witnesses"]), read_mandate(anchor, network).charter)
+    if anchor.kind != "charter.1" or not is_charter(anchor):
+        raise Reject("FRM-20", "anchor: must be the charter that its own scope names, or a request")
+    return Council(tuple(anchor.body["witnesses"]), charter_hash(anchor.author, anchor.body))
+
+
+def verify(raw: bytes) -> Inclusion:
+    """What a file shows, all of it checked. Raises Reject with the clause of the first thing that is off."""
+    body = _opened(raw)
+    network: bytes = body["network"]
+    anchor, record = _record("anchor", body["anchor"], network), _record("record", body["record"], network)
+    if record.scope != anchor.scope:
+        raise Reject("ELE-50", "record: of another co-op or deal than the anchor")
+    name, council = question_of(record), council_of(anchor, network)
+    receipts = _receipts(body["receipts"], network, record, name, council)
+    if not body["proposal"]:
+        if body["votes"] or len(receipts) <= council.faults:
+            raise Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {council.faults + 1} show nothing")
+        return Inclusion(record, name, council, receipts, (), 0, 0)
+    proposal = _record("proposal", body["proposal"], network)
+    signers = _signers(body["votes"], network, anchor.scope, name, council, proposal)
+    ids = manifest_ids(proposal.body["value"])
+    place = ids.index(record.id) + 1 if record.id in ids else 0
+    if not place and len(receipts) <= council.faults:
+        raise Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {council.faults + 1} show nothing")
+    return Inclusion(record, name, council, receipts, signers, len(ids), place)
+
+
+def _opened(raw: bytes) -> dict[str, Any]:
+    try:
+        body = decode(raw)
+        _FILE(body, "file")
+    except Reject as error:
+        raise Reject("ELE-50", f"file: {error.message}") from None
+    found: dict[str, Any] = body
+    return found
+
+
+def _record(field: str, raw: bytes, network: bytes) -> Record:
+    try:
+        return Record.parse(raw, network)
+    except Reject as error:
+        raise Reject(error.code, f"{field}: {error.message}") from None
+    except Ignore as error:
+        raise Reject("ELE-50", f"{field}: {error.message}") from None
+
+
+def _receipts(raws: Sequence[bytes], network: bytes, record: Record, name: str, council: Council) -> tuple[bytes, ...]:
+    """The witnesses whose receipts these are, each for this record in this box."""
+    found = [_record(f"receipts[{at}]", raw, network) for at, raw in enumerate(raws)]
+    for one in found:
+        about = one.kind == "receipt.1" and one.scope == record.scope and one.body["question"] == name
+        if not about or record.id not in one.body["ids"] or one.author not in council.witnesses:
+            raise Reject("ELE-51", "receipts: one is no witness's receipt for this record")
+    return tuple(sorted(dict.fromkeys(one.author for one in found)))
+
+
+def _signers(
+    raws: Sequence[bytes], network: bytes, scope: str, name: str, council: Council, proposal: Record
+) -> tuple[bytes, ...]:
+    """The witnesses whose precommits certify the proposed list."""
+    if proposal.kind != "proposal.1" or proposal.scope != scope or proposal.body["question"] != name:
+        raise Reject("ELE-51", "proposal: not for the box of this record")
+    number, hashed = proposal.body["round"], value_hash(proposal.body["value"])
+    found = [_record(f"votes[{at}]", raw, network) for at, raw in enumerate(raws)]
+    for one in found:
+        slot = one.header.slot
+        named = one.kind == "vote.1" and one.scope == scope and slot is not None
+        number = one.body["round"] if named else number
+        stands = named and slot is not None and slot.name == slot_of(name, number, "precommit")
+        if not stands or one.body["value"] != hashed or hashed == NIL or one.author not in council.witnesses:
+            raise Reject("ELE-51", "votes: one is no witness's precommit for the proposed list")
+    if len({one.body["round"]: None for one in found}) > 1:
+        raise Reject("ELE-51", "votes: of more than one round")
+    signers = tuple(sorted(dict.fromkeys(one.author for one in found)))
+    if len(signers) < council.quorum:
+        raise Reject("DEC-1", f"votes: {len(signers)} of the {council.quorum} signatures that decide are there")
+    return signers

@@ -1,0 +1,100 @@
+"""Double signatures that this node has seen: shown to everybody by one of those concerned, and held against witnesses.
+
+Decides whose turn it is to publish a fault proof, so that not all do; never what a fault costs in a decision that is
+made (nothing). Spec: 07-election, ELE-54 to ELE-56; 09-accountability, ATT-7.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol.encoding import digest
+from protocol.engine.context import WITNESS_KINDS, Context
+from protocol.engine.core import Core, trust_scope
+from protocol.params import ATTESTATION_LIFE_MS, FAULTS_SHOWN_MAX
+from protocol.record.record import FaultProof, Slot
+from protocol.trust.accountability import fault_in, fault_slot
+
+_WORDS = {
+    "ballot.1": "two ballots; if both are in the box, neither counts",
+    "join.1": "two joins; if both are in the box, neither counts",
+    "pledge.1": "two pledges; if both are in the box, neither counts",
+    "nomination.1": "two nominations; if both are in the box, neither counts",
+    "commitment.1": "two answers to the award; if both are in the box, neither counts",
+    "vote.1": "two votes as a witness in one step; what is certified stands, the witness loses a later seat",
+    "proposal.1": "two proposals as a witness in one round; what is certified stands, the witness loses a later seat",
+}
+
+
+def attend(core: Core, context: Context, parties: tuple[bytes, ...], turn_ms: int) -> None:
+    """Publish what nobody has published when the turn of an own persona has come."""
+    for proof in shown(context):
+        author = proof.first.author
+        if author in core.personas or published(core, proof):
+            continue
+        core.follow(trust_scope(author))
+        order = sorted(
+            (key for key in dict.fromkeys(parties) if key != author),
+            key=lambda key: digest("fault", fault_slot(proof).encode() + key),
+        )
+        seen = context.faults_seen.setdefault(proof.first.id + proof.second.id, core.now)
+        for turn, key in enumerate(order):
+            persona = core.personas.get(key)
+            if persona is None:
+                continue
+            if core.now < seen + turn * turn_ms:
+                context.wake_at(seen + turn * turn_ms)
+                break
+            body = {"first": proof.first.proof(), "second": proof.second.proof()}
+            slot, until = Slot("once", fault_slot(proof), 0), core.now + ATTESTATION_LIFE_MS
+            core.say(persona, "fault.1", trust_scope(author), body, until=until, slot=slot)
+            break
+
+
+def shown(context: Context) -> list[FaultProof]:
+    """The faults in a scope that are worth a record: so many of each author, those of least id."""
+    count: dict[bytes, int] = {}
+    found = []
+    for proof in context.log.faults():
+        author = proof.first.author
+        count[author] = count.get(author, 0) + 1
+        if count[author] <= FAULTS_SHOWN_MAX:
+            found.append(proof)
+    return found
+
+
+def published(core: Core, proof: FaultProof) -> bool:
+    """Whether somebody has shown this author's double signature in this slot already."""
+    log = core.peek(trust_scope(proof.first.author))
+    return any(_proves(core, one, proof) for one in log.of_kind("fault.1"))
+
+
+def _proves(core: Core, record: Any, proof: FaultProof) -> bool:
+    slot = record.header.slot
+    if slot is None or slot.name != fault_slot(proof):
+        return False
+    found = fault_in(record, core.settings.network)
+    return found is not None and found.first.slot_key == proof.first.slot_key
+
+
+def is_faulty_witness(core: Core, key: bytes) -> bool:
+    """Whether a proof is held here that this persona signed twice as a witness (ELE-56)."""
+    for record in core.peek(trust_scope(key)).of_kind("fault.1"):
+        proof = fault_in(record, core.settings.network)
+        if proof is not None and proof.first.author == key and proof.first.kind in WITNESS_KINDS:
+            return True
+    return False
+
+
+def view(core: Core, context: Context) -> list[dict[str, Any]]:
+    """The faults in a scope, in plain words."""
+    return [
+        {
+            "author": proof.first.author,
+            "kind": proof.first.kind,
+            "says": "signed " + _WORDS.get(proof.first.kind, f"two of {proof.first.kind} where one is allowed"),
+            "proof": [proof.first.id, proof.second.id],
+            "published": published(core, proof),
+        }
+        for proof in shown(context)
+    ]
