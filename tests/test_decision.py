@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import product
+from itertools import combinations_with_replacement, product
+from math import comb
 from typing import Any
 
 import pytest
@@ -337,11 +338,34 @@ def conflicts(size: int, bad: int, kind: type[Council] = Council) -> int:
     return found
 
 
+def counted(size: int, bad: int, kind: type[Council] = Council) -> int:
+    """The same number from how many of the honest vote for A, for B and for nil: who they are changes nothing."""
+    held, honest = council(size, kind), PEOPLE[bad:size]
+    votes = {(who.key, value): vote(who, 0, "precommit", value) for who in PEOPLE[:size] for value in (A, B, NIL)}
+    found = 0
+    for first, second in combinations_with_replacement(range(len(honest) + 1), 2):
+        sides = [(A, honest[:first]), (B, honest[first:second]), (NIL, honest[second:])]
+        sides += [(A, PEOPLE[:bad]), (B, PEOPLE[:bad])]
+        seen = docket(*(votes[who.key, value] for value, side in sides for who in side))
+        if all(seen.certifies(QUESTION, held, value) for value in (A, B)):
+            found += comb(len(honest), second) * comb(second, first)
+    return found
+
+
 def test_every_assignment_of_votes() -> None:
-    """DEC-1: with f liars no two answers; with f + 1, or a mere majority, there are."""
-    assert [conflicts(size, council(size).faults) for size in (1, 3, 4, 5, 6, 7)] == [0] * 6
+    """DEC-1: up to ten witnesses, up to f liars: never two answers. With f + 1 of 3f + 1, or a majority, there are."""
+    for size in range(1, 11):
+        faults = council(size).faults
+        assert [counted(size, bad) for bad in range(faults + 1)] == [0] * (faults + 1), size
+    assert all(counted(size, council(size).faults + 1) > 0 for size in (4, 7, 10))
+    assert all(counted(size, council(size).faults, Majority) > 0 for size in (5, 7, 8, 9, 10))
+
+
+def test_every_assignment_one_by_one() -> None:
+    """DEC-1: counting by sides leaves nothing out."""
+    cases = [(size, bad, kind) for size in (4, 5, 6, 7) for bad in (1, 2, 3) for kind in (Council, Majority)]
+    assert [conflicts(*one) for one in cases] == [counted(*one) for one in cases]
     assert [conflicts(4, 2), conflicts(7, 3)] == [2, 6]
-    assert conflicts(5, 1, Majority) > 0
 
 
 class Unlocked(Witness):
