@@ -11,11 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.coop.decision import NIL, Council, Docket, Propose, Vote, Witness, slot_of, value_hash
-from protocol.identity import Persona
+from protocol.identity import Persona, network_id
 from protocol.record.record import Record, Slot
-from tests.sim.world import NETWORK
 
-SCOPE, QUESTION = "coop/council", "ballots/0"
+SCOPE, QUESTION, NETWORK = "coop/council", "ballots/0", network_id("council", bytes(16))
 ROUND_STEPS = 8  # how long a round's first time-out lasts, in steps of one message's least latency
 SIDES_STEPS = 60  # how long it stays the same witnesses that do not hear each other
 KEYS = [Persona.from_seed(bytes([number]) * 32) for number in range(1, 17)]
@@ -89,7 +88,7 @@ class Chamber:
         for self.now in range(steps):
             if self.now % SIDES_STEPS == 0:
                 self.sides = {seat.persona.key: self.rng.randrange(2) for seat in self.seats}
-            if self.rules.forgets and self.now < self.heal_at and self.rng.random() < 0.05:
+            if self.now < self.heal_at and self.rng.random() < 0.05:
                 self._restart(self.rng.choice(self.seats))
             if self.now == self.heal_at:
                 for seat in self.seats:
@@ -165,8 +164,12 @@ class Chamber:
         to.inbox.append((self.now + late, record))
 
     def _restart(self, seat: Seat) -> None:
-        """Back with an empty disk of its own words; what others said comes again."""
-        seat.held = {key: one for key, one in seat.held.items() if one.author != seat.persona.key}
+        """Back with what is on its disk and nothing else: its time-outs and its round are forgotten.
+
+        Where the rule is off its own words are gone too; what others said comes again.
+        """
+        if self.rules.forgets:
+            seat.held = {key: one for key, one in seat.held.items() if one.author != seat.persona.key}
         seat.docket, seat.part = Docket(), self.rules.witness(self.council, QUESTION, seat.persona.key, ROUND_STEPS, 0)
         for one in seat.held.values():
             seat.docket.note(one)
