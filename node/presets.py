@@ -24,6 +24,7 @@ _AWAKE = {  # nodes that are always on
     "settle_ms": 10 * MINUTE,
     "round_ms": 30 * SECOND,
     "mandate_ms": 30 * DAY,
+    "lease_ms": DAY,
     "retention_ms": 5 * 365 * DAY,
 }
 _ASLEEP = {  # nodes at home, awake some hours a day
@@ -38,6 +39,7 @@ _ASLEEP = {  # nodes at home, awake some hours a day
     "settle_ms": DAY,
     "round_ms": 12 * HOUR,
     "mandate_ms": 90 * DAY,
+    "lease_ms": 14 * DAY,
     "retention_ms": 5 * 365 * DAY,
 }
 _HURRIED = {  # everybody is awake and answers within minutes: what a demo divides further
@@ -54,7 +56,7 @@ _HURRIED = {  # everybody is awake and answers within minutes: what a demo divid
     "mandate_ms": DAY,
     "retention_ms": 365 * DAY,
 }
-_LEAST_MS = {"settle_ms": SECOND, "round_ms": 2 * SECOND, "retention_ms": DAY}
+_LEAST_MS = {"lease_ms": MINUTE, "settle_ms": SECOND, "round_ms": 2 * SECOND, "retention_ms": DAY}
 
 
 def presets(speed: int) -> Mapping[str, Mapping[str, int]]:

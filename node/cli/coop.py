@@ -328,7 +328,7 @@ def coop_attest(
     client = Client.of(options)
     found, row = deal_of(client, deal)
     if subject in ("supplier", "negotiator"):
-        whom, role = str(row[subject]), subject
+        whom, role = str(row.get("asked_by") if subject == "negotiator" and row.get("asked_by") else row[subject]), subject
     elif role:
         whom = persona(subject)
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from node.present import line, money, now_ms, short, until, words
+from node.present import line, moment, money, now_ms, short, until, words
 from protocol.identity import did
 
 
@@ -29,6 +29,9 @@ def candidate_text(one: dict[str, Any], currency: str = "") -> str:
     parts = [f"{short(one['key'])} ({did(bytes.fromhex(one['key']))})"]
     parts += [f"fee {money(one['fee_minor'], currency)}"] if currency else []
     parts += [f"interests: {words(one['interests'])}"]
+    if "newcomer" in one:
+        parts += [f"{one['outcomes']} kept deals, {one['vouches']} vouches" + (", a newcomer" if one["newcomer"] else "")]
+    parts += [f"your own view: {one['standing']:.3f}"] if "standing" in one else []
     return ", ".join(parts) + (f" — {line(one['statement'])}" if one.get("statement") else "")
 
 
@@ -60,6 +63,7 @@ def coop_text(found: dict[str, Any]) -> str:
     ]
     lines += [f"  {short(key)}{_roles(found, key)}" for key in found["keys"]]
     lines += [f"candidate {candidate_text(one, currency)}" for one in found["candidates"]]
+    lines += leads_text(found)
     deal = found.get("deal_detail")
     for question in found["questions"] + (deal["questions"] if deal else []):
         closes = f", closes {until(question['closes'], now_ms())}" if question["closes"] else ""
@@ -67,6 +71,19 @@ def coop_text(found: dict[str, Any]) -> str:
     if deal:
         lines.append(award_text(found))
     return "\n".join(lines)
+
+
+def leads_text(found: dict[str, Any]) -> list[str]:
+    """Who leads and until when, who calls for an end of that, who was caught signing twice."""
+    lines = []
+    if found.get("negotiator"):
+        lease = f", lease {until(found['lease_until'], now_ms())}" if found.get("lease_until") else ""
+        lines.append(f"negotiator {short(found['negotiator'])}, term {found['term']}{lease}")
+    if said := found.get("recalls"):
+        reasons = "; ".join(f"{short(one['member'])}: {one['reason']} {line(one['remark'])}".rstrip() for one in said)
+        lines.append(f"recall: {len(said)} of the {found['recalls_needed']} that are needed ({reasons})")
+    lines += [f"fault: {short(one['author'])} {one['says']}" for one in found.get("faults", ())]
+    return lines
 
 
 def _roles(found: dict[str, Any], key: str) -> str:
@@ -150,3 +167,26 @@ def _must(one: dict[str, Any]) -> str:
 
 def _speaker(one: dict[str, Any]) -> str:
     return f"{short(one['by'])} ({one['role']})"
+
+
+def ledger_text(deal: dict[str, Any]) -> str:
+    """A deal after its award: the state in words, a line a member, what waits."""
+    currency = deal["currency"]
+    lines = [f"deal {short(deal['id'])}: {deal['state']}", *(line(one) for one in deal["says"])]
+    lines += [_account_text(row, currency) for row in deal["accounts"]]
+    for one in deal["substitutes"]:
+        price, waits = money(one["unit_price_minor"], currency), "; waits for your answer" if one["waits"] else ""
+        lines.append(f"substitute {short(one['id'])}: {line(one['article'])} at {price} a unit{waits}")
+    for one in deal["events"]:
+        what = f"{one['action']} {one['quantity']} for {short(one['member'])}"
+        lines.append(f"report {short(one['id'])} by {short(one['by'])}: {what} {line(one['reference'])}".rstrip())
+    return "\n".join(lines)
+
+
+def _account_text(row: dict[str, Any], currency: str) -> str:
+    words = [f"{row[name]} {name}" for name in ("delivered", "received", "paid", "credited") if name in row]
+    words += [f"ends {moment(row['ends'])}, fee {money(row['fee_minor'], currency)}"] if "ends" in row else []
+    words += [f"takes {line(row['article'])}"] if "article" in row else []
+    words += [f"differing on {' and '.join(row['contested'])}"] if row["contested"] else []
+    owed = f"  {short(row['member'])}: got {row['got']} of {row['owed']}, {money(row['price_minor'], currency)} in all"
+    return "; ".join([owed, *words])

@@ -10,12 +10,15 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
+from protocol.coop.mandate import Mandate
 from protocol.deal.request import find_request, read_mandate
 from protocol.deal.talk import check_talk
+from protocol.deal.term import read_successor
 from protocol.encoding import encode
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
 from protocol.engine.coop import room
+from protocol.engine.deal.shop import Shop
 from protocol.engine.network import carry, departure, links, policy, post, reconcile, spread, steward
 from protocol.engine.network.door import Door
 from protocol.engine.network.relays import Relays
@@ -73,6 +76,7 @@ class Core:
         self.rules = Rules()
         self.heeded: tuple[bytes, ...] = ()  # whose notices apply here (REL-9)
         self.post = post.Post()
+        self.shop: Shop | None = None  # made from the facts when it is first needed (SUP-13)
 
     @property
     def me(self) -> Persona:
@@ -311,8 +315,17 @@ class Core:
                 found = find_request(context.log, context.docket, self.settings.network)
                 if found is None or (record.kind in WITNESS_KINDS and record.author not in found[0].body["witnesses"]):
                     raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
+                if record.kind == "mandate.1":
+                    self._check_mandate(record, *found)
                 check_talk(record)
                 room.check_event(self, context, record)
+
+    def _check_mandate(self, record: Record, rfq: Record, first: Mandate) -> None:
+        """Only one that the request's own witnesses certified for a later term (ELE-46); raises Ignore."""
+        try:
+            read_successor(record, rfq, first, self.settings.network)
+        except Reject as error:
+            raise Ignore(error.code, error.message) from None
 
     def _check_intents(self, context: Context, record: Record) -> None:
         """A withdrawal always finds room, and makes some (GOS-7)."""

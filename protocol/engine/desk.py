@@ -18,6 +18,7 @@ from protocol.coop.template import Template, subject_of
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop.board import publish_charter
+from protocol.engine.coop.faults import is_faulty_witness
 from protocol.engine.coop.membership import Wish, check_invitation
 from protocol.engine.core import Core
 from protocol.errors import CommandError, Ignore, NotNow, Reject
@@ -242,6 +243,9 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
     }
     if "subject" in intent.body:
         body["subject"] = intent.body["subject"]
+    faulty = next((key for key in command.witnesses if is_faulty_witness(core, key)), None)
+    if faulty is not None:
+        raise CommandError("ELE-56", f"witnesses: {faulty.hex()[:8]} signed twice as a witness, and the proof is held here")
     if not 2 <= command.least <= command.most:
         raise CommandError("FRM-20", "least, most: at least 2 members, and most not below least")
     try:

@@ -12,6 +12,7 @@ from protocol.coop.template import money
 from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
+from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.selling import supplier_needs
@@ -70,10 +71,7 @@ def _of_coop(core: Core, context: Context, coop: Coop) -> list[dict[str, Any]]:
             continue
         more: dict[str, Any] = {"kind": need, "until": question.closes, "says": says, "silence": silence}
         if need == "vote":
-            more["candidates"] = [
-                {"key": one.author, "fee_minor": one.body["fee_minor"], "interests": list(one.body["interests"])}
-                for one in coop.candidates
-            ]
+            more["candidates"] = candidates(core, coop)
         found.append(base | more)
     question = find_question(coop.open, "deal")
     negotiator = coop.mandate.negotiator if coop.mandate is not None else b""

@@ -18,15 +18,16 @@ from protocol.deal.negotiation import saving
 from protocol.encoding import decode
 from protocol.engine import rest
 from protocol.engine.coop.board import own_intents
+from protocol.engine.coop.outlook import election, observed
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
+from protocol.engine.deal.ledger import ledger
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
 from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.record.record import Record
-from protocol.trust.accountability import evidence
-from protocol.trust.reputation import expectation, explain, graph, standing
+from protocol.trust.reputation import expectation, explain, standing
 
 _BANDS = tuple(step * 10**power for power in range(4, 15) for step in (1, 2, 5))  # pooled value is shown in bands
 
@@ -178,7 +179,8 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
         "founder": coop.charter.author,
         "mine": any(key in core.personas for key in coop.keys),
         "witness": any(key in core.personas for key in coop.council.witnesses),
-        "negotiator": coop.mandate.negotiator if coop.mandate is not None else b"",
+        "negotiator": coop.negotiator,
+        "asked_by": deal.rfq.author if deal is not None else b"",
         "term": coop.term,
         "certificate_ok": coop.mandate is not None,
         "pooled_minor": pooled,
@@ -211,13 +213,9 @@ def coop_detail(core: Core, command: ask.AskCoop) -> dict[str, Any]:
         "charter": {key: value for key, value in coop.charter.body.items() if key != "nonce"},
         "questions": [{"name": one.name, "closes": one.closes} for one in coop.open],
         "decided": {name: {"round": one.round, "hash": one.value_hash} for name, one in coop.decided.items()},
-        "candidates": [
-            {"key": one.author, "fee_minor": one.body["fee_minor"], "interests": list(one.body["interests"])}
-            | {"statement": one.body["statement"], "language": one.body["language"]}
-            for one in coop.candidates
-        ],
         "line": list(coop.line),
         "joins": sum(1 for _ in context.log.of_kind("join.1")),
+        **election(core, context, coop),
     }
     if coop.tally is not None:
         found["pairwise"] = [list(row) for row in coop.tally.pairwise]
@@ -275,12 +273,14 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
         ],
         "shares": [list(one) for one in deal.shares],
         "delivered": sorted(member for one in deal.agreements for member in one.delivered),
+        **ledger(core, context, deal),
     }
     if award is not None:
         found["award"] = {
             "hash": award.hash,
             "parts": [
                 {"supplier": one.supplier, "unit_price_minor": one.unit_price_minor, "quantity": one.quantity}
+                | {"cancellation": one.cancellation, "cancellation_fee_minor": one.cancellation_fee_minor}
                 | {"lots": [list(lot) for lot in one.lots]}
                 for one in award.parts
             ],
@@ -313,16 +313,7 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
 
 def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
     """This observer's view of a subject in a role, with the reasons."""
-    said = [
-        one
-        for context in core.contexts.values()
-        if context.family == "trust"
-        for one in context.log.of_kind("attestation.1")
-        if one.header.slot and context.log.sole(one.kind, one.author, one.header.slot.name) is not None  # REC-14
-    ]
-    said.sort(key=lambda one: one.id)
-    seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
-    trust = graph(evidence(said, seen, core.settings.network), core.now)
+    trust = observed(core)
     me, subject, role = core.me.key, command.subject, command.role
     return {
         "subject": subject,

@@ -15,6 +15,7 @@ from protocol.coop.template import Template
 from protocol.deal.life import deal_scope
 from protocol.encoding import digest
 from protocol.engine.context import Context
+from protocol.engine.coop.faults import is_faulty_witness
 from protocol.engine.coop.membership import Wish
 from protocol.engine.core import Core
 from protocol.errors import Ignore, Reject
@@ -255,7 +256,7 @@ def _consider(core: Core, context: Context, charter: Record) -> None:
     scope = charter.scope
     template = core.settings.templates.get(charter.body["template"])
     listed, epoch = charter.body["listed"], charter.body["epoch"]
-    if f"wish/{scope}" in core.facts:
+    if f"wish/{scope}" in core.facts or any(is_faulty_witness(core, key) for key in charter.body["witnesses"]):
         return
     if template is None or core.now // template.epoch_ms not in (epoch, epoch + 1):
         return

@@ -1,0 +1,56 @@
+"""What a member may know of an election and of who leads: candidates with what they show, the lease, recalls, faults.
+
+Decides nothing and changes nothing. A standing is this observer's own view; the counts beside it are everybody's.
+Spec: 07-election, ELE-34 to ELE-56.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol.coop.coop import Coop
+from protocol.coop.evidence import standing_in
+from protocol.encoding import decode
+from protocol.engine.context import Context
+from protocol.engine.coop import faults, lease
+from protocol.engine.core import Core
+from protocol.trust.accountability import evidence
+from protocol.trust.reputation import Graph, graph, standing
+
+
+def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
+    """The fields that a co-op's detail has of it."""
+    return {
+        "candidates": candidates(core, coop),
+        "faults": faults.view(core, context),
+        **lease.view(context, coop),
+    }
+
+
+def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
+    """Who stands, and what is known of them; while ballots are open with this observer's own view."""
+    seen = observed(core) if coop.state == "balloting" else None
+    found = []
+    for one in coop.candidates:
+        shown = standing_in(one, coop.keys, core.settings.network)
+        row = {name: one.body[name] for name in ("fee_minor", "statement", "language")}
+        row |= {"key": one.author, "interests": list(one.body["interests"])}
+        row |= {"outcomes": shown.outcomes, "vouches": shown.vouches, "newcomer": shown.newcomer}
+        if seen is not None:
+            row["standing"] = standing(seen, core.me.key, one.author, "negotiator").value
+        found.append(row)
+    return found
+
+
+def observed(core: Core) -> Graph:
+    """All that this node's attestations amount to for its own person."""
+    said = [
+        one
+        for context in core.contexts.values()
+        if context.family == "trust"
+        for one in context.log.of_kind("attestation.1")
+        if one.header.slot and context.log.sole(one.kind, one.author, one.header.slot.name) is not None  # REC-14
+    ]
+    said.sort(key=lambda one: one.id)
+    seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
+    return graph(evidence(said, seen, core.settings.network), core.now)
