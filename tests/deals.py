@@ -21,9 +21,9 @@ from protocol.coop.template import Template, parse
 from protocol.deal.choice import award_value
 from protocol.deal.deal import read_deal
 from protocol.deal.life import Deal, Opening, deal_scope
-from protocol.deal.negotiation import Quotation, commit_hash
+from protocol.deal.negotiation import Quotation, read
 from protocol.deal.revision import revision_value
-from protocol.deal.tender import open_all, ranking_of, released, seal_quotation
+from protocol.deal.tender import handed_in, open_all, ranking_of, released
 from protocol.encoding import digest, encode
 from protocol.identity import Persona, box_key, network_id
 from protocol.params import RECEIPT_IDS_MAX
@@ -104,7 +104,8 @@ class Handmade:
     """Members m0…, the first `witnesses` of them witnesses, suppliers s0…; the last supplier accepts no data terms.
 
     The last member declines. `silent`: how many elected negotiators ask nobody for quotations. `windows`: of the stages
-    that a charter may do without, those that are there.
+    that a charter may do without, those that are there. `ladder`: each supplier's, (from how many, how much off). Where a
+    rung falls, the last member thinks again.
     """
 
     def __init__(
@@ -115,13 +116,14 @@ class Handmade:
         suppliers: int = 2,
         silent: int = 0,
         windows: Mapping[str, int] | None = None,
+        ladder: tuple[tuple[int, int], ...] = ((1, 0),),
     ) -> None:
         self.twists = dict(twists or {})
         self.times = {**TIMES, **(windows or {})}
         self.members = [persona(f"m{number}") for number in range(members)]
         self.witnesses = sorted(self.members[:witnesses], key=lambda one: one.key)
         self.suppliers = [persona(f"s{number}") for number in range(suppliers)]
-        self.silent = silent
+        self.silent, self.ladder = silent, ladder
         self.now, self.until = START_MS, START_MS + LIFE_MS
         self.records: list[Record] = []
         self.intents: list[Record] = []
@@ -327,11 +329,15 @@ class Handmade:
         for one in self.members:
             self._commit(one)
         self._decide_deal()
+        if self.deal().state == "repairing":
+            self._commit(self.members[-1], "repair")
+            self._decide_deal()
         deal = self.deal()
         for one in self.suppliers:
             if (agreed := deal.agreement_with(one.key)) is not None:
                 signed = {"rfq": self.rfq.id, "agreement": agreed.hash}
                 self.say(one, "countersign.1", self.deal_scope, signed, "countersign")
+        self._decide_deal()
 
     def _suggest(self) -> None:
         """The first supplier would have organic tea required, and all members but the last adopt that."""
@@ -339,7 +345,7 @@ class Handmade:
             return
         body: dict[str, Any] = {"rfq": self.rfq.id, "weights_minor": {}, "drops": [], "terms": [], "reason": "Taste it."}
         body["requirements"] = [{"attribute": "organic", "operator": "at-least", "value": 1}]
-        said = self.say(self.suppliers[0], "suggestion.1", self.deal_scope, body, "suggestion")
+        said = self.say((self.suppliers or self.members)[0], "suggestion.1", self.deal_scope, body, "suggestion")
         self._decide_deal()
         deal = self.deal().mandate.deal
         for one in self.members[:-1]:
@@ -360,18 +366,31 @@ class Handmade:
         for place, one in enumerate(self.witnesses):
             self.say(one, "reveal.1", self.deal_scope, self.reveal(place), "reveal")
         self._decide_deal()
+        self._better()
+        self._decide_deal()
+
+    def _better(self) -> None:
+        """With the stage: the second cheapest of those who accept the terms goes below the cheapest."""
+        if "final_ms" not in self.times:
+            return
+        one = self.suppliers[max(0, min(1, len(self.suppliers) - 2))]
+        terms = read(self.quoted[one.key].quote, TEMPLATE).terms
+        self.quoted[one.key] = Opening(self.draw(32), self._quotation(one, 890, terms))
+        self.say(one, "quotation.1", self.deal_scope, self.quotation(one), "final")
+        self._decide_deal()
+        for place, witness in enumerate(self.witnesses):
+            self.say(witness, "reveal.1", self.deal_scope, self.reveal(place, "finals"), "reveal-final")
         self._decide_deal()
 
     def quotation(self, who: Persona) -> dict[str, Any]:
         """What a supplier hands in."""
         nonce, quote = self.quoted[who.key].nonce, self.quoted[who.key].quote
-        sealed = seal_quotation(self.rfq, who.key, nonce, quote, self.draw)
-        return {"rfq": self.rfq.id, "commit": commit_hash(self.rfq.id, who.key, nonce, quote)} | sealed.to_mapping()
+        return handed_in(self.deal(), who.key, nonce, quote, self.draw)
 
-    def reveal(self, place: int) -> dict[str, Any]:
-        """What the witness at a place releases."""
+    def reveal(self, place: int, base: str = "quotations") -> dict[str, Any]:
+        """What the witness at a place releases of one of the two boxes of quotations."""
         deal = self.deal()
-        quoted = deal.decided[coops.question_name("quotations", self.rfq.id)]
+        quoted = deal.decided[coops.question_name(base, self.rfq.id)]
         shares = released(deal, place, self.witnesses[place].box_seed(self.hash), self.draw)
         return {"rfq": self.rfq.id, "manifest": quoted.value_hash, "shares": shares}
 
@@ -384,7 +403,7 @@ class Handmade:
             price_basis="gross",
             tax_category="Z",
             tax_hundredths=0,
-            ladder=((1, price_minor),),
+            ladder=tuple((least, price_minor - off) for least, off in self.ladder),
             pack=1,
             capacity=10_000,
             valid_until=START_MS + LIFE_MS,
@@ -396,22 +415,31 @@ class Handmade:
             trader={"name": "Leaf", "contact": "-", "country": "GB", "register": ""},
         ).to_bytes()
 
-    def _commit(self, who: Persona) -> None:
+    def poll(self) -> None:
+        """Everybody with a share would go on, and the term is over."""
+        for member, _ in self.deal().shares:
+            who = next(one for one in self.members if one.key == member)
+            body = {"rfq": self.rfq.id, "answer": "renew", "reason": "", "remark": ""}
+            self.say(who, "renewal.1", self.deal_scope, body, "renewal")
+        for question in self.deal().open:
+            self.decide(self.deal_scope, self.deal().council, question)
+
+    def _commit(self, who: Persona, slot: str = "commitment") -> None:
         deal = self.deal()
         assert deal.award is not None
-        declines = who is self.members[-1]
+        declines = who is self.members[-1] and slot == "commitment"
         body = {
             "rfq": self.rfq.id,
             "award": deal.award.hash,
             "answer": "decline" if declines else "commit",
             "reason": "found-better" if declines else "",
             "remark": "",
-            "want": 3,
+            "want": 3 if slot == "commitment" else 4,
             "tolerate": 1,
             "least": 1,
             "price_max_minor": 1_000,
         }
-        self.say(who, "commitment.1", self.deal_scope, body, "commitment")
+        self.say(who, "commitment.1", self.deal_scope, body, slot)
 
 
 def assemble(

@@ -20,6 +20,7 @@ from protocol.deal.award import parse_award, refusals
 from protocol.deal.choice import award_value
 from protocol.deal.contract import agree
 from protocol.deal.deal import read_deal
+from protocol.deal.fulfilment import cancel_slot
 from protocol.deal.life import DEAL, Deal, Void
 from protocol.deal.request import find_request, read_mandate
 from protocol.deal.tender import open_all, ranking_of
@@ -32,7 +33,7 @@ from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, pe
 from tests.lives import is_printed, rewrite, walked
 from tests.test_coop import plain, with_
 
-Rows = list[tuple[str, Twists, dict[str, int], list[str]]]
+Rows = list[tuple[str, Twists, dict[str, Any], list[str]]]
 SCOPED = Callable[[Log, Docket], str | None]
 
 
@@ -56,8 +57,30 @@ class Delivered(Handmade):
         supplier = next(one for one in self.suppliers if one.key == agreed.supplier)
         for number, (member, quantity) in enumerate(agreed.allocation.shares):
             who = supplier if number else next(one for one in self.members if one.key == member)
-            body = {"agreement": agreed.hash, "action": "receive", "member": member, "quantity": quantity}
+            body = {"agreement": agreed.hash, "action": "receive", "member": member, "quantity": quantity * 12}
             self.say(who, "event.1", self.deal_scope, body | {"reference": ""})
+
+
+class Cancelled(Handmade):
+    """Whoever has a share ends it before anything came."""
+
+    def _deal(self) -> None:
+        super()._deal()
+        (agreed,) = self.deal().agreements
+        for one in self.members[:-1]:
+            slot = cancel_slot(agreed.hash, one.key)
+            body = {"agreement": agreed.hash, "member": one.key, "ends": 0, "reason": "timing", "remark": ""}
+            self.say(one, "cancel.1", self.deal_scope, body, slot)
+            body = {"agreement": agreed.hash, "action": "receive", "member": one.key, "quantity": 9}
+            self.say(one, "event.1", self.deal_scope, body | {"reference": ""})
+
+
+class Polled(Handmade):
+    """The term is over, and nothing ever came."""
+
+    def _deal(self) -> None:
+        super()._deal()
+        self.poll()
 
 
 MADE = Delivered(members=5, witnesses=4, suppliers=3)
@@ -66,10 +89,21 @@ SUPPLIERS = {one.key: one for one in MADE.suppliers}
 
 # The life of a deal
 
+def stubborn(body: dict[str, Any]) -> dict[str, Any]:
+    return body | ({"answer": "decline", "reason": "other"} if body["want"] == 4 else {})
+
+
 _WAY = ["asked", "quoted", "revealed", "awarded", "agreed", "countersigned"]
+_REPAIRED = [*_WAY[:4], "repairing", *_WAY[4:]]
+DEEP = ((1, 0), (9, 50))  # all three members together reach the second rung
+REVISE = {"suggest_ms": 60_000}
+NOBODY = {"suppliers": 0, "windows": REVISE}
+REPAIR = {"ladder": DEEP, "windows": {"repair_ms": 60_000}}
 LIVES: Rows = [
     ("to a signed agreement", {}, {}, _WAY),
     ("nobody quotes", {}, {"suppliers": 0}, ["asked", "void"]),
+    ("nobody quotes for what was revised", {"suggestion.1": with_(rfq=bytes(32))}, NOBODY, ["asked", "revised", "void"]),
+    ("as the members revised it", {}, {"windows": REVISE}, ["asked", "suggested", "revised", *_WAY[1:]]),
     ("nobody's quotation is for this", {"quotation.1": with_(rfq=bytes(32))}, {}, ["asked", "void"]),
     ("nobody reveals", {"reveal.1": with_(manifest=bytes(32))}, {}, ["asked", "quoted", "void"]),
     ("shares for too few", {"quotation.1": with_(shares=[[bytes(80), bytes(32)]] * 2)}, {}, ["asked", "void"]),
@@ -79,20 +113,26 @@ LIVES: Rows = [
     ("all decline", {"commitment.1": with_(answer="decline")}, {}, [*_WAY[:4], "void"]),
     ("nobody's commitment is good", {"commitment.1": with_(least=9)}, {}, [*_WAY[:4], "void"]),
     ("for another award", {"commitment.1": with_(award=bytes(32))}, {}, [*_WAY[:4], "void"]),
-    ("the supplier signs something else", {"countersign.1": with_(agreement=bytes(32))}, {}, _WAY[:5]),
+    ("the supplier signs something else", {"countersign.1": with_(agreement=bytes(32))}, {}, [*_WAY[:5], "defaulted"]),
+    ("a rung falls, and nobody may step in", {}, {"ladder": DEEP}, _WAY),
+    ("a rung falls, and one steps in", {}, REPAIR, _REPAIRED),
+    ("a rung falls, and what else stands is taken", {"commitment.1": stubborn}, REPAIR, _REPAIRED),
+    ("nothing stands", {"commitment.1": stubborn}, REPAIR | {"ladder": ((9, 0),)}, [*_REPAIRED[:5], "void"]),
 ]
 
 
 @pytest.mark.parametrize(("twists", "sizes", "expected"), [life[1:] for life in LIVES], ids=[life[0] for life in LIVES])
 def test_lives(twists: Twists, sizes: dict[str, int], expected: list[str]) -> None:
-    """NEG-41, NEG-43, NEG-44, NEG-51"""
+    """NEG-41, NEG-43, NEG-44, NEG-51, NEG-110 to NEG-113, AGR-2, AGR-6"""
     assert states(Handmade(twists, **sizes)) == expected
 
 
 def test_every_row_is_walked_and_printed() -> None:
     """NEG-41: with delivery to all, the lives above use the whole table; the spec prints it."""
     assert states(MADE) == [*_WAY, "delivered"]
-    walks = {step for life in [life[3] for life in LIVES] + [states(MADE)] for step in pairwise(life)}
+    others = [states(MADE), states(Cancelled()), states(Polled(windows={"renew_ms": 60_000}))]
+    assert [life[-1] for life in others[1:]] == ["cancelled", "ended"]
+    walks = {step for life in [life[3] for life in LIVES] + others for step in pairwise(life)}
     assert {(state, then) for (state, _), then in DEAL.items()} <= walks
     assert is_printed("08-negotiation.md", "DEAL", "test_deal", DEAL)
 
@@ -230,9 +270,15 @@ def test_the_award_field_by_field() -> None:
                 "capacity": 10_000,
                 "pack": 1,
                 "unit_price_minor": 900,
+                "charge_minor": 0,
+                "periods": 12,
+                "period": "MON",
+                "cancellation": "anytime",
+                "cancellation_fee_minor": 0,
                 "lots": [[key, 3] for key in coop.keys],
             }
         ],
+        "reserve": [],
     }
     assert deal.award is not None
     assert deal.award.value == value
@@ -280,6 +326,10 @@ AWARDS_BAD: list[tuple[str, bytes]] = [
     ("a lot twice", part(PART | {"lots": PART["lots"] + PART["lots"][:1]})),
     ("a field more in a part", part(PART | {"note": 1})),
     ("33 parts", part(*[PART | {"supplier": bytes([200 + at]) * 32, "lots": [[bytes([at]) * 32, 1]]} for at in range(33)])),
+    ("a period of a fortnight", part(PART | {"period": "FRT"})),
+    ("terms that nobody knows", part(PART | {"cancellation": "never"})),
+    ("without those who could step in", encode({name: one for name, one in AWARD.items() if name != "reserve"})),
+    ("a lot for one of them", encode(AWARD | {"reserve": [PART["lots"][0][0]]})),
     ("a field more", encode(AWARD | {"note": 1})),
     ("an array", encode(list(AWARD.values()))),
     ("a clause that is a number", encode(AWARD | {"refused": [[bytes(32), 1]]})),
@@ -309,7 +359,7 @@ def test_any_award_is_read_or_refused(changes: dict[str, Any], without: str) -> 
     body.pop(without if len(changes) == 3 else "none", None)
     award = parse_award(part(body), MADE.rfq.id, MADE.coop().roster)
     if award is not None:
-        agree(award, [Demand(member, 3, 1, 1, 1_000) for member in MADE.coop().keys], bytes(32))
+        agree(award, MADE.deal().commitments, bytes(32))
 
 
 # Commitments and agreement
@@ -328,7 +378,9 @@ def test_the_agreement_is_the_allocation_of_the_commitments() -> None:
     assert box.value_hash == value_hash(manifest([one.id for one in deal.commitments]))
     again = allocate(PART["ladder"], PART["capacity"], PART["pack"], signed, box.value_hash)
     assert agreed.allocation == again
-    assert agreed == replace(agree(deal.award, signed, box.value_hash)[0], signed=True, delivered=agreed.delivered)
+    (computed,) = agree(deal.award, deal.commitments, box.value_hash)
+    assert agreed == replace(computed, signed=True, accounts=agreed.accounts)
+    assert agreed.terms.start == max(one.header.created for one in deal.commitments if one.body["answer"] == "commit")
     assert dict(agreed.allocation.shares) == {one.member: 3 for one in signed}
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from protocol.coop.template import Template
 from protocol.coop.template import parse as parse_template
-from protocol.deal.proof import Proof, Step, Tell, prove, silently
+from protocol.deal.holding import Step, Tell, silently
+from protocol.deal.proof import Proof, prove
 from protocol.encoding import decode, digest, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import KEY_BYTES
@@ -53,10 +54,11 @@ def verify(raw: bytes, tell: Tell = silently) -> Proof:
     Without the supplier's signature the last step fails, and that alone (BUN-11).
     """
     proof = read(raw, tell)
+    if proof.deal.state in ("agreed", "defaulted"):
+        raise Reject("BUN-11", "countersign: no supplier's signature under its agreement is in the bundle")
     for one in proof.deal.agreements:
-        if not one.signed:
-            raise Reject("BUN-11", "countersign: the supplier's signature under this agreement is not in the bundle")
-        tell(Step("countersign", "the supplier signed this very agreement", "BUN-11"))
+        word = "the supplier signed this very agreement" if one.signed else f"{one.supplier.hex()[:8]} did not sign"
+        tell(Step("countersign", word, "BUN-11"))
     return proof
 
 

@@ -1,20 +1,29 @@
 """The award: what the witnesses certify, computed by everybody in the room.
 
-Decides the value from the ranking; never the ranking. Spec: 08-negotiation, NEG-50.
+Decides it from the ranking and from the answers that members put into their own box, where no supplier reads who they
+are; never what either comes to. Spec: 08-negotiation, NEG-50, NEG-90, NEG-91 and NEG-96.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from protocol.coop.box import Question
-from protocol.coop.coop import Coop
+from protocol.coop.box import Box, Question, held_once, settled
+from protocol.coop.coop import Coop, question_name, slot_name
+from protocol.coop.decision import Docket
+from protocol.coop.template import Template
 from protocol.deal.award import Part, parse_award
 from protocol.deal.life import Deal, Reader
+from protocol.deal.lots import Answer, Market, choose, is_answer, market_of
 from protocol.deal.ranking import Ranked, Ranking
+from protocol.deal.request import request_of
 from protocol.encoding import encode
 from protocol.params import BIDS_MAX
+from protocol.record.log import Log
+from protocol.record.record import Record
 
 
 def award(reader: Reader) -> bool:
@@ -31,18 +40,57 @@ def award(reader: Reader) -> bool:
     return reader.fact("award certified")
 
 
-def award_value(deal: Deal, coop: Coop, ranking: Ranking) -> bytes:
+def answers_question(deal: Deal, coop: Coop) -> Question | None:
+    """The box of answers in the co-op's scope; None where there is none, and the best quotation is awarded (NEG-90)."""
+    reveals = deal.decided.get(question_name("reveals", deal.rfq.id))
+    if "answer_ms" not in deal.times or reveals is None or len(deal.drawn) < 2:
+        return None
+    entitled = tuple(sorted({*coop.keys, *coop.council.witnesses}))
+    takes = partial(_good_answer, deal.rfq.id, tuple(one.author for one in deal.drawn))
+    box = Box("answer.1", slot_name("answer", deal.rfq.id), entitled, (), takes)
+    closes, times = reveals.when + deal.times["answer_ms"], deal.times
+    return Question(question_name("answers", deal.rfq.id), closes, times["settle_ms"], times["round_ms"], box)
+
+
+def answers_in(log: Log, docket: Docket, question: Question | None, coop: Coop) -> tuple[Answer, ...] | None:
+    """The answers that count; None while their box is open. log, docket: the co-op's."""
+    if question is None or question.box is None:
+        return ()
+    decided = settled(log, docket, coop.council, question)
+    return None if decided is None else tuple(answer_of(one) for one in held_once(log, question.box, decided.value))
+
+
+def answer_of(record: Record) -> Answer:
+    """What an `answer.1` says."""
+    return tuple((supplier, quantity) for supplier, quantity in record.body["serves"])
+
+
+def market(deal: Deal, coop: Coop, template: Template, ranking: Ranking) -> Market:
+    """What answers are weighed against. coop: with the limits of its mandate (ELE-31)."""
+    assert coop.limits is not None
+    return market_of(
+        request_of(deal, template, coop), coop.limits, ranking.offers, coop.demands, coop.pledges_hash
+    )
+
+
+def award_value(deal: Deal, coop: Coop, template: Template, ranking: Ranking, answers: Iterable[Answer] = ()) -> bytes:
     """The value that the witnesses certify: what is awarded to whom, or nothing; and who was refused (NEG-50)."""
-    counted = [row.quotation.supplier for row in ranking.ranked]
+    best = choose(market(deal, coop, template, ranking), ranking, answers)
+    chosen = best.parts if best is not None else ()
+    counted = [row.quotation.supplier for row in (*ranking.ranked, *chosen)]
     codes = {row.supplier: row.code for row in ranking.refused}
     refused = [[one.author, codes.get(one.author, "NEG-9")] for one in deal.quotations if one.author not in counted]
     base: dict[str, Any] = {"rfq": deal.rfq.id, "roster": coop.roster, "refused": sorted(refused)[:BIDS_MAX]}
-    if ranking.ranked:
-        best = ranking.ranked[0]
-        served = [member for member, _ in best.allocation.shares]
-        base["parts"] = [_part(best).to_mapping()]
+    if chosen:
+        served = [member for row in chosen for member, _ in row.allocation.shares]
+        base["parts"] = [_part(row).to_mapping() for row in chosen]
         base["reserve"] = sorted(one.member for one in coop.demands if one.most and one.member not in served)
     return encode(base)
+
+
+def _good_answer(rfq: bytes, suppliers: tuple[bytes, ...], record: Record) -> bool:
+    body = record.body
+    return bool(body["rfq"] == rfq and is_answer(body["serves"]) and all(key in suppliers for key, _ in body["serves"]))
 
 
 def _part(row: Ranked) -> Part:

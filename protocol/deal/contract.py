@@ -1,20 +1,22 @@
-"""From the commitments to the agreement and its delivery.
+"""From the commitments to the agreements, their signatures and their end.
 
-Decides who is bound to what, and how far it is fulfilled; never commits for anybody.
-Spec: 08-negotiation, NEG-51 to NEG-53; 09-accountability, AGR-1 to AGR-5.
+Decides who is bound to what and how far it has come; never commits for anybody.
+Spec: 08-negotiation, NEG-51 to NEG-53 and NEG-110; 09-accountability, AGR-1 to AGR-6 and AGR-18.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from protocol.coop.box import Box
+from protocol.coop.box import Box, Question, held_once, manifest_ids, settled
 from protocol.deal.allocation import Demand, allocate
-from protocol.deal.award import Agreement, Award, agreement_hash
+from protocol.deal.award import Agreement, Award, agreement_hash, fallen
+from protocol.deal.fulfilment import Terms, accounts
 from protocol.deal.life import Reader
-from protocol.record.log import Log
+from protocol.deal.repair import last_words, seat_of
+from protocol.params import PERIOD_MS
 from protocol.record.record import Record
 
 
@@ -27,49 +29,97 @@ def commit(reader: Reader) -> bool:
     commitments = reader.box("commitments", box, opened, "commit_ms")
     if commitments is None:
         return False
-    hashed = reader.decided[reader.name("commitments")].value_hash
-    demands = [demand_of(one) for one in commitments if one.body["answer"] == "commit"]
-    reader.deal = replace(deal, commitments=tuple(commitments), agreements=agree(award, demands, hashed))
-    return reader.fact("commitments certified" if reader.deal.agreements else "no rung stands")
+    reader.deal = replace(deal, commitments=tuple(commitments))
+    agreements = agree(award, commitments, reader.decided[reader.name("commitments")].value_hash)
+    down = fallen(award, agreements)
+    if down and "repair_ms" in deal.times and any(one.body["answer"] == "commit" for one in commitments):
+        reader.deal = replace(reader.deal, fallen=down)
+        return reader.fact("a rung fell")
+    reader.deal = replace(reader.deal, agreements=agreements)
+    return reader.fact("commitments certified" if agreements else "no rung stands")
+
+
+def repair(reader: Reader) -> bool:
+    award = reader.deal.award
+    if reader.deal.state != "repairing" or award is None:
+        return True
+    commitments = last_words(reader, award)
+    if commitments is None:
+        return False
+    agreements = agree(award, commitments, reader.decided[reader.name("repairs")].value_hash)
+    reader.deal = replace(reader.deal, commitments=tuple(commitments), agreements=agreements)
+    return reader.fact("repairs certified" if agreements else "no rung stands")
+
+
+def sign(reader: Reader) -> bool:
+    deal = reader.deal
+    hashes = {one.supplier: one.hash for one in deal.agreements}
+    box = Box("countersign.1", "countersign", tuple(hashes), (), partial(_good_signature, deal.rfq.id, hashes))
+    opened = reader.decided.get(reader.name("repairs")) or reader.decided[reader.name("commitments")]
+    if reader.box("signatures", box, opened.when, "commit_ms") is None:
+        return False
+    listed = manifest_ids(reader.decided[reader.name("signatures")].value)
+    signers = [reader.log.records[one].author for one in listed if box.takes(reader.log.records[one])]  # twice is once
+    signed = tuple(replace(one, signed=one.supplier in signers) for one in deal.agreements)
+    reader.deal = replace(deal, agreements=signed)
+    reader.fact("signatures certified" if signers else "nobody signed")
+    return bool(signers)
 
 
 def fulfil(reader: Reader) -> bool:
-    agreements = tuple(_come_so_far(reader.log, one) for one in reader.deal.agreements)
-    reader.deal = replace(reader.deal, agreements=agreements)
-    if not agreements or not all(one.signed for one in agreements):
-        return False
-    reader.fact("all countersigned")
-    if any(len(one.delivered) < len(one.allocation.shares) for one in agreements):
-        return False
-    return reader.fact("all delivered")
+    """What was reported under the agreements, and the poll at their end."""
+    reader.deal = replace(
+        reader.deal,
+        agreements=tuple(replace(one, accounts=accounts(reader.log, one.terms)) for one in reader.deal.agreements),
+    )
+    lines = [line for one in reader.deal.agreements if one.signed for line in one.accounts]
+    over = _poll(reader, tuple(line.member for line in lines))
+    if all(line.fulfilled for line in lines):
+        return reader.fact("all cancelled" if all(line.cancelled_by for line in lines) else "all delivered")
+    return reader.fact("the term ended") if over else False
 
 
-def agree(award: Award, demands: Sequence[Demand], hashed: bytes) -> tuple[Agreement, ...]:
-    """What those who committed come to, part by part (NEG-53). hashed: of the certified box of commitments."""
+def _poll(reader: Reader, members: tuple[bytes, ...]) -> bool:
+    """Whether the poll on going on is certified (AGR-18)."""
+    deal, times = reader.deal, reader.deal.times
+    if "renew_ms" not in times:
+        return False
+    last = max(one.terms.end for one in deal.agreements if one.signed)
+    closes = min(last, deal.rfq.header.expires - times["renew_ms"])
+    box = Box("renewal.1", "renewal", None, (), partial(_good_renewal, deal.rfq.id, members))  # never closes early
+    question = Question(reader.name("renewals"), closes, times["settle_ms"], times["round_ms"], box)
+    decided = settled(reader.log, reader.docket, deal.council, question)
+    if decided is None:
+        reader.open.append(question)
+        return False
+    reader.decided[question.name] = decided
+    reader.deal = replace(deal, renewals=tuple(held_once(reader.log, box, decided.value)))
+    return True
+
+
+def agree(award: Award, commitments: Sequence[Record], hashed: bytes) -> tuple[Agreement, ...]:
+    """What those who committed come to, part by part (NEG-53). hashed: of the certified box of their last words."""
+    bound = [one for one in commitments if one.body["answer"] == "commit"]
+    stamps = {one.author: one.header.created for one in bound}
     found = []
     for part in award.parts:
-        inside = [demand for demand in demands if part.lot(demand.member)]
+        inside = [demand_of(one) for one in bound if seat_of(award, one) is part]
         allocation = allocate(part.ladder, part.capacity, part.pack, inside, hashed, part.besides)
         if allocation is not None:
-            found.append(Agreement(part, allocation, agreement_hash(award.hash, part.supplier, allocation)))
+            terms = Terms(
+                agreement=agreement_hash(award.hash, part.supplier, allocation),
+                supplier=part.supplier,
+                unit_price_minor=allocation.unit_price_minor,
+                shares=allocation.shares,
+                start=max(stamps[member] for member, _ in allocation.shares),
+                periods=part.besides.periods,
+                period_ms=PERIOD_MS[part.besides.period],
+                cancellation=part.cancellation,
+                fee_minor=part.cancellation_fee_minor,
+                charge_minor=part.besides.charge_minor,
+            )
+            found.append(Agreement(part, allocation, terms.agreement, terms))
     return tuple(found)
-
-
-def _come_so_far(log: Log, agreement: Agreement) -> Agreement:
-    """The same with its supplier's signature (AGR-2) and what was reported under it (AGR-4)."""
-    signed = log.slot("countersign.1", agreement.supplier, "countersign")
-    got = {
-        one.body["member"]: None
-        for one in log.of_kind("event.1")
-        if one.body["agreement"] == agreement.hash
-        and one.body["action"] in ("deliver", "receive")
-        and one.author in (agreement.supplier, one.body["member"])
-    }
-    return replace(
-        agreement,
-        signed=any(one.body["agreement"] == agreement.hash for one in signed),
-        delivered=tuple(member for member, _ in agreement.allocation.shares if member in got),
-    )
 
 
 def demand_of(record: Record) -> Demand:
@@ -81,3 +131,11 @@ def demand_of(record: Record) -> Demand:
 def _good_commitment(rfq: bytes, award: bytes, record: Record) -> bool:
     body = record.body
     return bool(body["rfq"] == rfq and body["award"] == award and body["least"] <= body["want"])
+
+
+def _good_signature(rfq: bytes, hashes: Mapping[bytes, bytes], record: Record) -> bool:
+    return bool(record.body["rfq"] == rfq and record.body["agreement"] == hashes[record.author])
+
+
+def _good_renewal(rfq: bytes, members: Sequence[bytes], record: Record) -> bool:
+    return bool(record.body["rfq"] == rfq and record.author in members)

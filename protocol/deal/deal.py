@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from protocol.coop.decision import Council, Docket
 from protocol.deal.choice import award
-from protocol.deal.contract import commit, fulfil
+from protocol.deal.contract import commit, fulfil, repair, sign
 from protocol.deal.life import Deal, Reader
 from protocol.deal.request import find_request, specification_in
 from protocol.deal.revision import revise, suggest
-from protocol.deal.tender import quote, reveal
+from protocol.deal.tender import final, quote, reveal, reveal_finals
 from protocol.record.log import Log
 
 
@@ -25,7 +25,7 @@ def read_deal(log: Log, docket: Docket, network: bytes, named: bytes = b"") -> D
     rfq, mandate = found
     council = Council(tuple(rfq.body["witnesses"]), mandate.charter)
     reader = Reader(log, docket, Deal(rfq, mandate, "asked", council, specification_in(rfq)))
-    for stage in (suggest, revise, quote, reveal, award, commit, fulfil):
+    for stage in (suggest, revise, quote, reveal, final, reveal_finals, award, commit, repair, sign, fulfil):
         if not stage(reader):
             break
     return replace(reader.deal, open=tuple(reader.open), decided=reader.decided)

@@ -12,8 +12,9 @@ from protocol.coop.box import Box, Question, held_once, settled
 from protocol.coop.coop import question_name
 from protocol.coop.decision import Council, Decided, Docket
 from protocol.coop.mandate import Mandate
-from protocol.deal.award import Agreement, Award
+from protocol.deal.award import Agreement, Award, Fallen
 from protocol.deal.specification import Specification
+from protocol.params import STUCK_MS
 from protocol.record.log import Log
 from protocol.record.record import Record
 
@@ -28,14 +29,27 @@ DEAL: Mapping[tuple[str, str], str] = {
     ("asked", "nobody quoted"): "void",
     ("quoted", "reveals certified"): "revealed",
     ("quoted", "nobody revealed"): "void",
+    ("revealed", "finals certified"): "bettered",
+    ("bettered", "finals revealed"): "revealed",
     ("revealed", "award certified"): "awarded",
     ("revealed", "no quotation fits"): "void",
     ("awarded", "commitments certified"): "agreed",
+    ("awarded", "a rung fell"): "repairing",
     ("awarded", "no rung stands"): "void",
-    ("agreed", "all countersigned"): "countersigned",
+    ("repairing", "repairs certified"): "agreed",
+    ("repairing", "no rung stands"): "void",
+    ("agreed", "signatures certified"): "countersigned",
+    ("agreed", "nobody signed"): "defaulted",
     ("countersigned", "all delivered"): "delivered",
+    ("countersigned", "all cancelled"): "cancelled",
+    ("countersigned", "the term ended"): "ended",
 }
-DEAL_TERMINAL = ("void", "agreed", "countersigned", "delivered")
+DEAL_TERMINAL = ("void", "defaulted", "countersigned", "delivered", "cancelled", "ended")
+
+
+# How often a deal waits for each window while quotations bind; final ones are opened as the first were (NEG-24).
+_BINDING = (("suggest_ms", 2), ("quote_ms", 1), ("reveal_ms", 1), ("final_ms", 2), ("answer_ms", 1), ("commit_ms", 1))
+_BINDING += (("repair_ms", 1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +86,13 @@ class Deal:
     quotations: tuple[Record, ...] = ()
     drawn: tuple[Record, ...] = ()  # of the quotations those that are opened and ranked (NEG-48)
     reveals: tuple[Record, ...] = ()
+    finals: tuple[Record, ...] = ()
+    final_reveals: tuple[Record, ...] = ()
     award: Award | None = None
     commitments: tuple[Record, ...] = ()
+    fallen: tuple[Fallen, ...] = ()  # what a repair round is, or was, about
     agreements: tuple[Agreement, ...] = ()  # ascending by supplier
+    renewals: tuple[Record, ...] = ()
 
     @property
     def times(self) -> Mapping[str, int]:
@@ -109,7 +127,18 @@ class Deal:
     @property
     def commit_until(self) -> int:
         """Until when a quotation must be valid: all boxes' times together (NEG-24)."""
-        return self.quote_until + self.times["reveal_ms"] + self.times["commit_ms"]
+        together = sum(self.times.get(name, 0) * count for name, count in _BINDING)
+        return int(self.rfq.header.created) + together
+
+
+def stuck(deal: Deal, now: int) -> bool:
+    """Whether so few witnesses answer that nothing will be decided any more (FRM-21). What is shown may follow from it,
+    never a fold. A poll may be a long time off, and nobody waits for it.
+    """
+    if deal.state in DEAL_TERMINAL:
+        return False
+    since = max((one.when for one in deal.decided.values()), default=deal.rfq.header.created)
+    return now > max([since, *(one.due for one in deal.open)]) + STUCK_MS
 
 
 def deal_scope(deal: bytes) -> str:

@@ -22,7 +22,8 @@ from protocol.record.log import Log
 from protocol.record.record import Record
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "reveal.1", "lease.1", "end.1")
-MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1")
+MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1",
+                "answer.1")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Context:
     faults_seen: dict[bytes, int] = field(default_factory=dict)  # both ids of a double signature -> when
     shown: str = ""
     named: bytes = b""  # of a deal: the request that its co-op certified
+    computed: tuple[tuple[bytes, ...], bytes] | None = None  # of a deal: the award by certified reveals and answers
     family: str = field(init=False)  # the first part of the scope's name
     _coop: tuple[int, Coop | None] = (-1, None)
     _deal: tuple[tuple[int, bytes], Deal | None] = ((-1, b""), None)
@@ -108,7 +110,7 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
     if charter is None:
         return False
     hashed = charter_hash(charter.author, charter.body)
-    if record.kind == "unopened.1" and record.author in charter.body["witnesses"]:
+    if record.kind in ("unopened.1", "answer.1") and record.author in charter.body["witnesses"]:
         return True
     if record.kind in WITNESS_KINDS:
         other = record.kind == "accept.1" and record.body["charter"] != hashed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from protocol.deal.fulfilment import PARTY_KINDS, is_party
 from protocol.engine.context import Context
 from protocol.errors import Ignore
 from protocol.network.gossip import Neighbour
@@ -44,11 +45,7 @@ def check_newcomer(held: Log | Shelf, author: bytes, neighbour: Neighbour | None
 
 
 def check_event(core: Core, context: Context, record: Record) -> None:
-    """Events are for the parties of an agreement: the supplier, and each member about itself; raises Ignore NEG-42."""
-    deal = context.deal(core.settings) if record.kind == "event.1" else None
-    if deal is None:
-        return
-    member = record.body["member"]
-    about = deal.agreement_of(member)
-    if about is None or record.author not in (about.supplier, member):
-        raise Ignore("NEG-42", "event.1: its author is no party of this agreement, or speaks for another")
+    """Under an agreement its parties speak: the supplier, and each member about itself; raises Ignore NEG-42."""
+    deal = context.deal(core.settings) if record.kind in PARTY_KINDS else None
+    if deal is not None and not any(is_party(one.terms, record) for one in deal.agreements):
+        raise Ignore("NEG-42", f"{record.kind}: its author is no party of this agreement, or speaks for another")

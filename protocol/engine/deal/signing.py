@@ -1,17 +1,21 @@
-"""What a person says under an award: commit, decline, report, attest.
+"""What a person says under an award: commit, decline, step in; and afterwards how the other side did.
 
 Decides whether an own persona may say it now, within its boundaries; refusals are CommandErrors raised before anything
-has changed. Spec: 08-negotiation, NEG-51 and NEG-52; 09-accountability, AGR-3 and ATT-1 to ATT-3.
+has changed. Spec: 08-negotiation, NEG-51, NEG-52 and NEG-110 to NEG-114; 09-accountability, ATT-1 to ATT-3.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.coop import Coop
+from protocol.deal.award import Award
 from protocol.deal.choice import award_value
 from protocol.deal.life import Deal, deal_scope
+from protocol.deal.repair import grows, seat
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
 from protocol.engine.core import Core, trust_scope
@@ -49,29 +53,36 @@ def decline(core: Core, command: ask.Decline) -> dict[str, Any]:
     return {"id": _answer(core, context, deal, coop, persona, "decline", command.reason, command.remark).id}
 
 
-def report(core: Core, command: ask.Report) -> dict[str, Any]:
-    """An economic event under an agreement."""
+def repair(core: Core, command: ask.Repair) -> dict[str, Any]:
+    """Step in, or take more, after a rung fell (NEG-114)."""
     context, deal = deal_context(core, command.deal)
-    if not deal.agreements:
-        raise NotNow("AGR-3", f"report: there is no agreement yet (the deal is {deal.state})")
-    about = deal.agreement_of(command.member)
-    parties = (about.supplier, command.member) if about is not None else ()
-    persona = next((core.personas[key] for key in parties if key in core.personas), None)
-    if persona is None or about is None:
-        raise CommandError("AGR-3", "report: only the supplier, or a member about its own share, can report")
-    body = {
-        "agreement": about.hash,
-        "action": command.action,
-        "member": command.member,
-        "quantity": command.quantity,
-        "reference": command.reference,
-    }
-    until, refs = deal.rfq.header.expires, (deal.rfq.id,)
-    try:
-        record = core.say(persona, "event.1", context.scope, body, until=until, refs=refs, human=True)
-    except Reject as error:
-        raise CommandError(error.code, error.message) from None
-    return {"id": record.id}
+    question, coop, award = find_question(deal.open, "repairs"), coop_of(core, deal), deal.award
+    if question is None or core.now > question.closes or award is None or coop is None:
+        raise NotNow("NEG-111", f"repair: there is no round to step into now (the deal is {deal.state})")
+    asked = (*award.members, *award.reserve)
+    own = next((one for one in coop.demands if one.member in core.personas and one.member in asked), None)
+    if own is None:
+        raise CommandError("NEG-111", "repair: you pledged nothing in this co-op")
+    persona, part = core.personas[own.member], seat(award, own.member, command.supplier or None)
+    if part is None:
+        raise CommandError("NEG-111", "supplier: name one of the award's suppliers, for you have a lot with none")
+    before = next((one.body for one in deal.commitments if one.author == own.member), None)
+    bound = before if before is not None and before["answer"] == "commit" else None
+    body = _commitment(deal, award, bound or asdict(own), "commit")
+    chosen = {name: getattr(command, name) for name in ("want", "tolerate", "least", "price_max_minor")}
+    body |= {name: number for name, number in chosen.items() if number is not None}
+    if body["least"] > body["want"]:
+        raise CommandError("NEG-10", "least: must not be above want")
+    if bound is not None and not grows(bound, body):
+        raise CommandError("NEG-112", "repair: you committed already; the round can only add to that")
+    within(core, price_minor=body["price_max_minor"], supplier=part.supplier)
+    _check_unused(core, persona, coop)
+    if not award.part_of(own.member):
+        body["supplier"] = part.supplier
+    record = _say_commitment(core, context, deal, persona, body, "repair")
+    if bound is None:
+        mark(core, persona, coop, "commitment-marker.1", "once")
+    return {"id": record.id, "award": award.hash, "price_minor": part.unit_price_minor}
 
 
 def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
@@ -138,21 +149,22 @@ def _answer(
     core: Core, context: Context, deal: Deal, coop: Coop, persona: Persona, answer: str, reason: str, remark: str
 ) -> Record:
     own = next(one for one in coop.demands if one.member == persona.key)
-    body = {
-        "rfq": deal.rfq.id,
-        "award": deal.award.hash if deal.award else b"",
-        "answer": answer,
-        "reason": reason,
-        "remark": remark,
-        "want": own.want,
-        "tolerate": own.tolerate,
-        "least": own.least,
-        "price_max_minor": own.price_max_minor,
-    }
+    assert deal.award is not None
+    body = _commitment(deal, deal.award, asdict(own), answer) | {"reason": reason, "remark": remark}
+    return _say_commitment(core, context, deal, persona, body, "commitment")
+
+
+def _commitment(deal: Deal, award: Award, numbers: Mapping[str, Any], answer: str) -> dict[str, Any]:
+    named = {name: numbers[name] for name in ("want", "tolerate", "least", "price_max_minor")}
+    return {"rfq": deal.rfq.id, "award": award.hash, "answer": answer, "reason": "", "remark": "", **named}
+
+
+def _say_commitment(
+    core: Core, context: Context, deal: Deal, persona: Persona, body: Mapping[str, Any], slot: str
+) -> Record:
+    until, refs, where = deal.rfq.header.expires, (deal.rfq.id,), Slot("once", slot, 0)
     try:
-        until, refs = deal.rfq.header.expires, (deal.rfq.id,)
-        slot = Slot("once", "commitment", 0)
-        return core.say(persona, "commitment.1", context.scope, body, until=until, slot=slot, refs=refs, human=True)
+        return core.say(persona, "commitment.1", context.scope, body, until=until, slot=where, refs=refs, human=True)
     except Reject as error:
         raise CommandError(error.code, error.message) from None
 
