@@ -59,6 +59,34 @@ class Adopt:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Which quotations together should serve the co-op: supplier -> counted units a period (NEG-91)."""
+
+    deal: bytes
+    serves: Mapping[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """As negotiator: the unit price and quantity at which this co-op would close with a supplier (NEG-80)."""
+
+    deal: bytes
+    supplier: bytes
+    price_minor: int
+    quantity: int
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """As supplier: the last word, the first quotation with another ladder or capacity, no worse in anything (NEG-82)."""
+
+    deal: bytes
+    ladder: tuple[tuple[int, int], ...] = ()
+    capacity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """The member's own signature under the award: binding, the pledge's numbers repeated."""
 

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from protocol.coop.box import Box
 from protocol.coop.coop import Coop
 from protocol.coop.template import Template
+from protocol.deal.final import latest
 from protocol.deal.life import Deal, Opening, Reader, Void
-from protocol.deal.negotiation import NONCE_BYTES, Bid, open_commitment
+from protocol.deal.negotiation import NONCE_BYTES, Bid, commit_hash, open_commitment
 from protocol.deal.ranking import Ranking, Refused, rank
 from protocol.deal.request import request_of
 from protocol.encoding import digest
@@ -31,7 +33,7 @@ Openings = Mapping[bytes, Opening | Void]  # by the quotation's record id
 
 def quote(reader: Reader) -> bool:
     rfq = reader.deal.rfq
-    takes = partial(_whole, rfq.id, len(rfq.body["boxes"]))
+    takes = partial(_whole, reader.deal)
     box = Box("quotation.1", "quotation", None, (rfq.author,), takes, vouchers=2)
     opened = reader.deal.quotes_from or rfq.header.created
     quotations = reader.box("quotations", box, opened, "quote_ms")
@@ -53,10 +55,45 @@ def reveal(reader: Reader) -> bool:
     return reader.fact("reveals certified" if reveals else "nobody revealed")
 
 
+def final(reader: Reader) -> bool:
+    """The box of last words, where the charter gives time for them: sealed like the first, and opened likewise."""
+    deal = reader.deal
+    if "final_ms" not in deal.times:
+        return True
+    suppliers = tuple(sorted(one.author for one in deal.drawn))
+    box = Box("quotation.1", "final", suppliers, (), partial(_whole, deal), vouchers=2)
+    finals = reader.box("finals", box, reader.decided[reader.name("reveals")].when, "final_ms")
+    if finals is None:
+        return False
+    reader.deal = replace(deal, finals=tuple(finals))
+    return reader.fact("finals certified") if finals else True
+
+
+def reveal_finals(reader: Reader) -> bool:
+    deal = reader.deal
+    if deal.state != "bettered":
+        return True
+    said = reader.decided[reader.name("finals")]
+    takes = partial(_good_reveal, deal.rfq.id, said.value_hash, tuple(one.id for one in deal.finals))
+    box = Box("reveal.1", "reveal-final", deal.council.witnesses, (), takes)
+    reveals = reader.box("final-reveals", box, said.when, "reveal_ms")
+    if reveals is None:
+        return False
+    reader.deal = replace(deal, final_reveals=tuple(reveals))
+    return reader.fact("finals revealed")
+
+
 def seal_quotation(rfq: Record, supplier: bytes, nonce: bytes, quotation: bytes, entropy: Entropy) -> Sealed:
     """A quotation as only the room will read it, and only once enough witnesses say so (NEG-43)."""
     boxes = rfq.body["boxes"]
     return seal_to(boxes, threshold(len(boxes)), pack(nonce, quotation), _context(rfq.id, supplier), entropy)
+
+
+def handed_in(deal: Deal, supplier: bytes, nonce: bytes, quotation: bytes, entropy: Entropy) -> dict[str, Any]:
+    """The body of a `quotation.1`, a first or a final one (NEG-43)."""
+    sealed = seal_quotation(deal.rfq, supplier, nonce, quotation, entropy)
+    commit = commit_hash(deal.rfq.id, supplier, nonce, quotation)
+    return {"rfq": deal.rfq.id, "under": deal.terms_id, "commit": commit} | sealed.to_mapping()
 
 
 def pack(nonce: bytes, quotation: bytes) -> bytes:
@@ -76,9 +113,11 @@ def own_share(quotation: Record, place: int, box_seed: bytes) -> bytes:
 
 
 def released(deal: Deal, place: int, box_seed: bytes, entropy: Entropy) -> list[list[bytes]]:
-    """What the witness at this place reveals: its good shares of what was drawn, sealed to the room (NEG-44)."""
+    """What the witness at this place reveals: its good shares of what was drawn, of the last words once these are
+    certified, sealed to the room (NEG-44).
+    """
     shares: list[list[bytes]] = []
-    for quotation in deal.drawn:
+    for quotation in deal.finals or deal.drawn:
         try:
             share = own_share(quotation, place, box_seed)
             shares.append([quotation.id, seal(share, deal.rfq.body["room"], entropy)])
@@ -89,10 +128,17 @@ def released(deal: Deal, place: int, box_seed: bytes, entropy: Entropy) -> list[
 
 def open_all(deal: Deal, room: bytes) -> dict[bytes, Opening | Void]:
     """What the certified reveals make of each quotation drawn; the same for all who hold the room's secret (NEG-45)."""
+    first, last = _opened(deal, deal.drawn, deal.reveals, room), _opened(deal, deal.finals, deal.final_reveals, room)
+    return first | (last if deal.state != "bettered" else {})
+
+
+def _opened(
+    deal: Deal, quotations: Sequence[Record], reveals: Sequence[Record], room: bytes
+) -> dict[bytes, Opening | Void]:
     places = {key: place for place, key in enumerate(deal.council.witnesses)}
-    given = [(places[one.author], dict(one.body["shares"])) for one in deal.reveals]
+    given = [(places[one.author], dict(one.body["shares"])) for one in reveals]
     found: dict[bytes, Opening | Void] = {}
-    for quotation in deal.drawn:
+    for quotation in quotations:
         shares = {place: shares[quotation.id] for place, shares in given if quotation.id in shares}
         try:
             found[quotation.id] = open_one(quotation, _unsealed(quotation, shares, room))
@@ -127,12 +173,21 @@ def ranking_of(deal: Deal, coop: Coop, template: Template, openings: Openings) -
     for quotation in deal.drawn:
         match openings[quotation.id]:
             case Opening(_, quoted):
-                bids.append(Bid(quotation.author, quoted))
+                bids.append(Bid(quotation.author, _last_word(deal, quotation.author, quoted, template, openings)))
             case Void(code, message):
                 void.append(Refused(quotation.body["commit"], quotation.author, code, message))
     ranking = rank(request_of(deal, template, coop), coop.limits, bids, coop.demands, coop.pledges_hash)
     refused = sorted((*ranking.refused, *void, *_not_drawn(deal)), key=lambda row: (row.hash, row.supplier))
     return replace(ranking, refused=tuple(refused))
+
+
+def _last_word(deal: Deal, supplier: bytes, quoted: bytes, template: Template, openings: Openings) -> bytes:
+    """A supplier's latest good quotation (NEG-83)."""
+    for one in deal.finals:
+        match openings.get(one.id):
+            case Opening(_, final) if one.author == supplier:
+                return latest(quoted, final, template)
+    return quoted
 
 
 def _context(rfq: bytes, supplier: bytes) -> bytes:
@@ -171,8 +226,10 @@ def _not_drawn(deal: Deal) -> list[Refused]:
     ]
 
 
-def _whole(rfq: bytes, boxes: int, record: Record) -> bool:
-    return bool(record.body["rfq"] == rfq and len(record.body["shares"]) == boxes)
+def _whole(deal: Deal, record: Record) -> bool:
+    """Whether a quotation is for this request, as it is asked, with a share for each witness (NEG-43)."""
+    named = record.body["rfq"] == deal.rfq.id and record.body["under"] == deal.terms_id
+    return named and len(record.body["shares"]) == len(deal.rfq.body["boxes"])
 
 
 def _good_reveal(rfq: bytes, manifest: bytes, drawn: tuple[bytes, ...], record: Record) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from protocol.coop.mandate import Mandate
+from protocol.deal.counter import check_counter
 from protocol.deal.request import find_request, read_mandate
 from protocol.deal.talk import check_talk
-from protocol.deal.term import read_successor
+from protocol.deal.term import read_successor, terms_of
 from protocol.encoding import encode
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import WITNESS_KINDS, Context, Settings, has_say, is_early
@@ -317,6 +318,8 @@ class Core:
                     raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
                 if record.kind == "mandate.1":
                     self._check_mandate(record, *found)
+                if record.kind == "counter.1":
+                    check_counter(record, terms_of(context.log, *found, self.settings.network))
                 check_talk(record)
                 room.check_event(self, context, record)
 

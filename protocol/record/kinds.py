@@ -17,6 +17,7 @@ from protocol.params import (
     EVIDENCE_BYTES_MAX,
     EVIDENCE_MAX,
     MEMBERS_MAX,
+    PARTS_MAX,
     RECEIPT_IDS_MAX,
     ROUND_MAX,
     SEALED_BLOCK_BYTES,
@@ -257,13 +258,31 @@ KINDS: Mapping[str, Kind] = {
             }
         ),
     ),
+    "counter.1": Kind(
+        "once",
+        _DEAL,
+        fields(
+            {
+                "rfq": ID,
+                "term": TERM,
+                "supplier": ID,
+                "price_minor": integer(1, 10**12),
+                "quantity": integer(1, 10**9),
+                "text": text(),
+            }
+        ),
+    ),
     "adoption.1": Kind("once", _COOP, fields({"deal": DEAL, "suggestions": ascending(ID, 64)})),
+    "answer.1": Kind(
+        "once", _COOP, fields({"rfq": ID, "serves": array(pair(ID, integer(1, 10**9)), PARTS_MAX, 1)})
+    ),
     "quotation.1": Kind(
         "once",
         _DEAL,
         fields(
             {
                 "rfq": ID,
+                "under": ID,
                 "commit": ID,
                 "cipher": data(SEALED_BLOCK_BYTES + 16, 5 * SEALED_BLOCK_BYTES + 16),
                 "shares": array(pair(SEALED, ID), WITNESSES_MAX, 1),

@@ -8,7 +8,7 @@ Spec: 08-negotiation, NEG-44 to NEG-47 and NEG-60 to NEG-63.
 from __future__ import annotations
 
 from protocol.coop import room
-from protocol.coop.coop import Coop
+from protocol.coop.coop import Coop, question_name
 from protocol.deal.life import Deal
 from protocol.deal.tender import open_all, own_share, released
 from protocol.engine.context import Context
@@ -16,6 +16,8 @@ from protocol.engine.core import Core
 from protocol.errors import Reject
 from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
+
+_ROUNDS = {"quoted": ("quotations", "reveal"), "bettered": ("finals", "reveal-final")}  # by state: box, own slot
 
 
 def attend(core: Core, context: Context, about: Context, deal: Deal, coop: Coop) -> None:
@@ -33,7 +35,8 @@ def attend(core: Core, context: Context, about: Context, deal: Deal, coop: Coop)
             _release(core, context, deal, persona)
             if context.room:
                 _answer(core, about, deal, coop, persona, boxes, context.room)
-    certified = next((one.value_hash for name, one in deal.decided.items() if name.startswith("reveals/")), b"")
+    rounds = ("reveals", "final-reveals")
+    certified = b"".join(one.value_hash for name, one in deal.decided.items() if name.partition("/")[0] in rounds)
     if context.room and certified and context.opened != certified:
         context.opened, context.openings = certified, open_all(deal, context.room)
 
@@ -89,13 +92,14 @@ def _answer(
 
 def _release(core: Core, context: Context, deal: Deal, persona: Persona) -> None:
     """Once the box of quotations is certified, and not before, a witness hands its shares to the room (NEG-44)."""
-    quoted = next((one for name, one in deal.decided.items() if name.startswith("quotations/")), None)
-    if quoted is None or deal.state != "quoted" or context.log.slot("reveal.1", persona.key, "reveal"):
+    base, name = _ROUNDS.get(deal.state, ("", ""))
+    quoted = deal.decided.get(question_name(base, deal.rfq.id))
+    if quoted is None or context.log.slot("reveal.1", persona.key, name):
         return
     place, seed = deal.council.witnesses.index(persona.key), persona.box_seed(deal.mandate.charter)
     shares = released(deal, place, seed, core.entropy)
     body = {"rfq": deal.rfq.id, "manifest": quoted.value_hash, "shares": shares}
-    until, slot = deal.rfq.header.expires, Slot("once", "reveal", 0)
+    until, slot = deal.rfq.header.expires, Slot("once", name, 0)
     core.say(persona, "reveal.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
 
 
