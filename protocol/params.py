@@ -104,6 +104,7 @@ LEVELS_MAX = 5  # PRF-5, PROTOCOL 1
 LEVEL_OF_ROOT = 0.4  # PRF-5, of the root mean square of a member's effects; measured in decision 0010
 LEVEL_LEAST = 0.1  # PRF-5 (g), an effect below it says nothing
 CARDS_MAX = 8  # PRF-13, a handful
+CORRECTION_STEPS_MAX = 8  # PRF-16 (g)
 CARD_ALTERNATIVES = 4  # PRF-13, PROTOCOL 4
 CARD_DRAWS = 24  # PRF-14 (g)
 CARD_TERMS_MAX = 60_000  # PRF-14 (g), products of a weight and a value: about 30 ms

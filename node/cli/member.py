@@ -67,7 +67,7 @@ def intent() -> None:
 @click.option("--readiness", type=click.Choice(["exploring", "ready"]), default="ready", show_default=True)
 @click.option("--by", "ready_by", required=True, help="Ready by: 2026-12-31, or +30d.")
 @click.option("--terms", multiple=True, help="Data terms you ask for (repeat).")
-@click.option("--subject", default="", help="What it is, where a category has many: a standard number, maker and model.")
+@click.option("--subject", default="", help="What it is, where a category has many: GTIN, ISBN, maker and model.")
 @click.option("--words", default="", help="With --subject: more about it, for people.")
 @YES
 @click.pass_obj

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from protocol.coop.template import Template
 
 
-@click.group("template", cls=Group, example="wltm template list", help="What can be bought together, and how it compares.")
+@click.group("template", cls=Group, example="wltm template list", help="What can be bought, and how it compares.")
 def template() -> None:
     """List, show, check."""
 
@@ -47,7 +47,7 @@ def template_show(options: Options, /, category: str) -> None:
     options.out(plain(found), lambda: tell(found))
 
 
-@template.command("check", example="wltm template check steam.toml", help="Whether a template of your own is well formed.")
+@template.command("check", example="wltm template check steam.toml", help="Whether a template is well formed.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.pass_obj
 def template_check(options: Options, /, file: Path) -> None:

@@ -21,9 +21,12 @@ from protocol.commands.coop import (
 )
 from protocol.commands.deal import (
     Adopt,
+    Answer,
     Attest,
     Commit,
+    Counter,
     Decline,
+    Final,
     OpenRfq,
     Query,
     Respond,
@@ -32,7 +35,6 @@ from protocol.commands.deal import (
 from protocol.commands.member import (
     AddIntent,
     SetBoundaries,
-    SetPreference,
     Watch,
     WithdrawIntent,
 )
@@ -65,6 +67,15 @@ from protocol.commands.supply import (
     SetSupplyRules,
     SupplyCommand,
 )
+from protocol.commands.taste import (
+    AnswerCard,
+    AskCard,
+    AskPreference,
+    CorrectPreference,
+    ForgetPreference,
+    SetPreference,
+    TasteCommand,
+)
 from protocol.commands.views import (
     AskBoard,
     AskBundle,
@@ -89,10 +100,13 @@ __all__ = [
     "AddIntent",
     "AddPeer",
     "Adopt",
+    "Answer",
+    "AnswerCard",
     "AnswerRenewal",
     "AskArticles",
     "AskBoard",
     "AskBundle",
+    "AskCard",
     "AskCoop",
     "AskCoops",
     "AskDeals",
@@ -107,6 +121,7 @@ __all__ = [
     "AskOrder",
     "AskPeers",
     "AskPolicy",
+    "AskPreference",
     "AskReceipts",
     "AskRequests",
     "AskRules",
@@ -119,11 +134,15 @@ __all__ = [
     "Command",
     "Commit",
     "Consent",
+    "CorrectPreference",
+    "Counter",
     "Countersign",
     "Decline",
     "DropMail",
+    "Final",
     "FollowNotices",
     "ForgetPeer",
+    "ForgetPreference",
     "FoundCoop",
     "Invite",
     "JoinCoop",
@@ -153,6 +172,7 @@ __all__ = [
     "Substitute",
     "Suggest",
     "SupplyCommand",
+    "TasteCommand",
     "UnfollowNotices",
     "Vote",
     "Vouch",
@@ -162,12 +182,12 @@ __all__ = [
 
 # fmt: off
 Command = (
-    SetBoundaries | SetPreference | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
+    SetBoundaries | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
     | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline | Report | Attest
     | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
     | AskCoop | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query | Respond
-    | Suggest | Adopt | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
-    | SupplyCommand
+    | Suggest | Adopt | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
+    | SupplyCommand | TasteCommand
 )
 # fmt: on

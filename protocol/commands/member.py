@@ -1,4 +1,4 @@
-"""What a member says about itself: limits, choices, intents.
+"""What a member says about itself: limits and intents.
 
 Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1.
 """
@@ -17,17 +17,6 @@ class SetBoundaries:
     open_pledges_max: int | None = None
     latest: int | None = None
     excluded_suppliers: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SetPreference:
-    """Choices the member made, from which weights are fitted and kept at home (PRF-1).
-
-    tasks: per task the alternatives (attribute -> number) and the index of the chosen one.
-    """
-
-    category: str
-    tasks: tuple[tuple[tuple[Mapping[str, float], ...], int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.charter import Invitation
 from protocol.coop.coop import Coop
-from protocol.coop.preference import Vector, fit, from_levels, in_words, levels, mean, read_tasks, spreads
+from protocol.coop.preference import Vector, from_levels, mean
 from protocol.coop.template import Template, subject_of
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
@@ -80,23 +80,6 @@ def within(core: Core, *, price_minor: int, supplier: bytes | None = None) -> No
         raise CommandError("INT-6", "boundary: you excluded this supplier")
     if limits.get("latest") is not None and core.now > limits["latest"]:
         raise CommandError("INT-6", "boundary: your latest date is over; change it first")
-
-
-def set_preference(core: Core, command: ask.SetPreference) -> dict[str, Any]:
-    """Fit weights from the member's choices, shrunk toward the board's mean; they stay at home (PRF-3, PRF-7)."""
-    template = template_of(core, command.category)
-    names = [one.name for one in template.attributes]
-    tasks = read_tasks(names, command.tasks)
-    spread, reference = spreads(tasks), tuple(template.priors.values())
-    prior = board_mean(core, template, spread)
-    weights = fit(tasks, prior)
-    kept = {
-        "weights": [repr(weight) for weight in weights],
-        "spread": [repr(one) for one in spread],
-        "levels": list(levels(weights, reference, spread)),
-    }
-    core.keep(f"preference/{command.category}", encode(kept))
-    return {"weights": dict(zip(names, weights, strict=True)), "words": in_words(names, weights, spread)}
 
 
 def board_mean(core: Core, template: Template, spread: Sequence[float]) -> Vector:

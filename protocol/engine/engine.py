@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import desk, ending, queries, rest, summary
+from protocol.engine import desk, ending, queries, rest, summary, taste
 from protocol.engine.context import Settings
 from protocol.engine.coop import board, floor, membership, receipts, vouching
 from protocol.engine.core import Core
-from protocol.engine.deal import asking, dealing, fulfilling, selling, signing, supplying, talking
+from protocol.engine.deal import answering, asking, bettering, dealing, fulfilling, selling, signing, supplying, talking
 from protocol.engine.needs import needs
 from protocol.engine.network import (
     carry,
@@ -68,13 +68,18 @@ from protocol.record.record import Record
 _ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend,),
     "coop": (membership.attend,),
-    "deal": (dealing.attend, supplying.attend),
+    "deal": (dealing.attend, supplying.attend, bettering.attend),
     "mail": (post.attend,),
     "trust": (steward.attend,),
 }
 _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.SetBoundaries: desk.set_boundaries,
-    ask.SetPreference: desk.set_preference,
+    ask.SetPreference: taste.set_preference,
+    ask.AskCard: taste.ask_card,
+    ask.AnswerCard: taste.answer_card,
+    ask.AskPreference: taste.ask_preference,
+    ask.CorrectPreference: taste.correct_preference,
+    ask.ForgetPreference: taste.forget_preference,
     ask.AddIntent: desk.add_intent,
     ask.WithdrawIntent: desk.withdraw_intent,
     ask.Watch: desk.watch,
@@ -93,7 +98,10 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Respond: talking.respond,
     ask.Suggest: talking.suggest,
     ask.Adopt: talking.adopt,
+    ask.Counter: bettering.counter,
+    ask.Final: bettering.final,
     ask.AskTalk: talking.talk,
+    ask.Answer: answering.answer,
     ask.Commit: signing.commit,
     ask.Decline: signing.decline,
     ask.Repair: signing.repair,
@@ -275,7 +283,7 @@ class Engine:
             case Circumstances() as news:
                 rest.changed(core, news)
             case Computed(job, result):
-                if not supplying.chosen(core, job, result):
+                if not supplying.chosen(core, job, result) and not answering.solved(core, job, result):
                     board.formed(core, job, result)
         return core.out
 
