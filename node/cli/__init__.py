@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from node.cli import coop, election, files, home, mail, member, mesh, relay, talk, template, trade
+from node.cli import coop, election, files, home, mail, member, mesh, prefer, relay, talk, template, trade
 from node.cli.shell import Group, run
 
 wltm = Group(
@@ -20,7 +20,7 @@ wltm = Group(
 for command in (
     *(home.init, home.up, home.down, home.status, home.identity, mesh.peers, mesh.mesh),
     *(member.needs, member.join, member.invite, member.intent, member.board, coop.coop, election.vouch),
-    *(template.template,),
+    *(template.template, prefer.prefer),
     *(trade.rfq, trade.award, trade.supplier, talk.deal, mail.mail, relay.relay, home.log, home.config),
     *(files.demo, files.verify, files.tally, files.groups, files.record),
 ):

@@ -103,14 +103,14 @@ def _worth(attribute: Attribute, weight: float, price: Attribute | None, rate: f
     better, worse = (high, low) if weight > 0 else (low, high)
     what = f"{_upper(attribute.label)}, {better:g} rather than {worse:g},"
     if (attribute.least, attribute.most, attribute.scale) == (0, 1, 1):
-        what = f"{_upper(attribute.label)}:" if weight > 0 else f"To do without “{attribute.label}”"
+        what = _upper(attribute.label) if weight > 0 else f"To do without “{attribute.label}”"
     if price is None or rate >= 0:
         return f"{what} matters to you."
     worth = abs(weight) * (high - low) / -rate
     most = (price.typical[-1] - price.typical[0]) / price.scale if price.typical else worth
     if worth > 2 * most:
         return f"{what} is worth more to you than prices differ."
-    return f"{what} is worth about {worth:.2g} {price.label} to you."
+    return f"{what} is worth about {float(f'{worth:.2g}'):g} {price.label} to you."
 
 
 def _upper(label: str) -> str:
