@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from protocol.coop.box import manifest
 from protocol.coop.charter import Invitation, charter_hash, coop_scope, good_join, roster_hash, roster_of
-from protocol.coop.coop import COOP, COOP_TERMINAL, Coop, lapsed, question_name, read_coop, request_fits, slot_name
+from protocol.coop.coop import COOP, COOP_TERMINAL, Coop, lapsed, question_name, read_coop, slot_name
 from protocol.coop.decision import Docket
 from protocol.coop.mandate import Mandate, deal_id, limits_hash, limits_of, witnesses_hash
+from protocol.coop.room import request_fits
 from protocol.deal.negotiation import Limits
 from protocol.encoding import decode, digest, digest_of, encode
 from protocol.errors import Reject
@@ -27,6 +28,7 @@ from protocol.record.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
 from tests.lives import is_printed, rewrite, walked
 from tests.notation import written
+from tests.successions import SUCCESSION
 
 TEMPLATES = {TEMPLATE.hash: TEMPLATE}
 
@@ -99,11 +101,11 @@ def test_nobody_left_in_line() -> None:
 
 def test_every_row_is_walked_and_printed() -> None:
     """FRM-32: the lives above use the whole table; the spec prints it; ends have no way out."""
-    lives = [life[3] for life in LIVES] + [["mandated", "elected", "void"]]
+    lives = [life[3] for life in LIVES] + [["mandated", "elected", "void"], SUCCESSION]
     walks = {step for life in lives for step in pairwise(life)}
     assert {(state, then) for (state, _), then in COOP.items()} <= walks
     assert is_printed("05-formation.md", "COOP", "test_coop", COOP)
-    assert not [state for state, _ in COOP if state in COOP_TERMINAL]
+    assert {then for (state, _), then in COOP.items() if state in COOP_TERMINAL} <= set(COOP_TERMINAL)
 
 
 def test_a_coop_lapses_by_the_clock_and_no_digest_knows() -> None:
@@ -260,25 +262,36 @@ def test_a_second_ballot_after_the_close_changes_nothing() -> None:
         {"template": bytes(32)},
         {"region": "other"},
         {"category": "coffee"},
-        {"boxes": [bytes(32)]},
+        {"boxes": [bytes(32)] * 4},
     ],
     ids=lambda change: str(next(iter(change))),
 )
 def test_a_request_that_does_not_fit_is_not_vouched_for(change: dict[str, Any]) -> None:
     """ELE-33"""
-    coop, log = MADE.coop(), MADE.logs[MADE.scope][0]
-    assert request_fits(coop, log, MADE.rfq)
-    assert not request_fits(coop, log, MADE.rfq._replace(body={**MADE.rfq.body, **change}))
+    coop, log, mention = MADE.coop(), MADE.logs[MADE.scope][0], MADE.coop().request
+    assert mention is not None
+    assert request_fits(coop, log, MADE.rfq, mention)
+    assert not request_fits(coop, log, MADE.rfq._replace(body={**MADE.rfq.body, **change}), mention)
     sooner = MADE.rfq.header._replace(expires=MADE.rfq.header.expires - 1)
-    assert not request_fits(coop, log, MADE.rfq._replace(header=sooner))
+    assert not request_fits(coop, log, MADE.rfq._replace(header=sooner), mention)
 
 
-def test_of_a_witness_with_two_acceptances_no_box_is_asked_for() -> None:
+def test_a_mention_has_a_key_for_every_place() -> None:
+    """ELE-33"""
+    coop, log, mention = MADE.coop(), MADE.logs[MADE.scope][0], MADE.coop().request
+    assert mention is not None
+    for keys in (mention.body["keys"][1:], [*mention.body["keys"], bytes(80)]):
+        assert not request_fits(coop, log, MADE.rfq, mention._replace(body={**mention.body, "keys": keys}))
+
+
+def test_of_a_witness_with_two_acceptances_either_box_will_do() -> None:
     """ELE-33: its equivocation cannot stop the request."""
     made = Handmade(members=5, witnesses=4)
     body = {"charter": made.hash, "box": b"\7" * 32}
     made.say(made.witnesses[0], "accept.1", made.scope, body, "accept")
-    assert request_fits(made.coop(), made.logs[made.scope][0], made.rfq)
+    mention = made.coop().request
+    assert mention is not None
+    assert request_fits(made.coop(), made.logs[made.scope][0], made.rfq, mention)
 
 
 @given(st.binary(max_size=300))

@@ -24,8 +24,9 @@ STEP_MS = 400
 ELSEWHERE = network_id("elsewhere", b"seed")
 
 MEMBERS_DO = ("split", "double", "mute", "dark", "forge", "flood")
-NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request")
-SUPPLIERS_DO = ("hide reveal", "garble reveal", "seal to some", "two reveals")
+NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request", "room for some", "room for none")
+SUPPLIERS_DO = ("garble quotation", "seal to some", "seal to few", "bend shares", "two quotations", "copy")
+WITNESSES_DO = ("hide reveal", "garble reveal", "two reveals", "mute")
 RELAYS_DO = ("withhold",)
 
 
@@ -46,8 +47,15 @@ class Adversaries:
             "odd request": self._odd_request,
             "many proposals": self._many_proposals,
             "many charters": self._many_charters,
-            "garble reveal": self._garble,
-            "seal to some": self._seal_to_some,
+            "room for some": partial(self._room, 2),
+            "room for none": partial(self._room, 1),
+            "garble quotation": self._garble_quotation,
+            "seal to some": partial(self._noise, 1),
+            "seal to few": partial(self._noise, 2),
+            "bend shares": self._bend,
+            "two quotations": self._two_quotations,
+            "copy": self._copy,
+            "garble reveal": self._garble_reveal,
             "two reveals": self._two_reveals,
             "withhold": lambda node, to, one: [] if digest("withheld", one.id + to.encode())[0] < 100 else [one],
         }
@@ -181,21 +189,55 @@ class Adversaries:
         side = digest("half", receiver.encode())[0] % 2
         return [self.twin(node, record, **other) if side else record]
 
-    def _garble(self, node: Node, receiver: str, record: Record) -> list[Record]:
-        if record.kind != "reveal.1" or not _own(node, record):
+    def _garble_quotation(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        if record.kind != "quotation.1" or not _own(node, record):
             return [record]
-        return [self.twin(node, record, cipher=bytes(64), keys=[bytes(80)] * len(record.body["keys"]))]
+        shares = [[bytes(80), bytes(32)]] * len(record.body["shares"])
+        return [self.twin(node, record, cipher=bytes(len(record.body["cipher"])), shares=shares)]
 
-    def _seal_to_some(self, node: Node, receiver: str, record: Record) -> list[Record]:
+    def _noise(self, count: int, node: Node, receiver: str, record: Record) -> list[Record]:
+        """Noise instead of their shares for so many witnesses."""
+        if record.kind != "quotation.1" or not _own(node, record):
+            return [record]
+        shares = [[bytes(80) if at < count else one, hashed] for at, (one, hashed) in enumerate(record.body["shares"])]
+        return [self.twin(node, record, shares=shares)]
+
+    def _bend(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """What the first witness is promised lies on no polynomial with the others."""
+        if record.kind != "quotation.1" or not _own(node, record):
+            return [record]
+        (first, _), *others = record.body["shares"]
+        return [self.twin(node, record, shares=[[first, bytes(32)], *others])]
+
+    def _two_quotations(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        if record.kind != "quotation.1" or not _own(node, record):
+            return [record]
+        return [self.twin(node, record, commit=bytes(32)) if digest("r", receiver.encode())[0] % 2 else record]
+
+    def _copy(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """Everything that another supplier handed in, in the own name."""
+        if record.kind != "quotation.1" or not _own(node, record):
+            return [record]
+        others = [one for one in node.records.values() if one.kind == record.kind and one.scope == record.scope]
+        seen = min((one for one in others if not _own(node, one)), key=lambda one: one.id, default=record)
+        return [self.twin(node, record, **{name: seen.body[name] for name in ("commit", "cipher", "shares")})]
+
+    def _room(self, every: int, node: Node, receiver: str, record: Record) -> list[Record]:
+        """The room's secret for every so many places, noise for the others (1: noise for all)."""
+        if record.kind != "deal.1" or not _own(node, record):
+            return [record]
+        keys = [key if every > 1 and at % every else bytes(80) for at, key in enumerate(record.body["keys"])]
+        return [self.twin(node, record, keys=keys)]
+
+    def _garble_reveal(self, node: Node, receiver: str, record: Record) -> list[Record]:
         if record.kind != "reveal.1" or not _own(node, record):
             return [record]
-        keys = [key if at % 3 == 0 else bytes(80) for at, key in enumerate(record.body["keys"])]
-        return [self.twin(node, record, keys=keys)]
+        return [self.twin(node, record, shares=[[one, bytes(80)] for one, _ in record.body["shares"]])]
 
     def _two_reveals(self, node: Node, receiver: str, record: Record) -> list[Record]:
         if record.kind != "reveal.1" or not _own(node, record):
             return [record]
-        return [self.twin(node, record, cipher=bytes(64)) if digest("r", receiver.encode())[0] % 2 else record]
+        return [self.twin(node, record, shares=[]) if digest("r", receiver.encode())[0] % 2 else record]
 
     def _two_requests(self, node: Node, receiver: str, record: Record) -> list[Record]:
         if record.kind != "rfq.1" or not _own(node, record) or digest("rfq", receiver.encode())[0] % 2:

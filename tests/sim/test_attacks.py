@@ -14,7 +14,7 @@ from protocol.coop.decision import Council, Docket
 from protocol.errors import CommandError
 from protocol.record.log import Log
 from protocol.record.record import Record
-from tests.sim.adversary import ELSEWHERE, SUPPLIERS_DO, Adversaries, forged
+from tests.sim.adversary import ELSEWHERE, SUPPLIERS_DO, WITNESSES_DO, Adversaries, forged
 from tests.sim.safety import Safety, Violation
 from tests.sim.town import Town
 from tests.sim.world import NETWORK, RawReceived
@@ -218,25 +218,19 @@ def test_commit_comes_before_speech() -> None:
         run(True)
 
 
+OPENS = {"seal to some"}  # what such a supplier hands in is a quotation all the same
+
+
 @pytest.mark.parametrize("does", SUPPLIERS_DO)
-def test_a_supplier_that_breaks_its_word_stops_nobody(does: str) -> None:
-    """NEG-9, NEG-45 to NEG-48: whatever the cheapest does with its reveal, the town comes to one award."""
+def test_a_supplier_that_seals_wrongly_stops_nobody(does: str) -> None:
+    """NEG-45, NEG-48, NEG-49, NEG-63: whatever the cheapest hands in, the town comes to one award."""
     for seed in (41, 42):
         town, safety, _ = hostile(seed, {"s0": (does,)})
         assert town.live(400_000, town.agreed)
         town.live(20_000, lambda: False)
         safety.check_views()
-
-
-def test_keys_passed_on_are_what_saves_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NEG-47: sealed to some, the cheapest still wins; were no keys passed on, the witnesses would never agree."""
-    town, _, _ = hostile(41, {"s0": ("seal to some",)})
-    assert town.live(400_000, town.agreed)
-    assert town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
-    monkeypatch.setattr("protocol.engine.deal.opening._answer", lambda *anything: None)
-    town, _, _ = hostile(41, {"s0": ("seal to some",)})
-    assert not town.live(400_000, town.settled)
-    assert town.coops("m0")[0]["state"] == "revealed"
+        won = town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
+        assert won == (does in OPENS)
 
 
 @pytest.mark.parametrize("does", SUPPLIERS_DO)
@@ -245,6 +239,48 @@ def test_only_bad_suppliers(does: str) -> None:
     town, safety, _ = hostile(43, {"s0": (does,), "s1": (does,)}, suppliers=2)
     assert town.live(400_000, town.settled)
     safety.check_views()
+
+
+def with_a_witness(seed: int, does: str) -> tuple[Town, Safety]:
+    """A town in which a member who turns out to be a witness does this; the seed is the first from `seed` on."""
+    for one in range(seed, seed + 9):
+        town, safety, _ = hostile(one, {"m5": (does,)})
+        assert town.live(200_000, lambda town=town: bool(town.coops("m5")))
+        if town.coops("m5")[0]["witness"]:
+            return town, safety
+    raise AssertionError("m5 is never a witness")
+
+
+@pytest.mark.parametrize("does", WITNESSES_DO)
+def test_a_witness_that_does_not_open_hides_nothing(does: str) -> None:
+    """NEG-44, NEG-45: it says nothing, noise, or two things; the cheapest wins all the same, and all agree."""
+    town, safety = with_a_witness(46, does)
+    assert town.live(400_000, town.agreed)
+    town.live(20_000, lambda: False)
+    safety.check_views()
+    assert town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
+
+
+def test_witnesses_more_than_f_can_hide_a_quotation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEG-45, the control: were one share more needed than honest witnesses hold, a single silent one would do."""
+    monkeypatch.setattr("protocol.deal.tender.threshold", lambda witnesses: witnesses)
+    town, _ = with_a_witness(46, "hide reveal")
+    assert town.live(400_000, town.settled)
+    assert [one["state"] for one in town.coops("m0")] == ["void"]
+
+
+def test_the_secret_passed_on_is_what_saves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEG-46, NEG-47: the room sealed to some, all come to one award; were it not passed on, they never would."""
+    roles = {"m0": ("room for some",), "m1": ("room for some",)}
+    town, safety, _ = hostile(41, roles)
+    assert town.live(400_000, town.agreed)
+    town.live(20_000, lambda: False)
+    safety.check_views()
+    assert [one for one in town.world.nodes["relay"].records.values() if one.kind == "unopened.1"]
+    monkeypatch.setattr("protocol.engine.deal.opening._answer", lambda *anything: None)
+    town, _, _ = hostile(41, roles)
+    assert not town.live(400_000, town.settled)
+    assert "revealed" in [one["state"] for name in town.members for one in town.coops(name)]
 
 
 def test_a_flood_fills_its_own_bound_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ from protocol import commands as ask
 from protocol.coop.charter import charter_hash
 from protocol.coop.decision import Council
 from protocol.events import Event, MessageReceived
-from protocol.identity import Entropy, seal
 from protocol.network.gossip import Subscribe, parse_message
 from tests.sim.faults import Faults
 from tests.sim.town import Town
@@ -129,6 +128,7 @@ def equal(town: Town) -> bool:
 def test_loss_and_duplication_change_nothing_in_the_end(inline_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A tenth of all messages lost, a tenth doubled, groups computed on the spot or by a worker: it all ends, alike."""
     monkeypatch.setattr("protocol.engine.coop.board.FORM_INLINE_MAX", inline_max)
+    monkeypatch.setattr("protocol.engine.coop.board.FORM_CHANGES_MAX", inline_max)
     for seed in (7, 10, 11):
         town = Town(seed, faults=Faults(latency_ms=(5, 400), loss=0.1, duplicate=0.1))
         town.open()
@@ -148,23 +148,3 @@ def test_a_lost_subscription_is_made_good() -> None:
     town.open()
     assert town.live(400_000, town.agreed)
     assert town.live(60_000, partial(equal, town))
-
-
-def test_a_supplier_that_seals_to_some_boxes_only_splits_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """NEG-45, NEG-46, NEG-47: one witness gets bytes that open for nobody; others pass the key on, and all agree."""
-    town = Town(seed=8)
-    town.open()
-    cheapest = town.world.nodes["s0"]
-
-    sealed = list[bytes]()
-
-    def partial_seal(content: bytes, key: bytes, entropy: Entropy) -> bytes:
-        sealed.append(key)
-        return entropy(80) if len(sealed) <= 3 else seal(content, key, entropy)
-
-    monkeypatch.setattr("protocol.engine.deal.dealing.seal", partial_seal)
-    assert town.live(400_000, town.agreed)
-    coop = town.coops("m0")[0]
-    assert coop["supplier"] == cheapest.persona.key
-    pleas = [one for one in town.world.nodes["relay"].records.values() if one.kind == "unopened.1"]
-    assert pleas
