@@ -212,5 +212,6 @@ MAIL_RELAYS = 2  # REL-17 (g), relays that hold a letter before its sender lets 
 
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next
-FORM_INLINE_MAX = 200  # (g) entries grouped on the spot; more take over 50 ms and go to a worker
+FORM_INLINE_MAX = 5_000  # (g) entries grouped on the spot; more take over 50 ms and go to a worker
+FORM_CHANGES_MAX = 50  # (g) unless hardly any have come or gone since the last time
 FORMATIONS_KEPT = 4  # (g) epochs whose groups are remembered per board

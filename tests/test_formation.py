@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.coop.formation import Entry, Formation, block, form, group, share, tag
+from protocol.coop.formation import Entry, Formation, block, group, share, tag
+from protocol.coop.standing import form
 from protocol.params import GROUP_SIZE_MAX, WINDOW_MS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,10 +63,12 @@ def literal(vectors: Sequence[Vector], marks: Sequence[bytes], least: int, most:
     return literal_parts(order[:count], vectors, marks, least, most) if count else [], sorted(order[count:])
 
 
-def literal_parts(part: list[int], vectors: Sequence[Vector], marks: Sequence[bytes], least: int, most: int) -> Groups:
+def literal_parts(
+    part: list[int], vectors: Sequence[Vector], marks: Sequence[bytes], least: int, most: int, by_tags: bool = False
+) -> Groups:
     n = len(part)
     cuts = []
-    for k in range(len(vectors[0])) if n >= 2 * least else ():
+    for k in range(len(vectors[0])) if n >= 2 * least and not by_tags else ():
         for v in sorted({vectors[at][k] for at in part})[:-1]:
             low = [at for at in part if vectors[at][k] <= v]
             high = [at for at in part if vectors[at][k] > v]
@@ -80,7 +83,8 @@ def literal_parts(part: list[int], vectors: Sequence[Vector], marks: Sequence[by
         if places:
             a = min(places, key=lambda place: bytes(reversed(marks[row[place]])))
             sides = [row[:a], row[a:]]
-    return [one for side in sides for one in literal_parts(side, vectors, marks, least, most)] if sides else [part]
+    halves = [literal_parts(side, vectors, marks, least, most, not cuts) for side in sides]
+    return [one for half in halves for one in half] if sides else [part]
 
 
 def settled(groups: Groups, vectors: Sequence[Vector], marks: Sequence[bytes], least: int, most: int) -> Groups:

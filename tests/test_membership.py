@@ -190,10 +190,11 @@ def test_pledged_intents_are_marked_and_a_new_version_is_another() -> None:
         assert dict(marker.body) == {"intent": member.intent.id, "roster": coop.roster}
     assert node.engine is not None
     board = node.engine._core.contexts[BOARD]
-    assert entries(node.engine._core, board, town.world.now + 1) == []
+    template = next(one for one in node.settings.templates.values() if one.category == "electricity")
+    assert entries(node.engine._core, board, template, town.world.now + 1) == []
     later = town.world.now + 10**9
     town.world.ask("m0", ask.AddIntent("power", "electricity", "any", 300, 0, 9_000, "ready", later, ("basic",)))
-    assert [one.key for one in entries(node.engine._core, board, town.world.now + 1)] == [node.persona.key]
+    assert [one.key for one in entries(node.engine._core, board, template, town.world.now + 1)] == [node.persona.key]
 
 
 def _computed() -> tuple[Town, Record]:

@@ -24,14 +24,14 @@ ORDER = tuple(
         line.partition(": ")
         for line in (
             ".: params errors encoding identity sealing",
-            "record: schema kinds record outline",
+            "record: schema shapes kinds_coop kinds_deal kinds_people kinds record outline",
             "coop: units template",
             ".: commands events",
             "record: rows",
             "network: index bounds",
             "record: log",
             "network: shelf sync gossip broadcast overlay rules mail",
-            "coop: preference cards worth formation decision box evidence charter election",
+            "coop: preference cards worth division bulk formation standing decision box evidence charter election",
             "deal: allocation negotiation ranking lots offer",
             "coop: mandate term",
             "deal: fulfilment award",

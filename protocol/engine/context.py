@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from protocol.coop.charter import charter_hash, find_charter, good_join, is_charter
 from protocol.coop.coop import Coop, read_coop
 from protocol.coop.decision import Docket, Witness
-from protocol.coop.formation import Formation
+from protocol.coop.formation import Group
+from protocol.coop.standing import Standing
 from protocol.coop.template import Template
 from protocol.deal.deal import read_deal
 from protocol.deal.fulfilment import PARTY_KINDS
@@ -22,8 +23,8 @@ from protocol.record.log import Log
 from protocol.record.record import Record
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "reveal.1", "lease.1", "end.1")
-MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1",
-                "answer.1")  # fmt: skip
+MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1")
+MEMBER_KINDS += ("answer.1",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,9 @@ class Context:
     openings: Mapping[bytes, Opening | Void] = field(default_factory=dict)
     shared: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)  # (quotation, own witness) -> a good share
     receipts_due: dict[str, int] = field(default_factory=dict)
-    formations: dict[tuple[bytes, int], Formation | None] = field(default_factory=dict)  # None: a worker is at it
+    standings: dict[bytes, Standing] = field(default_factory=dict)  # of a board: template -> whom it groups
+    formations: dict[tuple[bytes, int], dict[bytes, Group | None] | None] = field(default_factory=dict)
+    """(template, epoch) -> the groups of own intents; None: a worker is at it."""
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
     faults_seen: dict[bytes, int] = field(default_factory=dict)  # both ids of a double signature -> when
     shown: str = ""

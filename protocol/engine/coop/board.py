@@ -10,7 +10,9 @@ from collections.abc import Iterable
 
 from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import lapsed
-from protocol.coop.formation import Entry, Formation, Group, block, form, founding_order, share
+from protocol.coop.division import Sizes
+from protocol.coop.formation import Entry, Group, block, founding_order, share
+from protocol.coop.standing import Standing
 from protocol.coop.template import Template
 from protocol.deal.life import deal_scope
 from protocol.encoding import digest
@@ -21,7 +23,14 @@ from protocol.engine.core import Core
 from protocol.errors import Ignore, Reject
 from protocol.events import Compute
 from protocol.identity import Persona
-from protocol.params import DEALS_EMPTY_MAX, FORM_INLINE_MAX, FORMATIONS_KEPT, FOUND_WITNESSES, FOUNDERS_MAX
+from protocol.params import (
+    DEALS_EMPTY_MAX,
+    FORM_CHANGES_MAX,
+    FORM_INLINE_MAX,
+    FORMATIONS_KEPT,
+    FOUND_WITNESSES,
+    FOUNDERS_MAX,
+)
 from protocol.record.record import Record, Slot, embedded
 
 
@@ -64,22 +73,17 @@ def taken_intents(core: Core, context: Context) -> dict[tuple[bytes, bytes], Non
     return {(one.author, one.body["intent"]): None for kind in kinds for one in context.log.of_kind(kind)}
 
 
-def entries(core: Core, context: Context, before: int) -> list[Entry]:
-    """The intents that an epoch ending at `before` groups: ready, in time, not used up (FRM-9)."""
+def entries(core: Core, context: Context, template: Template, before: int) -> list[Entry]:
+    """The intents of a template that an epoch ending at `before` groups: ready, in time, not used up (FRM-9)."""
     taken = taken_intents(core, context)
     found: list[Entry] = []
     _, category, region = context.scope.split("/")
     for one in context.log.of_kind("intent.1"):
-        template = core.settings.templates.get(one.body["template"])
-        slot = one.header.slot
-        ready = one.body["readiness"] in ("ready", "pledged") and one.header.expires > before
-        if template is None or slot is None or not ready or one.header.created >= before:
-            continue
-        if not template.compares(one.body.get("subject", "")):
+        ready = one.body["readiness"] in ("ready", "pledged") and one.header.created < before < one.header.expires
+        if one.body["template"] != template.hash or one.header.slot is None or not ready:
             continue
         if (one.author, one.id) not in taken:
-            kind = one.body["template"] + one.body.get("subject", "").encode()
-            where = block(category, kind, region, one.body["ready_by"])
+            where = block(category, one.body["template"], region, one.body["ready_by"])
             vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
             found.append(Entry(one.author, one.id, where, vector))
     return found
@@ -111,21 +115,32 @@ def my_group(core: Core, context: Context, template: Template, epoch: int, inten
     """The group this node computes for an own intent in an epoch; None too while a worker is at it (FRM-10)."""
     at = template.hash, epoch
     if at not in context.formations:
-        found = entries(core, context, epoch * template.epoch_ms)
-        arguments = (found, epoch_seed(epoch, context.scope), template.least, template.most)
-        if len(found) > FORM_INLINE_MAX:
-            context.formations[at] = None
-            job = f"form {context.scope} {template.hash.hex()} {epoch}"
-            core.out.append(Compute(job, "coop.formation.form", arguments))
-        else:
-            context.formations[at] = form(*arguments)
+        context.formations[at] = _grouped(core, context, template, epoch)
         for old in list(context.formations)[:-FORMATIONS_KEPT]:
             del context.formations[old]
-    formation = context.formations[at]
-    return None if formation is None else next((one for one in formation.groups if intent.id in one.ids), None)
+    groups = context.formations[at]
+    return None if groups is None else groups.get(intent.id)
 
 
-def formed(core: Core, job: str, result: Formation | None) -> None:
+def _grouped(core: Core, context: Context, template: Template, epoch: int) -> dict[bytes, Group | None] | None:
+    """The groups of own entries in an epoch, by changing those of the last as far as need be; None: a worker does."""
+    found = {one.id: one for one in entries(core, context, template, epoch * template.epoch_ms)}
+    own = [one.id for one in found.values() if one.key in core.personas]
+    standing = context.standings.get(template.hash) or Standing(Sizes(template.least, template.most))
+    gone = [one for one in standing.ids if one not in found]
+    come = [one for one in found.values() if one.id not in standing]
+    seed = epoch_seed(epoch, context.scope)
+    if len(found) > FORM_INLINE_MAX and len(gone) + len(come) > FORM_CHANGES_MAX:
+        arguments = (list(found.values()), own, seed, template.least, template.most)
+        job = f"form {context.scope} {template.hash.hex()} {epoch}"
+        core.out.append(Compute(job, "coop.standing.groups_of", arguments))
+        return None
+    standing.change(gone, come)
+    context.standings[template.hash] = standing
+    return {one: standing.group_of(one, seed) for one in own}
+
+
+def formed(core: Core, job: str, result: dict[bytes, Group | None] | None) -> None:
     """A worker has grouped a board's epoch; a job that failed is asked for again when the board changes."""
     _, scope, template, epoch = job.split(" ")
     context = core.contexts.get(scope)
