@@ -14,7 +14,7 @@ from node.cli.shell import USAGE, run
 from protocol import commands as c
 from protocol.identity import did
 from protocol.network.rules import ABOUT
-from protocol.record.kinds import NOTICE_REASONS
+from protocol.record.shapes import NOTICE_REASONS
 from tests.fakes_node import ME
 from tests.test_cli import ALL, Rig
 from tests.test_cli import rig as rig

@@ -16,8 +16,8 @@ from protocol.encoding import decode, digest_of, encode
 from protocol.errors import Reject
 from protocol.identity import did, key_of
 from protocol.params import INTEGER_MAX
-from protocol.record.kinds import NOTICE_REASONS
 from protocol.record.record import Record, check_scope
+from protocol.record.shapes import NOTICE_REASONS
 
 VERBS = ("block", "allow")
 ABOUT = ("persona", "peer", "scope", "address")
