@@ -41,6 +41,18 @@ class AddIntent:
 
 
 @dataclass(frozen=True, slots=True)
+class SetBaseline:
+    """What the member of the intent called `intent` pays today: a unit price, and what comes on top over the term.
+
+    It stays on this machine (NEG-88).
+    """
+
+    intent: str
+    unit_price_minor: int
+    once_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawIntent:
     """Take back the intent called `name`; a join or pledge made with it stands until its own end."""
 
