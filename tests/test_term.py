@@ -120,6 +120,8 @@ def test_a_heartbeat_from_the_future_leases_no_longer_than_one_lease() -> None:
     room = Room()
     room.say(room.term.negotiator, "heartbeat.1", START_MS + 5 * DAY)
     assert room.lease(room.council.witnesses[0], START_MS + DAY // 2) == START_MS + DAY + DAY // 2
+    assert room.lease(room.council.witnesses[0], START_MS + DAY // 2 + 1) is None
+    assert room.lease(room.council.witnesses[1], START_MS - DAY) is None  # a slow clock: it would shorten its own word
 
 
 def test_others_hearts_do_not_count() -> None:

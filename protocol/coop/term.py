@@ -84,9 +84,9 @@ def lease_due(log: Log, council: Council, witness: bytes, term: Term, now: int) 
     ending = enders(log, council, term)
     if not term.lease_ms or not beats or witness in ending or len(ending) > council.faults:
         return None
-    until = beats[0].header.created + term.lease_ms
+    until = min(beats[0].header.created, now) + term.lease_ms
     longer = until >= own_until(log, witness, term) + term.beat_ms // 2
-    return min(until, now + term.lease_ms) if longer and now < until else None
+    return until if longer and now < until else None
 
 
 def end_due(log: Log, council: Council, keys: tuple[bytes, ...], witness: bytes, term: Term, now: int) -> str | None:

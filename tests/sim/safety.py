@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocol.coop.decision import Council, Docket
-from protocol.deal.choice import award_value
-from protocol.engine.deal.dealing import coop_of, ranking_of_deal
+from protocol.engine.deal.dealing import computed_award, coop_of
 from protocol.events import Event, Submit
 from protocol.record.record import Record
 from tests.sim.world import Node, World
 
-HUMAN = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "commitment.1", "intent.1", "attestation.1")
+HUMAN = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "commitment.1", "intent.1", "attestation.1", "recall.1")
 
 
 @dataclass
@@ -109,8 +108,8 @@ class Safety:
                 self._same(said, (context.scope, "award"), deal.award.value, node)
                 self._same(said, (context.scope, "agreements"), b"".join(one.hash for one in deal.agreements), node)
                 coop = coop_of(core, deal)
-                ranking = ranking_of_deal(core, context, deal, coop) if coop is not None else None
-                if coop is not None and ranking is not None and award_value(deal, coop, ranking) != deal.award.value:
+                value = computed_award(core, context, deal, coop) if coop is not None else None
+                if value is not None and value != deal.award.value:
                     self.fail("every member computes the award", f"{node.name} computes another in {context.scope}")
 
     def honest(self) -> list[Node]:
