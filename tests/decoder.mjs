@@ -140,6 +140,7 @@ function fits([sort, ...rest], value) {
     case "code": return rest.includes(value);
     case "array": return list();
     case "set": return list() && value.every((one, n) => n === 0 || compare(value[n - 1], one) < 0);
+    case "pair": return Array.isArray(value) && value.length === 2 && fits(low, value[0]) && fits(high, value[1]);
     case "table": return isMap && counts(value.size) && [...value].every(([k, v]) => fits(item, k) && fits(inner, v));
   }
   const shapes = new Map([...Object.entries(low), ...Object.entries(high)]); // "fields": the required, the optional

@@ -59,6 +59,8 @@ def least(shape: Shape, at: int = 0) -> Value:
             return [least(item) for _ in range(low)]
         case ("set", low, _, item):
             return [least(item, n) for n in range(low)]
+        case ("pair", first, second):
+            return [least(first, at), least(second)]
         case ("table", *_):
             return {}
         case ("fields", required, _):
@@ -94,6 +96,11 @@ def spoiled(shape: Shape, path: str) -> Iterator[tuple[str, Value]]:
             if sort == "set":
                 yield f"{path} twice", [least(item)] * max(2, low)
             yield from ((where, [value]) for where, value in spoiled(item, f"{path}[0]"))
+        case ("pair", first, second):
+            yield from ((f"{path} no array", 1), (f"{path} alone", [least(first)]))
+            yield f"{path} three", [least(first), least(second), least(second)]
+            yield from ((where, [value, least(second)]) for where, value in spoiled(first, f"{path}[0]"))
+            yield from ((where, [least(first), value]) for where, value in spoiled(second, f"{path}[1]"))
         case ("table", _, high, key, item):
             yield from ((f"{path} no map", []), (f"{path} too many", {NAME_LETTERS[n]: 1 for n in range(high + 1)}))
             yield from ((where, {least(key): value}) for where, value in spoiled(item, f"{path}.value"))
@@ -125,6 +132,8 @@ def fitting(shape: Shape) -> st.SearchStrategy[Value]:
             return st.lists(fitting(item), min_size=low, max_size=min(high, low + 3))
         case ("set", low, high, item):
             return st.lists(fitting(item), min_size=low, max_size=min(high, low + 3), unique=True).map(sorted)
+        case ("pair", first, second):
+            return st.tuples(fitting(first), fitting(second)).map(list)
         case ("table", _, high, key, item):
             return st.dictionaries(fitting(key), fitting(item), max_size=min(high, 3))
         case ("fields", required, optional):
@@ -144,6 +153,8 @@ def notation(shape: Shape, indent: str) -> str:
             return "code " + ", ".join(code or '""' for code in codes)
         case ("array" | "set" as sort, low, high, item):
             return f"{sort} {low}..{high} of {notation(item, indent)}"
+        case ("pair", first, second):
+            return f"pair of {notation(first, indent)} and {notation(second, indent)}"
         case ("table", low, high, key, item):
             return f"table {low}..{high} of {notation(key, indent)} to {notation(item, indent)}"
         case ("fields", required, optional):
