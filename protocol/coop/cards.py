@@ -95,11 +95,11 @@ def typical_spread(attribute: Attribute) -> float:
     return sqrt(sum((one - middle) ** 2 for one in values) / max(1, len(values)))
 
 
-def information(card: Card, draws: Sequence[Sequence[float]]) -> float:
+def information(card: Sequence[Sequence[float]], draws: Sequence[Sequence[float]]) -> float:
     """Nats that a choice from the card is expected to tell about which of these weights are the member's.
 
-    draws: per draw a weight for each attribute, utility per scaled value. Entropy of the mean choice less the mean
-    entropy of the choice.
+    draws: per draw a weight for each attribute, in utility per unit of what the card's values are in. It is the entropy
+    of the mean choice less the mean entropy of the choice.
     """
     mean = [0.0] * len(card)
     doubt = 0.0
@@ -117,16 +117,20 @@ def information(card: Card, draws: Sequence[Sequence[float]]) -> float:
 
 def _draws(template: Template, answers: Sequence[Answer], rng: random.Random) -> list[list[float]]:
     """Weights per scaled value, drawn from what the answers leave open."""
-    scales = [one.scale for one in template.attributes]
-    precision = typical_precision(template)
-    tasks = tasks_of(template, answers)
-    mode = fit(tasks, tuple(template.priors.values()), precision)
+    found = draws_from(
+        tasks_of(template, answers), tuple(template.priors.values()), typical_precision(template), rng
+    )
+    return [[w / one.scale for w, one in zip(weights, template.attributes, strict=True)] for weights in found]
+
+
+def draws_from(
+    tasks: Sequence[Task], prior: Sequence[float], precision: Matrix, rng: random.Random
+) -> list[list[float]]:
+    """Weights on the raw scale, drawn from the normal approximation at the mode of what these tasks leave open."""
+    mode = fit(tasks, prior, precision)
     root = _root(_curvature(tasks, mode, precision))
-    draws = []
-    for _ in range(CARD_DRAWS):
-        off = _back(root, [rng.gauss(0.0, 1.0) for _ in scales])
-        draws.append([(weight + one) / scale for weight, one, scale in zip(mode, off, scales, strict=True)])
-    return draws
+    offs = (_back(root, [rng.gauss(0.0, 1.0) for _ in mode]) for _ in range(CARD_DRAWS))
+    return [[weight + one for weight, one in zip(mode, off, strict=True)] for off in offs]
 
 
 def typical_precision(template: Template) -> Matrix:

@@ -17,7 +17,7 @@ from protocol.errors import CommandError
 from protocol.params import CORRECTION_STEPS_MAX, LEVEL_LEAST
 
 WORDS = ("more", "less", "nothing", "as-chosen")
-_HARDLY = 0.15  # of the strongest effect (g): what is below it hardly matters
+_HARDLY = 0.05  # of the strongest effect (g): what is below it hardly matters
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _sign(attribute: Attribute, effect: float) -> int:
 def told(template: Template, weights: Sequence[float]) -> dict[str, str]:
     """A sentence for each attribute that cards vary, in the template's order (PRF-17)."""
     own = dict(zip((one.name for one in template.attributes), weights, strict=True))
-    effects = {one.name: abs(own[one.name]) * typical_spread(one) for one in template.attributes}
+    effects = {one.name: abs(own[one.name]) * _range(one) for one in template.attributes}
     strongest = max(effects.values(), default=0.0)
     price = template.price
     rate = own[price.name] if price is not None else 0.0
@@ -99,7 +99,7 @@ def _of_price(price: Attribute, rate: float) -> str:
 
 def _worth(attribute: Attribute, weight: float, price: Attribute | None, rate: float) -> str:
     """What going from one end of the typical values to the other is worth."""
-    low, high = attribute.typical[0] / attribute.scale, attribute.typical[-1] / attribute.scale
+    low, high = (one / attribute.scale for one in (attribute.typical[0], attribute.typical[-1]))
     better, worse = (high, low) if weight > 0 else (low, high)
     what = f"{_upper(attribute.label)}, {better:g} rather than {worse:g},"
     if (attribute.least, attribute.most, attribute.scale) == (0, 1, 1):
@@ -107,10 +107,14 @@ def _worth(attribute: Attribute, weight: float, price: Attribute | None, rate: f
     if price is None or rate >= 0:
         return f"{what} matters to you."
     worth = abs(weight) * (high - low) / -rate
-    most = (price.typical[-1] - price.typical[0]) / price.scale if price.typical else worth
-    if worth > 2 * most:
+    if price.typical and worth > 2 * _range(price):
         return f"{what} is worth more to you than prices differ."
     return f"{what} is worth about {float(f'{worth:.2g}'):g} {price.label} to you."
+
+
+def _range(attribute: Attribute) -> float:
+    """From the least to the most typical value, raw scale."""
+    return (attribute.typical[-1] - attribute.typical[0]) / attribute.scale if attribute.typical else 0.0
 
 
 def _upper(label: str) -> str:
