@@ -23,9 +23,9 @@ PERSONAL_KINDS = ("pledge.1", "nomination.1", "ballot.1", "commitment.1")
 STEP_MS = 400
 ELSEWHERE = network_id("elsewhere", b"seed")
 
-MEMBERS_DO = ("split", "double", "mute", "dark", "forge", "flood")
+MEMBERS_DO = ("split", "double", "mute", "dark", "forge", "flood", "hide reveal", "garble reveal")
 NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request", "room for some", "room for none")
-SUPPLIERS_DO = ("garble quotation", "seal to some", "seal to few", "bend shares", "two quotations", "copy")
+SUPPLIERS_DO = ("garble quotation", "seal to some", "seal to few", "bend shares", "two quotations")
 WITNESSES_DO = ("hide reveal", "garble reveal", "two reveals", "mute")
 RELAYS_DO = ("withhold",)
 
@@ -54,7 +54,6 @@ class Adversaries:
             "seal to few": partial(self._noise, 2),
             "bend shares": self._bend,
             "two quotations": self._two_quotations,
-            "copy": self._copy,
             "garble reveal": self._garble_reveal,
             "two reveals": self._two_reveals,
             "withhold": lambda node, to, one: [] if digest("withheld", one.id + to.encode())[0] < 100 else [one],
@@ -213,14 +212,6 @@ class Adversaries:
         if record.kind != "quotation.1" or not _own(node, record):
             return [record]
         return [self.twin(node, record, commit=bytes(32)) if digest("r", receiver.encode())[0] % 2 else record]
-
-    def _copy(self, node: Node, receiver: str, record: Record) -> list[Record]:
-        """Everything that another supplier handed in, in the own name."""
-        if record.kind != "quotation.1" or not _own(node, record):
-            return [record]
-        others = [one for one in node.records.values() if one.kind == record.kind and one.scope == record.scope]
-        seen = min((one for one in others if not _own(node, one)), key=lambda one: one.id, default=record)
-        return [self.twin(node, record, **{name: seen.body[name] for name in ("commit", "cipher", "shares")})]
 
     def _room(self, every: int, node: Node, receiver: str, record: Record) -> list[Record]:
         """The room's secret for every so many places, noise for the others (1: noise for all)."""
