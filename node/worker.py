@@ -93,11 +93,12 @@ def _path() -> str:
 
 
 def compute(name: str, arguments: tuple[Any, ...]) -> Any:
-    """Calls protocol.<name>, as "coop.formation.form", with these arguments."""
+    """Calls protocol.<name>, as "coop.formation.groups_of", or node.solver's, with these arguments."""
     module, _, function = name.rpartition(".")
     if not all(map(str.isidentifier, module.split("."))) or not function.isidentifier() or function.startswith("_"):
         raise ValueError(f"{name[:80]} names no function of protocol")
-    return getattr(import_module(f"protocol.{module}"), function)(*arguments)
+    root = "node" if module == "solver" else "protocol"
+    return getattr(import_module(f"{root}.{module}"), function)(*arguments)
 
 
 def main() -> None:

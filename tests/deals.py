@@ -18,9 +18,10 @@ from protocol.coop.coop import slot_name
 from protocol.coop.room import boxes_of, draw_secret, keys_for
 from protocol.coop.decision import Council, Docket, slot_of, value_hash
 from protocol.coop.template import Template, parse
-from protocol.deal.choice import award_value
+from protocol.deal.choice import answers_in, answers_question, answers_slot, award_value
 from protocol.deal.deal import read_deal
 from protocol.deal.life import Deal, Opening, deal_scope
+from protocol.deal.lots import Answer
 from protocol.deal.negotiation import Quotation, read
 from protocol.deal.revision import revision_value
 from protocol.deal.tender import handed_in, open_all, ranking_of, released
@@ -225,10 +226,24 @@ class Handmade:
             elif question.box is None:
                 ranking = ranking_of(deal, self.coop(), TEMPLATE, open_all(deal, self.room))
                 assert ranking is not None
-                question = replace(question, value=award_value(deal, self.coop(), ranking))
+                answers = self._answers(deal)
+                question = replace(question, value=award_value(deal, self.coop(), TEMPLATE, ranking, answers))
             self.decide(self.deal_scope, deal.council, question)
         if self.deal().state in (deal.state, "void"):
             raise Stuck
+
+    def _answers(self, deal: Deal) -> tuple[Answer, ...]:
+        """What the members answer by their twist "serves", decided like any other box."""
+        question = answers_question(deal, self.coop())
+        if question is None:
+            return ()
+        if "serves" in self.twists:
+            serves = self.twists["serves"](sorted(one.author for one in deal.drawn))
+            body = {"rfq": self.rfq.id, "serves": serves}
+            self.say(self.members[0], "answer.1", self.scope, body, answers_slot(deal))
+        self.decide(self.scope, self.coop().council, question)
+        log, docket = self._held(self.scope)
+        return answers_in(log, docket, question, self.coop()) or ()
 
     # The path
 

@@ -249,7 +249,7 @@ def test_a_request_names_no_member() -> None:
 def _value(deal: Deal, coop: Coop, made: Handmade) -> bytes:
     ranking = ranking_of(deal, coop, TEMPLATE, open_all(deal, made.room))
     assert ranking is not None
-    return award_value(deal, coop, ranking)
+    return award_value(deal, coop, TEMPLATE, ranking)
 
 
 def test_the_award_field_by_field() -> None:
@@ -295,7 +295,7 @@ def test_what_did_not_open_is_refused() -> None:
     }
     ranking = ranking_of(deal, coop, TEMPLATE, closed)
     assert ranking is not None
-    found = decode(award_value(deal, coop, ranking))
+    found = decode(award_value(deal, coop, TEMPLATE, ranking))
     assert found["parts"][0]["supplier"] == MADE.suppliers[1].key
     assert [MADE.suppliers[0].key, "IDN-17"] in found["refused"]
     assert ranking_of(deal, coop, TEMPLATE, {}) is None

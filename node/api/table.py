@@ -47,6 +47,7 @@ ROUTES = (
     Route("GET", "/intents", c.AskIntents),
     Route("POST", "/intents", c.AddIntent),
     Route("DELETE", "/intents/{name}", c.WithdrawIntent),
+    Route("PUT", "/intents/{intent}/baseline", c.SetBaseline),
     Route("PUT", "/boundaries", c.SetBoundaries),
     Route("PUT", "/preferences", c.SetPreference),
     Route("GET", "/prefer/{category}", c.AskPreference),

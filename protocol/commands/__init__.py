@@ -34,6 +34,7 @@ from protocol.commands.deal import (
 )
 from protocol.commands.member import (
     AddIntent,
+    SetBaseline,
     SetBoundaries,
     Watch,
     WithdrawIntent,
@@ -163,6 +164,7 @@ __all__ = [
     "Respond",
     "RevokeToken",
     "SendMail",
+    "SetBaseline",
     "SetBoundaries",
     "SetPreference",
     "SetPrices",
@@ -187,7 +189,7 @@ Command = (
     | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
     | AskCoop | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query | Respond
-    | Suggest | Adopt | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
+    | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
     | SupplyCommand | TasteCommand
 )
 # fmt: on

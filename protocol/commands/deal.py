@@ -60,10 +60,10 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Which quotations together should serve the co-op: supplier -> counted units a period (NEG-91)."""
+    """Which quotations together should serve the co-op: pairs of supplier and counted units a period (NEG-91)."""
 
     deal: bytes
-    serves: Mapping[bytes, int]
+    serves: tuple[tuple[bytes, int], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,14 @@ def answers_question(deal: Deal, coop: Coop) -> Question | None:
         return None
     entitled = tuple(sorted({*coop.keys, *coop.council.witnesses}))
     takes = partial(_good_answer, deal.rfq.id, tuple(one.author for one in deal.drawn))
-    box = Box("answer.1", slot_name("answer", deal.rfq.id), entitled, (), takes)
+    box = Box("answer.1", answers_slot(deal), entitled, (), takes)
     closes, times = reveals.when + deal.times["answer_ms"], deal.times
     return Question(question_name("answers", deal.rfq.id), closes, times["settle_ms"], times["round_ms"], box)
+
+
+def answers_slot(deal: Deal) -> str:
+    """The slot in which somebody answers, once in a deal (NEG-91)."""
+    return slot_name("answer", deal.rfq.id)
 
 
 def answers_in(log: Log, docket: Docket, question: Question | None, coop: Coop) -> tuple[Answer, ...] | None:

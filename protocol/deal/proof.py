@@ -14,11 +14,12 @@ from protocol.coop.charter import charter_hash, is_charter
 from protocol.coop.coop import Coop
 from protocol.coop.room import is_secret, request_fits
 from protocol.coop.template import Template, money, pooled_value
-from protocol.deal.choice import award_value
+from protocol.deal.choice import answers_in, answers_question, award_value
 from protocol.deal.deal import read_deal
 from protocol.deal.fulfilment import PARTY_KINDS, is_party
 from protocol.deal.holding import Holding, Step, Tell, silently
 from protocol.deal.life import DEAL_TERMINAL, Deal, Opening, deal_scope
+from protocol.deal.lots import Answer
 from protocol.deal.ranking import Ranking
 from protocol.deal.request import read_mandate, specification_in
 from protocol.deal.revision import revision_value
@@ -145,13 +146,20 @@ class _Walk:
                     coop = self._adopt(coop_part, coop)
                     question = replace(question, value=revision_value(deal, coop, self.template))
                 elif question.box is None:
-                    ranking = self._rank(coop, deal)
-                    question = replace(question, value=award_value(deal, coop, ranking))
+                    ranking, answers = self._rank(coop, deal), self._answers(coop_part, coop, deal)
+                    question = replace(question, value=award_value(deal, coop, self.template, ranking, answers))
                 self.tell(part.decide(question, deal.council))
             deal = self._read_deal(part)
         if not deal.agreements or ranking is None:
             raise Reject("BUN-8", f"agreement: there is none (the deal is {deal.state})")
         return part, self._afterwards(part, deal), ranking
+
+    def _answers(self, coop_part: Holding, coop: Coop, deal: Deal) -> tuple[Answer, ...]:
+        """The answers that the award was chosen from, where the request gave time for them (NEG-90)."""
+        question = answers_question(deal, coop)
+        if question is not None:
+            self.tell(coop_part.decide(question, coop.council))
+        return answers_in(coop_part.log, coop_part.docket, question, coop) or ()
 
     def _afterwards(self, part: Holding, deal: Deal) -> Deal:
         """What came of the agreements, as far as the records show it (BUN-11, BUN-13)."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import desk, ending, queries, rest, summary, taste
+from protocol.engine import baseline, desk, ending, queries, rest, summary, taste
 from protocol.engine.context import Settings
 from protocol.engine.coop import board, floor, membership, receipts, vouching
 from protocol.engine.core import Core
@@ -73,6 +73,7 @@ _ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "trust": (steward.attend,),
 }
 _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
+    ask.SetBaseline: baseline.set_baseline,
     ask.SetBoundaries: desk.set_boundaries,
     ask.SetPreference: taste.set_preference,
     ask.AskCard: taste.ask_card,

@@ -78,7 +78,8 @@ def attend(core: Core, context: Context) -> None:
         context.shown = told
         core.notify("coop", coop=coop.hash[:16], state=coop.state, members=len(coop.members))
     if coop.state in COOP_TERMINAL and not coop.open:
-        context.witnesses.clear()
+        for at in [one for one in context.witnesses if not one[0].startswith("answers/")]:  # asked by the deal
+            del context.witnesses[at]
 
 
 def concerns_me(core: Core, coop: Coop) -> bool:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from functools import partial
 
 from protocol.coop.coop import Coop
-from protocol.deal.choice import award_value
+from protocol.deal.choice import answers_in, answers_question, award_value
 from protocol.deal.life import Deal
+from protocol.deal.lots import answer_hash
 from protocol.deal.ranking import Ranking
 from protocol.deal.revision import revision_value
 from protocol.deal.tender import ranking_of
 from protocol.engine.context import Context
 from protocol.engine.coop import witness
+from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal import opening
+from protocol.engine.deal import answering, opening
 from protocol.engine.deal.telling import told
 
 
@@ -32,11 +34,15 @@ def attend(core: Core, context: Context) -> None:
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
         opening.attend(core, context, core.context(coop.charter.scope), deal, coop)
-        ranking = ranking_of_deal(core, context, deal, coop)
-        value = award_value(deal, coop, ranking) if ranking is not None else None
+        asked, value = deal.open, None
         if deal.state == "suggested":
             value = revision_value(deal, coop, core.settings.templates[deal.rfq.body["template"]])
-        witness.attend(core, context, deal.council, deal.open, until, lambda: value, ref, vouched)
+        elif find_question(deal.open, "award") is not None:
+            value = computed_award(core, context, deal, coop)
+            ranking = ranking_of_deal(core, context, deal, coop)
+            if ranking is not None and answering.attend(core, context, deal, coop, ranking):
+                asked = ()  # nothing is awarded while there may be better answers
+        witness.attend(core, context, deal.council, asked, until, lambda: value, ref, vouched)
     elif coop is not None and coop.mandate is not None and coop.mandate.deal == deal.mandate.deal:
         # Quotations arrive by the request's own clock, whether or not the co-op has certified it by then.
         witness.acknowledge(core, context, deal.council, deal.open, until, ref, vouched)
@@ -56,6 +62,24 @@ def coop_of(core: Core, deal: Deal) -> Coop | None:
     """The co-op of a deal, where this node takes part in it."""
     scope = "coop/" + deal.mandate.charter[:16].hex()
     return core.contexts[scope].coop(core.settings) if scope in core.contexts else None
+
+
+def computed_award(core: Core, context: Context, deal: Deal, coop: Coop) -> bytes | None:
+    """The award as this node computes it; None before its time, or while it does not know all that it takes."""
+    about = core.context(coop.charter.scope)
+    question = answers_question(deal, coop)
+    answers = answers_in(about.log, about.docket, question, coop)
+    template = core.settings.templates.get(deal.rfq.body["template"])
+    if answers is None or template is None:
+        return None
+    key = tuple(one.value_hash for one in deal.decided.values() if not one.question.startswith("award/"))
+    key += tuple(map(answer_hash, answers))
+    if context.computed is None or context.computed[0] != key:
+        ranking = ranking_of_deal(core, context, deal, coop)
+        if ranking is None:
+            return None
+        context.computed = key, award_value(deal, coop, template, ranking, answers)
+    return context.computed[1]
 
 
 def ranking_of_deal(core: Core, context: Context, deal: Deal, coop: Coop) -> Ranking | None:

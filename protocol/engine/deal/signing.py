@@ -13,13 +13,12 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.coop import Coop
 from protocol.deal.award import Award
-from protocol.deal.choice import award_value
 from protocol.deal.life import Deal, deal_scope
 from protocol.deal.repair import grows, seat
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal.dealing import coop_of, ranking_of_deal
+from protocol.engine.deal.dealing import computed_award, coop_of
 from protocol.engine.desk import within
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
@@ -31,8 +30,7 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     """Sign under the award, after this node has computed it again and found the same."""
     context, deal = deal_context(core, command.deal)
     persona, coop = _awarded(core, context, deal)
-    ranking = ranking_of_deal(core, context, deal, coop)
-    if deal.award is None or ranking is None or award_value(deal, coop, ranking) != deal.award.value:
+    if deal.award is None or computed_award(core, context, deal, coop) != deal.award.value:
         raise CommandError("NEG-50", "commit: this node cannot compute the certified award; try again soon, or decline")
     own = next(one for one in coop.demands if one.member == persona.key)
     part = deal.award.part_of(persona.key)
