@@ -12,15 +12,18 @@ import json
 import logging
 import os
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from node import keystore
-from node.api import Api, Organiser
+from node.api import Api, Organiser, convert
 from node.config import Config
+from node.counter import Counter
 from node.daemon import Daemon
 from node.economy import FACT as USAGE
 from node.economy import Economy
@@ -29,7 +32,8 @@ from node.overview import overview
 from node.presets import GRAIN_MS, SYNC_MS, SYNC_MS_MIN, presets
 from node.store import HomeLock, Store
 from node.template import in_home
-from protocol.commands import NoticePeer
+from node.webhooks import Hooks
+from protocol.commands import AskFeed, NoticePeer
 from protocol.coop.template import scaled
 from protocol.engine import Engine, Settings
 from protocol.errors import CommandError
@@ -100,7 +104,8 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         if config.mesh.lan:
             await _join_lan(config, daemon, parts)
         organiser = _organiser(config, daemon, store) if config.role == "relay" else None
-        api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop, organiser)
+        counter = await _counter(config, daemon, store, facts, parts) if config.role != "relay" else None
+        api = Api(daemon, secrets.api_token, config.api.allowed_hosts, stop, organiser, counter)
         parts.push_async_callback(api.stop)
         await api.start(HOST, config.api.port)
         run_file = config.home / RUN_FILE
@@ -112,6 +117,32 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
 def _organiser(config: Config, daemon: Daemon, store: Store) -> Organiser:
     """A relay is watched (REL-20 to REL-22)."""
     return Organiser(lambda: overview(config, daemon, store), keystore.reading_key(config.home))
+
+
+async def _counter(
+    config: Config, daemon: Daemon, store: Store, facts: Mapping[str, bytes], parts: contextlib.AsyncExitStack
+) -> Counter:
+    """A supplier's program finds its door, and hears of what happens (SUP-22, SUP-27)."""
+
+    async def keep(some: Mapping[str, bytes]) -> None:
+        await store.append((), some)
+
+    async def page(after: int, limit: int) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = convert.plain(await daemon.submit(AskFeed(after, limit)))
+        return found
+
+    async def listen() -> None:
+        async for _, notification in daemon.subscribe():
+            if notification["topic"] == "supply":
+                hooks.wake()
+
+    hooks = Hooks(facts, keep, page, lambda: time.time_ns() // 1_000_000)
+    hooks.start()
+    parts.push_async_callback(hooks.stop)
+    listening = asyncio.create_task(listen())
+    parts.callback(listening.cancel)
+    templates = in_home(config.home)
+    return Counter(daemon.submit, templates.get, hooks, keystore.trading_key(config.home))
 
 
 async def _join_lan(config: Config, daemon: Daemon, parts: contextlib.AsyncExitStack) -> None:

@@ -30,6 +30,7 @@ FILE_NAME = "keys"
 MESH_FILE = "mesh-key"
 TOKEN_FILE = "api-token"
 READING_FILE = "metrics-token"
+TRADING_FILE = "supplier-token"
 LOCKED = b"wltm keys, version 1: encrypted with a passphrase\n"
 PLAIN = b"wltm keys, version 1: NOT ENCRYPTED, whoever reads this file has the keys\n"
 FILE_BYTES_MAX = 16_384
@@ -134,6 +135,11 @@ def checked(words: str) -> str:
 def reading_key(home: Path) -> str:
     """What a monitoring system shows to read a relay's numbers (REL-22); drawn when it is missing."""
     return _beside(home / READING_FILE, secrets.token_urlsafe(KEY_BYTES))
+
+
+def trading_key(home: Path) -> str:
+    """What a supplier's program shows to speak for it (API-20); drawn when it is missing."""
+    return _beside(home / TRADING_FILE, secrets.token_urlsafe(KEY_BYTES))
 
 
 def _opened(home: Path, root: bytes, keys: tuple[bytes, ...]) -> Keystore:

@@ -67,6 +67,14 @@ def command(kind: type[C], values: Mapping[str, Any]) -> C:
     return kind(**{name: read(known[name][0], value, name) for name, value in values.items()})
 
 
+def queried(kind: type[Any], texts: Mapping[str, str]) -> dict[str, Any]:
+    """The values of a query: where a number is wanted, its digits are one."""
+    known = shape(kind)
+    numbers = {name: int(text) for name, text in texts.items() if text.isascii() and text.isdigit() and len(text) < 17}
+    wanted = [name for name in numbers if known.get(name, (str,))[0] is int]
+    return dict(texts) | {name: numbers[name] for name in wanted}
+
+
 def read(kind: Any, value: Any, field: str) -> Any:
     """The JSON `value` as type `kind`, one of those that commands use. Raises CommandError API-8 naming `field`."""
     origin, parts = get_origin(kind), get_args(kind)

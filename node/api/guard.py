@@ -22,6 +22,7 @@ LINK_SECONDS = 600
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = ("GET", "HEAD")
 READABLE = (("GET", "/metrics"), ("GET", "/health"))  # all that the reading key of a relay opens (REL-22)
+TRADING = "trading"  # what a request by the supplier's key is marked with
 # What a browser needs before it has a cookie: the page that trades the link's fragment for one, and its looks.
 OPEN = (("GET", "/enter"), ("GET", "/static/{name}"), ("POST", "/api/v1/session"))
 HEADERS: Mapping[str, str] = MappingProxyType(
@@ -50,9 +51,16 @@ class Refusal(Exception):
 class Keys:
     """The token of the home folder, browser sessions, and one-time links to begin one. Holds hashes, never secrets."""
 
-    def __init__(self, token: str, clock: Callable[[], float] = time.monotonic, reading_key: str = "") -> None:
+    def __init__(
+        self,
+        token: str,
+        clock: Callable[[], float] = time.monotonic,
+        reading_key: str = "",
+        trading_key: str = "",
+    ) -> None:
         self._token = _hash(token)
         self._reading_key = _hash(reading_key) if reading_key else b""
+        self._trading_key = _hash(trading_key) if trading_key else b""
         self._clock = clock
         self._links: dict[bytes, float] = {}  # hash of the secret -> when it ends
         self._sessions: dict[bytes, str] = {}  # hash of the cookie -> its CSRF token; the oldest leaves first
@@ -64,6 +72,10 @@ class Keys:
     def is_reading_key(self, text: str) -> bool:
         """Is it the key of whoever watches the numbers?"""
         return hmac.compare_digest(_hash(text), self._reading_key)
+
+    def is_trading_key(self, text: str) -> bool:
+        """Is it the key of the supplier's program?"""
+        return hmac.compare_digest(_hash(text), self._trading_key)
 
     def link(self) -> str:
         """A secret that begins one session within LINK_SECONDS (API-5)."""
@@ -103,8 +115,9 @@ def _hash(text: str) -> bytes:
 class Guard:
     """The checks of one server, whose own address is known once it listens."""
 
-    def __init__(self, keys: Keys, hosts: tuple[str, ...]) -> None:
-        self.keys = keys
+    def __init__(self, keys: Keys, hosts: tuple[str, ...], tradable: tuple[tuple[str, str], ...] = ()) -> None:
+        """tradable: (method, path) of what the supplier's key opens (API-20)."""
+        self.keys, self._tradable = keys, tradable
         self.hosts = hosts  # exact `host:port`
         self.cookie = "wltm"
 
@@ -120,7 +133,7 @@ class Guard:
         resource = request.match_info.route.resource
         place = request.method, resource.canonical if resource else ""
         if place not in OPEN:
-            self._key(request, place in READABLE)
+            self._key(request, place in READABLE, place in self._tradable)
 
     def _host(self, request: web.Request) -> None:
         if request.headers.getall("Host", []) not in [[host] for host in self.hosts]:
@@ -134,9 +147,14 @@ class Guard:
         if site not in ("same-origin", "none"):
             raise Refusal(403, "API-4", "the request comes from another site")
 
-    def _key(self, request: web.Request, readable: bool) -> None:
+    def _key(self, request: web.Request, readable: bool, tradable: bool) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme == "Bearer":
+            if self.keys.is_trading_key(token):
+                if not tradable:
+                    raise Refusal(403, "API-20", "the supplier's key does not open this; it is the member's")
+                request[TRADING] = True
+                return
             if not self.keys.is_token(token) and not (readable and self.keys.is_reading_key(token)):
                 raise Refusal(401, "API-5", "the token is not this node's; it lies in the home folder as api-token")
             return

@@ -17,11 +17,12 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from node.api import convert
+from node.api import convert, trade
 from node.api.feed import Feed
-from node.api.guard import Guard, Keys, Refusal, seal
+from node.api.guard import TRADING, Guard, Keys, Refusal, seal
 from node.api.organiser import Organiser
 from node.api.table import PREFIX, ROUTES, Route, openapi
+from node.counter import Counter
 from node.web import Pages, Reads
 from protocol.errors import CommandError, NotNow, ProtocolError
 
@@ -64,11 +65,14 @@ class Api:
         hosts: tuple[str, ...],
         stop_node: Callable[[], None],
         organiser: Organiser | None = None,
+        counter: Counter | None = None,
     ) -> None:
         self._node = node
         self._stop_node = stop_node
-        self._keys = Keys(token, reading_key=organiser.reading_key if organiser else "")
-        self._guard = Guard(self._keys, hosts)
+        reading_key, trading_key = organiser.reading_key if organiser else "", counter.key if counter else ""
+        self._keys = Keys(token, reading_key=reading_key, trading_key=trading_key)
+        self._guard = Guard(self._keys, hosts, trade.TRADABLE)
+        self._counter = counter
         self._feed = Feed()
         self._listeners = 0
         self._pump: asyncio.Task[None] | None = None
@@ -79,6 +83,8 @@ class Api:
         self._add_routes(Pages())
         if organiser:
             self._add_numbers(organiser, Pages())
+        if counter:
+            trade.add_routes(self.app, counter)
 
     def _add_routes(self, pages: Pages) -> None:
         for route in ROUTES:
@@ -176,7 +182,7 @@ class Api:
         async def handle(request: web.Request) -> web.Response:
             values: dict[str, Any]
             if route.method == "GET":
-                values = dict(request.query)
+                values = convert.queried(route.command, request.query)
                 repeated = len(values) != len(request.query)
             else:
                 values = convert.parse(await request.read())
@@ -209,14 +215,16 @@ class Api:
         try:
             await response.prepare(request)
             await response.write(b"retry: 1000\n\n")
-            await self._stream(response, self._feed.listen(None if after is None else int(after)))
+            topic = "supply" if TRADING in request else ""
+            await self._stream(response, self._feed.listen(None if after is None else int(after)), topic)
         finally:
             self._listeners -= 1
         return response
 
     async def _stream(
-        self, response: web.StreamResponse, entries: AsyncIterator[tuple[int, Mapping[str, Any] | None]]
+        self, response: web.StreamResponse, entries: AsyncIterator[tuple[int, Mapping[str, Any] | None]], topic: str
     ) -> None:
+        """`topic`: the only one that is told, "" for all."""
         coming = asyncio.ensure_future(anext(entries, None))
         try:
             while True:
@@ -227,9 +235,10 @@ class Api:
                 if (entry := coming.result()) is None:
                     return
                 sequence, notification = entry
-                name = "resync" if notification is None else "change"
-                data = json.dumps(convert.plain(notification or {}), ensure_ascii=True)
-                await response.write(f"id: {sequence}\nevent: {name}\ndata: {data}\n\n".encode())
+                if notification is None or topic in ("", notification["topic"]):
+                    name = "resync" if notification is None else "change"
+                    data = json.dumps(convert.plain(notification or {}), ensure_ascii=True)
+                    await response.write(f"id: {sequence}\nevent: {name}\ndata: {data}\n\n".encode())
                 coming = asyncio.ensure_future(anext(entries, None))
         finally:
             coming.cancel()
@@ -261,7 +270,9 @@ class Api:
 
 
 async def _openapi(request: web.Request) -> web.Response:
-    return web.json_response(openapi())
+    document = openapi()
+    document["paths"] |= trade.paths()
+    return web.json_response(document)
 
 
 def _count(request: web.Request, name: str, default: int) -> int:

@@ -1,16 +1,18 @@
 """A supplier's standing rule: which of its articles answers a request, and with what quotation.
 
-Decides the offer that scores best for the members among what the price list holds; never signs, never reads a file.
-Spec: 08-negotiation, NEG-35.
+Decides the offer that scores best for the members among what the price list holds and the supplier's limits allow;
+never signs, never reads a file. Spec: 08-negotiation, NEG-35; 16-supplier, SUP-10 to SUP-13.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from protocol.coop.template import AS_INVOICED, Template
 from protocol.deal.negotiation import Quotation, Request, parse
+from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Reject
 
 _OWN: Mapping[str, int] = {"floor_minor": 0, "cost_minor": 0, "stock": -1}  # for the supplier alone (SUP-10)
@@ -45,12 +47,92 @@ class Seller:
     cancellation_fee_minor: int = 0
 
 
-def quote(articles: Sequence[Offer], request: Request, quantity: int, seller: Seller) -> Quotation:
-    """The seller's best answer to a request for `quantity`: what scores least there. Raises CommandError NEG-35."""
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A supplier's standing limits (SUP-10). `mode`: "auto" signs by itself, "review" proposes and waits for a person
+    or program, "off" does neither. Quantities in counted units a period, 0 sets no limit; `quantity_most`: the largest
+    order; `value_most_minor`: the largest over its whole term; `open_most`: quotations that wait for their award.
+
+    `headroom_percent`: how much more than the requested quantity is kept free for it. `countersign`: "auto", "manual".
+    """
+
+    mode: str = "auto"
+    margin_percent: int = 0
+    members_least: int = 0
+    quantity_least: int = 0
+    quantity_most: int = 0
+    value_most_minor: int = 0
+    open_most: int = 1000
+    headroom_percent: int = 100
+    countersign: str = "auto"
+
+
+def floor_of(offer: Offer, rules: Rules) -> int:
+    """The lowest unit price that may be signed for an article (SUP-11), 0 where nothing was said."""
+    with_margin = -(-offer.cost_minor * (100 + rules.margin_percent) // 100) if offer.cost_minor else 0
+    return max(offer.floor_minor, with_margin)
+
+
+def available(offer: Offer, reserved: int, periods: int) -> int:
+    """Counted units a period that nobody else was promised (SUP-13). `reserved`: of this article, a period."""
+    left = offer.capacity - reserved
+    return max(0, left if offer.stock < 0 else min(left, offer.stock // periods - reserved))
+
+
+def within(offer: Offer, request: Request, quantity: int, rules: Rules, reserved: int) -> Offer:
+    """The article as it may be quoted: prices from its floor up, and no more than is free and allowed.
+
+    Raises CommandError SUP-10, SUP-11 or SUP-13.
+    """
+    floor, periods = floor_of(offer, rules), request.template.periods
+    ladder = tuple(rung for rung in offer.ladder if rung[1] >= floor)
+    if not ladder:
+        raise CommandError("SUP-11", f"{offer.sku}: its price is below its floor")
+    most = -(-quantity * (100 + rules.headroom_percent) // 100)
+    limits = [offer.capacity, max(most, ladder[0][0], offer.pack), available(offer, reserved, periods)]
+    if rules.quantity_most:
+        limits.append(rules.quantity_most)
+    if rules.value_most_minor:
+        limits.append(rules.value_most_minor // (periods * ladder[0][1]))
+    capacity = min(limits)
+    if capacity < max(ladder[0][0], offer.pack):
+        left = capacity == limits[2]
+        why = "what is left of it" if left else "the largest order allowed"
+        message = f"{offer.sku}: {why} is {max(0, capacity)}, below its smallest order"
+        raise CommandError("SUP-13" if left else "SUP-10", message)
+    return replace(offer, ladder=ladder, capacity=capacity)
+
+
+def quote(
+    articles: Sequence[Offer],
+    request: Request,
+    quantity: int,
+    seller: Seller,
+    rules: Rules | None = None,
+    reserved: Mapping[str, int] | None = None,
+) -> Quotation:
+    """The seller's best answer to a request for `quantity`: what scores least there, within its rules.
+
+    reserved: sku -> counted units a period promised to others. Raises CommandError NEG-35, SUP-10, SUP-11 or SUP-13.
+    """
     fitting = [offer for offer in articles if _meets(offer, request) and offer.ladder[0][0] <= quantity]
     if not fitting:
         raise CommandError("NEG-35", f"no article meets the requirements at a quantity of {quantity}")
-    best = min(fitting, key=lambda offer: (_points(offer, request, quantity), offer.sku))
+    allowed, refused = [], None
+    for offer in fitting:
+        try:
+            taken = (reserved or {}).get(offer.sku, 0)
+            allowed.append(within(offer, request, quantity, rules, taken) if rules is not None else offer)
+        except CommandError as error:
+            refused = refused or error
+    if not allowed:
+        raise refused or CommandError("NEG-35", "no article may be quoted")
+    best = min(allowed, key=lambda offer: (_points(offer, request, quantity), offer.sku))
+    return quotation_of(best, request, seller)
+
+
+def quotation_of(best: Offer, request: Request, seller: Seller) -> Quotation:
+    """An article as a quotation. Raises CommandError NEG-1 to NEG-6, naming its line of the price list."""
     template = request.template
     tax, hundredths = template.tax_category, template.tax_hundredths
     if tax == AS_INVOICED:
@@ -78,6 +160,35 @@ def quote(articles: Sequence[Offer], request: Request, quantity: int, seller: Se
         return parse(quotation.to_mapping(), request.template)
     except Reject as error:
         raise CommandError(error.code, f"price list line {best.line}: {error.message}") from None
+
+
+def answer(
+    articles: Sequence[bytes],
+    request: Request,
+    quantity: int,
+    seller: Seller,
+    rules: Rules,
+    reserved: Mapping[str, int],
+) -> tuple[str, str, bytes]:
+    """`quote` as a job on articles as they are kept: ("", "", quotation), or clause and reason why not."""
+    try:
+        found = quote([from_bytes(one) for one in articles], request, quantity, seller, rules, reserved)
+    except CommandError as error:
+        return error.code, error.message, b""
+    return "", "", found.to_bytes()
+
+
+def to_bytes(offer: Offer) -> bytes:
+    """An article as it is kept."""
+    return encode([getattr(offer, one.name) for one in fields(offer)])
+
+
+def from_bytes(kept: bytes) -> Offer:
+    """The article that `to_bytes` kept."""
+    values: dict[str, Any] = dict(zip((one.name for one in fields(Offer)), decode(kept), strict=True))
+    values["ladder"] = tuple((minimum, price) for minimum, price in values["ladder"])
+    values |= {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
+    return Offer(**values)
 
 
 def _meets(offer: Offer, request: Request) -> bool:

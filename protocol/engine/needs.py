@@ -10,11 +10,13 @@ from typing import Any
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.template import money
 from protocol.deal.life import DEAL_TERMINAL, Deal
+from protocol.engine.baseline import compared
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal.dealing import coop_of
+from protocol.engine.deal.pending import pending
 from protocol.engine.deal.selling import supplier_needs
 from protocol.engine.deal.talking import unanswered
 
@@ -110,10 +112,12 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
                     "quantity": quantity,
                     "unit_price_minor": part.unit_price_minor,
                     "says": f"The award is {quantity} at {price} each per period. Committing binds you to take up to "
-                    f"{own.want + own.tolerate} at {most} at most, as everybody's answers make it.",
+                    f"{own.want + own.tolerate} at {most} at most, as everybody's answers make it."
+                    + compared(core, coop, part.unit_price_minor, quantity, part.besides),
                     "silence": "You are left out of this agreement.",
                 }
             )
+    found += [base | one for one in pending(core, context, deal, coop)]
     return found + _talking(core, context, deal, coop, base) + _attestations(core, deal, base)
 
 

@@ -15,7 +15,6 @@ from protocol.coop.room import boxes_of, draw_secret, keys_for
 from protocol.coop.template import Template
 from protocol.deal.life import deal_scope
 from protocol.deal.negotiation import OPERATORS, Requirement
-from protocol.deal.offer import from_flat
 from protocol.deal.specification import (
     Specification,
     bounds,
@@ -23,10 +22,9 @@ from protocol.deal.specification import (
     requirements_of,
     specification_of,
 )
-from protocol.encoding import encode
 from protocol.engine.coop.floor import say_once
 from protocol.engine.core import Core
-from protocol.engine.desk import board_scope, coop_context, template_of
+from protocol.engine.desk import coop_context
 from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import box_key
 from protocol.params import INTENT_LIFE_MS
@@ -89,27 +87,6 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
     slot = Slot("once", f"headline/{mandate.deal.hex()}", 0)
     core.say(persona, "headline.1", board, headline, until=quote_until + INTENT_LIFE_MS, slot=slot, follow=True)
     return {"deal": mandate.deal, "rfq": rfq.id, "quote_until": quote_until}
-
-
-def set_prices(core: Core, command: ask.SetPrices) -> dict[str, Any]:
-    """Keep the price list that quotes by itself from now on, and show a profile on the board."""
-    template, scope = template_of(core, command.category), board_scope(command.category, command.region)
-    offers = from_flat(command.rows, template)
-    terms = sorted(dict.fromkeys(command.terms))
-    trader = {"name": command.label, "contact": "-", "country": "GB", "register": ""} | dict(command.identity)
-    prices = {"rows": [dict(row) for row in command.rows], "terms": terms, "identity": trader}
-    context = core.context(scope)
-    before = context.log.slot("profile.1", core.me.key, "profile")
-    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
-    body = {"label": command.label, "terms": terms}
-    try:
-        kept = encode(prices)
-        slot, until = Slot("latest", "profile", seq), core.now + 12 * INTENT_LIFE_MS
-        core.say(core.me, "profile.1", scope, body, until=until, slot=slot, human=True, follow=True)
-    except Reject as error:
-        raise CommandError(error.code, error.message) from None
-    core.keep(f"prices/{command.category}/{command.region}", kept)
-    return {"board": scope, "articles": len(offers)}
 
 
 def _asked(command: ask.OpenRfq, coop: Coop, template: Template) -> Specification:
