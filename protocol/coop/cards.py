@@ -20,7 +20,8 @@ Product = tuple[int, ...]  # a scaled value per attribute of the template
 Card = tuple[Product, ...]
 Answer = tuple[Card, int]  # the card and the index of the chosen product
 
-_PRODUCTS_TRIED = 40  # until a card is left with the products it has
+_PRODUCTS_TRIED = 20  # until a card is begun anew: nearly everything compares with the best of all products
+_CARDS_TRIED = 5  # until a card stays with the products it has
 
 
 def next_card(template: Template, answers: Sequence[Answer], rng: random.Random) -> Card | None:
@@ -58,14 +59,17 @@ def _varied(template: Template, card: Card, rng: random.Random) -> Card:
 
 def random_card(template: Template, rng: random.Random) -> Card:
     """Up to four products of typical values, of which none is plainly better than another (PRF-13)."""
-    card: list[Product] = []
-    for _ in range(_PRODUCTS_TRIED):
-        product = tuple(rng.choice(one.typical) if one.typical else _constant(one) for one in template.attributes)
-        if not any(comparable(template.attributes, product, other) for other in card):
-            card.append(product)
-        if len(card) == CARD_ALTERNATIVES:
-            break
-    return tuple(card)
+    longest: list[Product] = []
+    for _ in range(_CARDS_TRIED):
+        card: list[Product] = []
+        for _ in range(_PRODUCTS_TRIED):
+            product = tuple(rng.choice(one.typical) if one.typical else _constant(one) for one in template.attributes)
+            if not any(comparable(template.attributes, product, other) for other in card):
+                card.append(product)
+            if len(card) == CARD_ALTERNATIVES:
+                return tuple(card)
+        longest = max(longest, card, key=len)
+    return tuple(longest)
 
 
 def comparable(attributes: Sequence[Attribute], one: Product, other: Product) -> bool:
