@@ -104,6 +104,7 @@ LIVES: Rows = [
     ("nobody quotes", {}, {"suppliers": 0}, ["asked", "void"]),
     ("nobody quotes for what was revised", {"suggestion.1": with_(rfq=bytes(32))}, NOBODY, ["asked", "revised", "void"]),
     ("as the members revised it", {}, {"windows": REVISE}, ["asked", "suggested", "revised", *_WAY[1:]]),
+    ("with last words", {}, {"windows": {"final_ms": 60_000}}, [*_WAY[:3], "bettered", *_WAY[2:]]),
     ("nobody's quotation is for this", {"quotation.1": with_(rfq=bytes(32))}, {}, ["asked", "void"]),
     ("nobody reveals", {"reveal.1": with_(manifest=bytes(32))}, {}, ["asked", "quoted", "void"]),
     ("shares for too few", {"quotation.1": with_(shares=[[bytes(80), bytes(32)]] * 2)}, {}, ["asked", "void"]),
