@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from protocol.encoding import digest
@@ -88,11 +88,7 @@ def share_hash(share: bytes, place: int, context: bytes) -> bytes:
 def value_at(x: int, points: Mapping[int, bytes]) -> bytes:
     """The value at x of the polynomial of least degree through these points, byte by byte in GF(2⁸) (IDN-14)."""
     total = 0
-    for at, share in points.items():
-        factor = 1
-        for other in points:
-            if other != at:
-                factor = multiply(factor, divide(x ^ other, at ^ other))
+    for factor, share in zip(_factors(x, tuple(points)), points.values(), strict=True):
         total ^= int.from_bytes(share.translate(_multiples(factor)), "big")
     return total.to_bytes(SHARE_BYTES, "big")
 
@@ -110,6 +106,19 @@ def multiply(one: int, other: int) -> int:
 def divide(one: int, other: int) -> int:
     """The quotient in GF(2⁸); `other` is not 0."""
     return multiply(one, _inverse(other))
+
+
+@lru_cache(4096)
+def _factors(x: int, points: tuple[int, ...]) -> tuple[int, ...]:
+    """How much the value at each point counts for that at x (Lagrange); the same for all who share the points."""
+    factors: list[int] = []
+    for at in points:
+        factor = 1
+        for other in points:
+            if other != at:
+                factor = multiply(factor, divide(x ^ other, at ^ other))
+        factors.append(factor)
+    return tuple(factors)
 
 
 @cache
