@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import protocol.engine.coop.board
 from protocol import commands as ask
 from protocol.coop.decision import NIL, slot_of, value_hash
-from protocol.coop.standing import groups_of
+from protocol.coop.formation import groups_of
 from protocol.deal.negotiation import commit_hash
 from protocol.encoding import decode, encode
 from protocol.engine import Engine
@@ -510,7 +510,7 @@ def test_heavy_work_is_given_away_once_and_its_answer_used(monkeypatch: pytest.M
     desk = on_a_board()
     assert not [one for one in desk.tick() if isinstance(one, Compute)]
     jobs = [one for one in desk.tick(TEMPLATE.epoch_ms + TEMPLATE.cutoff_ms) if isinstance(one, Compute)]
-    assert [job.name for job in jobs] == ["coop.standing.groups_of"]
+    assert [job.name for job in jobs] == ["coop.formation.groups_of"]
     assert not [one for one in desk.tick(1) if isinstance(one, Compute)]
     assert desk.do(Computed(jobs[0].job, None)) == []  # the worker died
     again = [one for one in desk.tick() if isinstance(one, Compute)]

@@ -117,11 +117,13 @@ def as_sets(groups: Groups) -> list[list[int]]:
     return sorted(sorted(one) for one in groups)
 
 
+NINE = [(0, 1, 1), (1, 0, 0), (0, 0, 1), (0, 0, 1), (1, 0, 1), (1, 0, 0), (0, 0, 0), (0, 1, 0), (1, 0, 1)]
 CASES: list[tuple[str, str, Sequence[Vector], int, int, bool]] = [
     ("two kinds", "FRM-4", [(1, 0)] * 3 + [(-1, 0)] * 4, 3, 5, False),
     ("a cut that would leave too few on a side", "FRM-4", [(1, 0)] * 2 + [(-1, 0)] * 6, 3, 8, False),
     ("a tie: the first coordinate", "FRM-4", [(0, 0), (0, 1), (1, 0), (1, 1)], 2, 3, False),
     ("equals, cut by tags", "FRM-5", [(0, 1)] * 13, 3, 6, False),
+    ("sides of a cut by tags, not divided by likeness", "FRM-5", NINE, 3, 4, False),
     ("equals that stay together", "FRM-6", [(0, 1)] * 6, 3, 9, False),
     ("one too many for any division", "FRM-3", [(0,)] * 3 + [(1,)] * 2, 4, 4, False),
     ("eleven cannot be groups of 4 and 5", "FRM-2", [(0,)] * 6 + [(1,)] * 5, 4, 5, False),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from protocol.coop.bulk import divide_items
+from protocol.coop.bulk import Array, divide, divide_items
 from protocol.coop.division import Sizes, Vector, check_vectors, divided, packed, settled_groups
 from protocol.params import WINDOW_MS
 
@@ -69,6 +69,50 @@ def share(listed: Sequence[bytes], computed: Sequence[bytes]) -> bool:
 def tag(key: bytes) -> bytes:
     """The order among entries that likeness leaves equal: no owner of a key can choose it cheaply (FRM-3)."""
     return blake2b(key, digest_size=16, person=b"wltm formation").digest()
+
+
+def groups_of(
+    entries: Sequence[Entry], ids: Sequence[bytes], epoch: bytes, least: int, most: int
+) -> dict[bytes, Group | None]:
+    """The groups of some of these entries; None where one is left over or does not count."""
+    import numpy as np
+
+    counting: dict[tuple[bytes, str], Entry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.id):  # FRM-8
+        counting.setdefault((entry.key, entry.block[0]), entry)
+    row = list(counting.values())
+    blocks = {shared: at for at, shared in enumerate(dict.fromkeys(entry.block for entry in row))}
+    values = np.frombuffer(b"".join([packed(entry.vector) for entry in row]), dtype=np.uint8)
+    vectors = values.reshape(len(row), len(row[0].vector) if row else 0)
+    tags = np.frombuffer(b"".join([tag(entry.key) for entry in row]), dtype=np.uint8).reshape(len(row), 16)
+    where = np.array([blocks[entry.block] for entry in row], dtype=np.int64)
+    numbers = form_columns(vectors, tags, where, list(blocks), Sizes(least, most).check())
+    found: dict[bytes, Group | None] = dict.fromkeys(ids)
+    for at, entry in enumerate(row):
+        if entry.id in found and numbers[at] >= 0:
+            found[entry.id] = founded([row[one] for one in np.flatnonzero(numbers == numbers[at])], epoch)
+    return found
+
+
+def form_columns(vectors: Array, tags: Array, where: Array, blocks: Sequence[tuple[str, ...]], sizes: Sizes) -> Array:
+    """The number of each entry's group, -1 for those left over, of a million entries at once (FRM-3 to FRM-9).
+
+    vectors: n x width uint8, packed; tags: n x 16 uint8; where: n indexes into `blocks`, which all differ. Each author
+    counts once in a category, so the caller has sorted out FRM-8.
+    """
+    import numpy as np
+
+    numbers, waiting, count = np.full(len(where), -1, dtype=np.int64), np.arange(len(where)), 0
+    longest = max(map(len, blocks), default=0)
+    for rung in [longest + 1, *range(longest, 0, -1)]:
+        shares = {share: at for at, share in enumerate(dict.fromkeys(block[:rung] for block in blocks))}
+        crowds = np.array([shares[block[:rung]] for block in blocks], dtype=np.int64)[where[waiting]]
+        division = divide(vectors[waiting], tags[waiting], crowds, sizes, len(waiting))
+        ends = division.ends
+        numbers[waiting[division.order]] = count + np.searchsorted(ends, np.arange(len(division.order)), side="right")
+        count += len(ends)
+        waiting = waiting[numbers[waiting] < 0]
+    return numbers
 
 
 def group(

@@ -25,14 +25,6 @@ def form(entries: Iterable[Entry], epoch: bytes, least: int, most: int) -> Forma
     return stand(entries, least, most).formation(epoch)
 
 
-def groups_of(
-    entries: Iterable[Entry], ids: Iterable[bytes], epoch: bytes, least: int, most: int
-) -> dict[bytes, Group | None]:
-    """The groups of some of these entries, None where one is left over."""
-    standing = stand(entries, least, most)
-    return {one: standing.group_of(one, epoch) for one in ids}
-
-
 def stand(entries: Iterable[Entry], least: int, most: int) -> Standing:
     """The board of these entries."""
     standing = Standing(Sizes(least, most))

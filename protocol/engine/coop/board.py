@@ -133,7 +133,7 @@ def _grouped(core: Core, context: Context, template: Template, epoch: int) -> di
     if len(found) > FORM_INLINE_MAX and len(gone) + len(come) > FORM_CHANGES_MAX:
         arguments = (list(found.values()), own, seed, template.least, template.most)
         job = f"form {context.scope} {template.hash.hex()} {epoch}"
-        core.out.append(Compute(job, "coop.standing.groups_of", arguments))
+        core.out.append(Compute(job, "coop.formation.groups_of", arguments))
         return None
     standing.change(gone, come)
     context.standings[template.hash] = standing
