@@ -42,13 +42,17 @@ def award(reader: Reader) -> bool:
 
 def answers_question(deal: Deal, coop: Coop) -> Question | None:
     """The box of answers in the co-op's scope; None where there is none, and the best quotation is awarded (NEG-90)."""
-    reveals = deal.decided.get(question_name("reveals", deal.rfq.id))
-    if "answer_ms" not in deal.times or reveals is None or len(deal.drawn) < 2:
+    award = question_name("award", deal.rfq.id)
+    reached = award in deal.decided or any(one.name == award for one in deal.open)
+    if "answer_ms" not in deal.times or not reached or len(deal.drawn) < 2:
         return None
+    names = [question_name(base, deal.rfq.id) for base in ("reveals", "finals", "final-reveals")]
+    opened = max(deal.decided[name].when for name in names if name in deal.decided)
     entitled = tuple(sorted({*coop.keys, *coop.council.witnesses}))
     takes = partial(_good_answer, deal.rfq.id, tuple(one.author for one in deal.drawn))
     box = Box("answer.1", answers_slot(deal), entitled, (), takes)
-    closes, times = reveals.when + deal.times["answer_ms"], deal.times
+    times = deal.times
+    closes = opened + times["answer_ms"]
     return Question(question_name("answers", deal.rfq.id), closes, times["settle_ms"], times["round_ms"], box)
 
 

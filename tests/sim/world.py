@@ -11,10 +11,10 @@ import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import import_module
 from itertools import count
 from typing import Any
 
+from node.worker import compute
 from protocol import commands as ask
 from protocol.coop.template import Template
 from protocol.engine import Engine, Settings
@@ -410,8 +410,7 @@ class World:
             case Notify():
                 node.notices.append(effect)
             case Compute(job, name, arguments):
-                module, _, function = name.partition(".")
-                result = getattr(import_module(f"protocol.{module}"), function)(*arguments)
+                result = compute(name, arguments)
                 life, took = node.life, self.rng.randint(1, 300)
                 self.at(self.now + took, lambda: self._computed(node, life, Computed(job, result)))
 
