@@ -184,12 +184,12 @@ __all__ = [
 
 # fmt: off
 Command = (
-    SetBoundaries | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
+    SetBoundaries | SetBaseline | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
     | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline | Report | Attest
     | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
     | AskCoop | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query | Respond
-    | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail | AskNumbers
-    | SupplyCommand | TasteCommand
+    | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail
+    | AskNumbers | SupplyCommand | TasteCommand
 )
 # fmt: on
