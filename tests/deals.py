@@ -128,7 +128,7 @@ class Handmade:
         self.now, self.until = START_MS, START_MS + LIFE_MS
         self.records: list[Record] = []
         self.intents: list[Record] = []
-        self.room = b""
+        self.room = bytes(32)
         self.quoted: dict[bytes, Opening] = {}  # by supplier
         self.logs: dict[str, tuple[Log, Docket]] = {}
         self._drawn = 0

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from protocol import commands as ask
 from protocol.deal.allocation import Allocation
+from protocol.coop.box import Question
+from protocol.coop.decision import Council
 from protocol.deal.award import agreement_hash
 from protocol.encoding import encode
 from protocol.engine.core import trust_scope
@@ -181,21 +183,38 @@ def test_the_hash_of_an_agreement() -> None:
 
 
 def test_a_countersignature_acknowledges_this_agreement() -> None:
-    """AGR-1, AGR-2: by the award's supplier, under this hash; saying something else besides undoes nothing."""
-    made = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}})
-    assert made.deal().state == "agreed"
+    """AGR-1, AGR-2, AGR-6: by its supplier, under its hash, in the certified box; twice is once, late is never."""
+    made = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}, "signatures": lambda value: b"junk"})
     right = {"rfq": made.rfq.id, "agreement": made.deal().agreements[0].hash}
     made.twists = {}
     made.say(made.suppliers[1], "countersign.1", made.deal_scope, right, "countersign")
     made.say(made.members[0], "countersign.1", made.deal_scope, right, "countersign")
+    (question,) = made.deal().open
+    assert not [one for one in made.logs[made.deal_scope][0].of_kind("countersign.1") if made.lists(question.box, one)]
+    for _ in range(2):
+        made.say(made.suppliers[0], "countersign.1", made.deal_scope, right, "countersign")
     assert made.deal().state == "agreed"
-    made.say(made.suppliers[0], "countersign.1", made.deal_scope, right, "countersign")
-    assert made.deal().state == "countersigned"
+    signed = Twice({"countersign.1": lambda body: right if body["agreement"] == right["agreement"] else body})
+    assert (signed.deal().state, [one.signed for one in signed.deal().agreements]) == ("countersigned", [True])
+    late = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}})
+    late.twists = {}
+    late.say(late.suppliers[0], "countersign.1", late.deal_scope, right, "countersign")
+    assert late.deal().state == "defaulted"
+
+
+class Twice(Handmade):
+    """The supplier signs the same thing two times, which is an equivocation by form and none by content."""
+
+    def decide(self, scope: str, council: Council, question: Question) -> None:
+        if question.name.startswith("signatures/"):
+            first = next(one for one in self.records if one.kind == "countersign.1")
+            self.say(self.suppliers[0], "countersign.1", scope, dict(first.body), "countersign")
+        super().decide(scope, council, question)
 
 
 def event(made: Handmade, who: Persona, action: str, member: Persona, **other: Any) -> None:
     body = {"agreement": made.deal().agreements[0].hash, "action": action, "member": member.key}
-    made.say(who, "event.1", made.deal_scope, body | {"quantity": 3, "reference": "42"} | other)
+    made.say(who, "event.1", made.deal_scope, body | {"quantity": 36, "reference": "42"} | other)
 
 
 def test_delivered_when_every_member_with_a_share_has_got_it() -> None:
@@ -268,10 +287,10 @@ def test_who_may_report_what_and_when() -> None:
     assert refused(town, "m3", ask.Report(deal, "receive", key(town, "m3"), 1)) == "AGR-3"  # declined: no share
     assert refused(town, "m0", ask.Report(deal, "steal", key(town, "m0"), 1)) == "REC-11"
     assert refused(town, "m0", ask.Report(bytes(16), "receive", key(town, "m0"), 1)) == "NEG-40"
-    town.world.ask("m0", ask.Report(deal, "receive", key(town, "m0"), 300))
+    town.world.ask("m0", ask.Report(deal, "receive", key(town, "m0"), 300 * 60))
     sold = next(name for name in town.suppliers if key(town, name) == supplier)
     for member, _ in shown["shares"][1:] + shown["shares"][:1]:
-        town.world.ask(sold, ask.Report(deal, "deliver", member, 300, "truck 7"))
+        town.world.ask(sold, ask.Report(deal, "deliver", member, 300 * 60, "truck 7"))
     town.live(3_000, lambda: False)
     assert deal_of(town)["state"] == "delivered"
 

@@ -19,11 +19,13 @@ from node.present import amount, money, one_of, short
 from protocol.errors import Reject
 from protocol.identity import key_of
 
-# From first to last; a co-op can end as "void" from most of them.
+# From first to last; a co-op can fail from most of them.
 STATES = (
     *("called", "forming", "gathering", "balloting", "elected", "mandated", "dealing"),
-    *("asked", "quoted", "revealed", "awarded", "agreed", "countersigned", "delivered"),
+    *("asked", "quoted", "revealed", "awarded", "repairing", "agreed", "countersigned", "delivered"),
+    *("cancelled", "ended"),
 )
+FAILED = ("void", "defaulted")
 
 
 @click.group("coop", cls=Group, example="wltm coop list", help="The co-ops you are in, or could be.")
@@ -79,9 +81,9 @@ def coop_show(options: Options, /, coop_id: str, state: str | None, patience: in
     path = f"/coops/{coop_of(client, coop_id)['id']}"
     if state:
         options.say(f"Waiting until it is {state} …")
-        client.wait(lambda: client.get(path)["state"] in ("void", *STATES[STATES.index(state) :]), state, patience)
+        client.wait(lambda: client.get(path)["state"] in (*FAILED, *STATES[STATES.index(state) :]), state, patience)
     found = client.get(path)
-    if state and found["state"] == "void":
+    if state and found["state"] in FAILED:
         options.failed = WRONG
     options.out(found, lambda: coop_text(found))
 

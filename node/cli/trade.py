@@ -134,7 +134,7 @@ def deals(options: Options) -> None:
 @supplier.command(
     "deliver",
     example="wltm supplier deliver 5d0e77a1 --yes",
-    help="Report that each member of an agreement got what was agreed.",
+    help="Report that each member of your agreement got all that was still due; `deal deliver` reports in parts.",
 )
 @click.argument("deal")
 @YES
@@ -145,14 +145,15 @@ def deliver(options: Options, /, deal: str, yes: bool) -> None:
     known = {row["id"]: row for row in client.get("/deals")}
     row = known[one_of(deal, list(known), "deal")]
     me = client.get("/status")["persona"]
-    shares = next((one["shares"] for one in row["agreements"] if one["supplier"] == me), [])
-    if not shares:
-        raise Stop(USAGE, f"deal {short(row['id'])} has no agreement yet (it is {row['state']})", "AGR-3")
+    lines = [one for one in row["accounts"] if one["supplier"] == me]
+    if not lines:
+        raise Stop(USAGE, f"deal {short(row['id'])} has no agreement of yours yet (it is {row['state']})", "AGR-3")
+    due = [[one["member"], one["owed"] - one["got"]] for one in lines if not one["fulfilled"]]
     options.confirm(
-        f"This states in deal {short(row['id'])} that each of {len(shares)} members got the agreed quantity. It stays"
-        " on record; a mistake is corrected by another report.",
+        f"This states in deal {short(row['id'])} that each of {len(due)} members got all that was still due to them. It"
+        " stays on record; a mistake is corrected by `wltm deal correct`.",
         yes,
     )
-    for member, quantity in shares:
+    for member, quantity in due:
         client.post(f"/deals/{row['id']}/report", {"action": "deliver", "member": member, "quantity": quantity})
-    options.out({"deal": row["id"], "delivered": shares}, f"Reported {len(shares)} deliveries.")
+    options.out({"deal": row["id"], "delivered": due}, f"Reported {len(due)} deliveries.")

@@ -57,6 +57,7 @@ def coop_text(found: dict[str, Any]) -> str:
     currency, charter = found["currency"], found["charter"]
     lines = [
         f"{line(found['purpose'])} — {found['state']}",
+        *(line(one) for one in found["says"]),
         f"co-op {short(found['id'])}, {charter['category']}/{charter['region']}, {charter['least']} to"
         f" {charter['most']} members, {len(charter['witnesses'])} witnesses",
         f"{found['members']} members on the roster, {money(found['pooled_minor'], currency)} together",

@@ -239,7 +239,9 @@ class Supplier:
         mine = next((one for one in deal["agreements"] if one["supplier"] == self.key), None)
         if deal["state"] != "countersigned" or mine is None:
             return False
-        owed = [(member, quantity) for member, quantity in mine["shares"] if (deal["id"], member) not in self._done]
+        lines = [one for one in deal["accounts"] if one["supplier"] == self.key and not one["fulfilled"]]
+        due = [(one["member"], one["owed"] - one["got"]) for one in lines]
+        owed = [(member, quantity) for member, quantity in due if (deal["id"], member) not in self._done]
         for member, quantity in owed:
             values = {"action": "deliver", "member": member, "quantity": quantity, "reference": f"note {member[:6]}"}
             await self.node.post(f"/deals/{deal['id']}/report", values)

@@ -28,10 +28,11 @@ _STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "quoted": (8, ("groups", "roster", "election", "rfq", "quotes")),
     "revealed": (9, ("groups", "roster", "election", "rfq", "quotes")),
     "awarded": (10, STAGES[2:8]),
-    "agreed": (11, STAGES[2:10]),
-    "countersigned": (12, STAGES[2:10]),
-    "delivered": (13, STAGES[2:11]),
-    "void": (14, ()),
+    "repairing": (11, STAGES[2:8]),
+    "agreed": (12, STAGES[2:10]),
+    "countersigned": (13, STAGES[2:10]),
+    "delivered": (14, STAGES[2:11]),
+    **{state: (15, ()) for state in ("void", "defaulted", "cancelled", "ended")},
 }
 LINES_MAX = 200
 

@@ -21,6 +21,7 @@ from protocol.coop.template import Template, pooled_value
 from protocol.coop.term import Term, ended
 from protocol.deal.allocation import Demand
 from protocol.deal.negotiation import Limits
+from protocol.params import STUCK_MS
 from protocol.record.log import Log
 from protocol.record.record import Record
 
@@ -122,7 +123,13 @@ def lapsed(coop: Coop, now: int) -> bool:
     """
     created, expires = coop.charter.header.created, coop.charter.header.expires
     late = coop.state == "called" and now > created + coop.charter.body["times"]["join_ms"]
-    return coop.state not in COOP_TERMINAL and (late or expires <= now)
+    return coop.state not in COOP_TERMINAL and (late or expires <= now or stuck(coop, now))
+
+
+def stuck(coop: Coop, now: int) -> bool:
+    """Whether its witnesses owe it an answer for so long that none will come (FRM-21): fewer than a quorum are left."""
+    since = max((one.when for one in coop.decided.values()), default=coop.charter.header.created)
+    return coop.state not in COOP_TERMINAL and now > max([since, *(one.due for one in coop.open)]) + STUCK_MS
 
 
 class _Reader:

@@ -9,16 +9,16 @@ from typing import Any
 
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.template import money
-from protocol.deal.life import DEAL_TERMINAL, Deal
+from protocol.deal.life import Deal
 from protocol.engine.baseline import compared
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core, trust_scope
+from protocol.engine.deal import bettering, talking
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.pending import pending
 from protocol.engine.deal.selling import supplier_needs
-from protocol.engine.deal.talking import unanswered
 
 _ASKS = (
     # (question, record kind, need, what it binds, what silence means)
@@ -117,31 +117,9 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
                     "silence": "You are left out of this agreement.",
                 }
             )
-    found += [base | one for one in pending(core, context, deal, coop)]
-    return found + _talking(core, context, deal, coop, base) + _attestations(core, deal, base)
-
-
-def _talking(core: Core, context: Context, deal: Deal, coop: Coop | None, base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Questions that wait for the negotiator, suggestions that wait for the members (NEG-75, NEG-77)."""
-    found: list[dict[str, Any]] = []
-    waiting = unanswered(context, deal) if deal.rfq.author in core.personas else []
-    if waiting and core.now <= deal.quote_until and deal.state not in DEAL_TERMINAL:
-        count = "1 question waits" if len(waiting) == 1 else f"{len(waiting)} questions wait"
-        says = f"{count} for your reply; all sides read it, and it binds nobody."
-        silence = "Who asked is left guessing."
-        found.append(base | {"kind": "reply", "until": deal.quote_until, "says": says, "silence": silence})
-    question = find_question(coop.open, "adoptions") if coop is not None else None
-    if coop is None or question is None or deal.state != "suggested" or core.now > question.closes:
-        return found
-    about, slot = core.contexts[coop.charter.scope].log, slot_name("adoption", deal.mandate.deal)
-    mine = [key for key in coop.keys if key in core.personas and not about.slot("adoption.1", key, slot)]
-    if mine:
-        count = len(deal.suggestions)
-        says = f"{count} change{'s' if count > 1 else ''} of the request suggested: what more than half adopt of those "
-        says += "who speak is what suppliers quote for."
-        silence = "The others decide; without enough of them the request stands as it is."
-        found.append(base | {"kind": "adopt", "until": question.closes, "says": says, "silence": silence})
-    return found
+    for waits in (talking.waiting, bettering.waiting, pending):
+        found += [base | one for one in waits(core, context, deal, coop)]
+    return found + _attestations(core, deal, base)
 
 
 def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str, Any]]:

@@ -13,13 +13,15 @@ from protocol.coop.coop import Coop, lapsed
 from protocol.coop.template import pooled_value
 from protocol.deal.award import Agreement, refusals
 from protocol.deal.bundle import make
-from protocol.deal.life import DEAL_TERMINAL, Deal
-from protocol.deal.negotiation import saving
+from protocol.deal.life import DEAL_TERMINAL, Deal, stuck
 from protocol.encoding import decode
 from protocol.engine import rest
+from protocol.engine.baseline import own_baseline, stated
 from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
+from protocol.engine.coop.telling import told as coop_told
 from protocol.engine.core import Core, trust_scope
+from protocol.engine.deal.telling import told as deal_told
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
@@ -171,6 +173,7 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
     pooled = pooled_value([one.intent.body["spend_minor"] for one in coop.members], template.periods)
     found: dict[str, Any] = {
         "id": coop.hash[:16],
+        "says": _says(core, coop, deal),
         "purpose": coop.charter.body["purpose"],
         "category": coop.charter.body["category"],
         "state": state,
@@ -186,7 +189,7 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
         "pooled_minor": pooled,
         "currency": template.currency,
         "deal": deal.mandate.deal if deal is not None else b"",
-        "terminal": state == "void" or (deal is not None and bool(deal.agreements)),
+        "terminal": state in DEAL_TERMINAL,
         "agreement": b"",
         "unit_price_minor": 0,
         "saving_minor": 0,
@@ -194,7 +197,7 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
     }
     if deal is not None and deal.agreements:
         savings = [
-            saving(_paid(one.intent.body), about.allocation.unit_price_minor, share, about.part.besides)
+            stated(one.intent).saving(about.allocation.unit_price_minor, share, about.part.besides)
             for about in deal.agreements
             for one in coop.members
             if (share := about.quantity_of(one.key))
@@ -202,7 +205,20 @@ def summary(core: Core, coop: Coop) -> dict[str, Any]:
         own = _own(core, deal.agreements)
         found |= {"agreement": own.hash, "unit_price_minor": own.allocation.unit_price_minor, "supplier": own.supplier}
         found |= {"saving_minor": sum(savings), "served": len(savings)}
+        found |= _own_saving(core, coop, deal)
     return found
+
+
+def _own_saving(core: Core, coop: Coop, deal: Deal) -> dict[str, Any]:
+    """What this node's member saves against what they pay today, which may be known here alone (NEG-33, NEG-88)."""
+    known = own_baseline(core, coop)
+    for key in core.personas:
+        about = deal.agreement_of(key)
+        if about is not None and known is not None:
+            found = about.allocation
+            saved = known.saving(found.unit_price_minor, about.quantity_of(key), about.part.besides)
+            return {"own_saving_minor": saved, "own_baseline_minor": known.unit_price_minor}
+    return {}
 
 
 def coop_detail(core: Core, command: ask.AskCoop) -> dict[str, Any]:
@@ -325,10 +341,18 @@ def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
     }
 
 
+def _says(core: Core, coop: Coop, deal: Deal | None) -> list[str]:
+    """The state in words (AGR-22)."""
+    if deal is None:
+        return list(coop_told(coop, core.contexts[coop.charter.scope].log, core.now))
+    template = core.settings.templates[coop.charter.body["template"]]
+    return list(deal_told(deal, core.now, template.currency))
+
+
 def _state(core: Core, coop: Coop, deal: Deal | None) -> str:
     """A co-op's state is its deal's once there is one; void too when its time is over before it came to an end."""
     open_still = deal is None or deal.state not in DEAL_TERMINAL
-    if lapsed(coop, core.now) or (open_still and coop.charter.header.expires <= core.now):
+    if lapsed(coop, core.now) or (deal is not None and stuck(deal, core.now)) or (open_still and coop.charter.header.expires <= core.now):
         return "void"
     return deal.state if deal is not None else coop.state
 
@@ -350,8 +374,3 @@ def _own(core: Core, agreements: Sequence[Agreement]) -> Agreement:
     """Of several agreements the one that binds this node's person, else the first."""
     mine = (one for one in agreements for key in core.personas if key == one.supplier or one.quantity_of(key))
     return next(mine, agreements[0])
-
-
-def _paid(intent: Any) -> int:
-    """The unit price a member pays today: spend per period over wanted units, rounded down."""
-    return int(intent["spend_minor"]) // max(1, int(intent["want"]))

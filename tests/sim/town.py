@@ -12,6 +12,7 @@ from typing import Any
 from node.template import load
 from protocol import commands as ask
 from protocol.coop.template import Template
+from protocol.deal.life import DEAL_TERMINAL
 from protocol.errors import CommandError
 from tests.sim.faults import Faults
 from tests.sim.world import World
@@ -19,7 +20,7 @@ from tests.sim.world import World
 EPOCH_MS = 30_000
 STEP_MS = 500
 TOO_LATE = ("API-1", "DEC-13", "NEG-50", "NEG-51", "REC-14")  # something happened while they thought; they may retry
-TERMINAL = ("void", "agreed", "countersigned", "delivered")
+TERMINAL = DEAL_TERMINAL
 
 
 def short_template(least: int = 4, most: int = 40) -> Template:

@@ -33,7 +33,7 @@ def told(deal: Deal, now: int, currency: str = "") -> tuple[str, ...]:
         case "void":
             return (_void(deal), _FREE)
         case "repairing":
-            return (*(_fell(one, currency) for one in deal.fallen), _OPEN["repairs"])
+            return (*(fell(one, currency) for one in deal.fallen), _OPEN["repairs"])
         case "agreed":
             return (_agreed(deal, currency), _OPEN["signatures"])
         case "defaulted":
@@ -114,7 +114,7 @@ def _agreed(deal: Deal, currency: str) -> str:
     return f"Agreed: {'; '.join(parts)}{who}."
 
 
-def _fell(one: Fallen, currency: str) -> str:
+def fell(one: Fallen, currency: str) -> str:
     """Which rung fell, by how much, and what stands instead."""
     price = money(one.part.unit_price_minor, currency)
     instead = f"{money(one.unit_price_minor, currency)} stands" if one.unit_price_minor else "nothing stands"
