@@ -82,8 +82,9 @@ def entries(core: Core, context: Context, template: Template, before: int) -> li
         ready = one.body["readiness"] in ("ready", "pledged") and one.header.created < before < one.header.expires
         if one.body["template"] != template.hash or one.header.slot is None or not ready:
             continue
-        if (one.author, one.id) not in taken:
-            where = block(category, one.body["template"], region, one.body["ready_by"])
+        subject = one.body.get("subject", "")
+        if (one.author, one.id) not in taken and template.compares(subject):  # TPL-15
+            where = block(category, one.body["template"] + subject.encode(), region, one.body["ready_by"])
             vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
             found.append(Entry(one.author, one.id, where, vector))
     return found
