@@ -253,18 +253,16 @@ class _Reader:
             return self._number(line, sku, name, cells.get(name, ""), scale, least, most, default)
 
         money = 10 ** minor_digits(self._template.currency)
+        template = self._template
+        charges = tuple(take(one.name, money, one.least_minor, one.most_minor, 0) for one in template.charges)
         return Offer(
             sku=sku,
             line=line,
             ladder=((take("min_qty", 1, 1, _QUANTITY_MAX, 1), take("unit_price", money, 1, _MONEY_MAX)),),
             capacity=take("capacity", 1, 1, _QUANTITY_MAX),
-            pack=take("pack", 1, 1, min(PACK_MAX, self._template.pack), 1),
-            attributes=tuple(
-                take(one.name, one.scale, one.least, one.most) for one in self._template.compared
-            ),
-            charges=tuple(
-                take(one.name, money, one.least_minor, one.most_minor, 0) for one in self._template.charges
-            ),
+            pack=take("pack", 1, 1, min(PACK_MAX, template.pack), 1),
+            attributes=tuple(take(one.name, one.scale, one.least, one.most) for one in template.compared),
+            charges=charges if any(charges) else (),
             subject=self._subject(line, sku, cells.get("subject", "")),
             tax_hundredths=take("tax", 100, 0, 10_000, 0),
             floor_minor=take("floor", money, 0, _MONEY_MAX, 0),

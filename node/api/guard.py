@@ -22,7 +22,6 @@ LINK_SECONDS = 600
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = ("GET", "HEAD")
 READABLE = (("GET", "/metrics"), ("GET", "/health"))  # all that the reading key of a relay opens (REL-22)
-TRADING = "trading"  # what a request by the supplier's key is marked with
 # What a browser needs before it has a cookie: the page that trades the link's fragment for one, and its looks.
 OPEN = (("GET", "/enter"), ("GET", "/static/{name}"), ("POST", "/api/v1/session"))
 HEADERS: Mapping[str, str] = MappingProxyType(
@@ -135,6 +134,11 @@ class Guard:
         if place not in OPEN:
             self._key(request, place in READABLE, place in self._tradable)
 
+    def is_trading(self, request: web.Request) -> bool:
+        """Did it come with the supplier's key?"""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        return scheme == "Bearer" and self.keys.is_trading_key(token)
+
     def _host(self, request: web.Request) -> None:
         if request.headers.getall("Host", []) not in [[host] for host in self.hosts]:
             raise Refusal(421, "API-3", "this address is not served here; add it to api.allowed_hosts if it is yours")
@@ -150,10 +154,9 @@ class Guard:
     def _key(self, request: web.Request, readable: bool, tradable: bool) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme == "Bearer":
-            if self.keys.is_trading_key(token):
+            if self.is_trading(request):
                 if not tradable:
                     raise Refusal(403, "API-20", "the supplier's key does not open this; it is the member's")
-                request[TRADING] = True
                 return
             if not self.keys.is_token(token) and not (readable and self.keys.is_reading_key(token)):
                 raise Refusal(401, "API-5", "the token is not this node's; it lies in the home folder as api-token")

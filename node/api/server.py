@@ -19,7 +19,7 @@ from aiohttp import web
 
 from node.api import convert, trade
 from node.api.feed import Feed
-from node.api.guard import TRADING, Guard, Keys, Refusal, seal
+from node.api.guard import Guard, Keys, Refusal, seal
 from node.api.organiser import Organiser
 from node.api.table import PREFIX, ROUTES, Route, openapi
 from node.counter import Counter
@@ -215,7 +215,7 @@ class Api:
         try:
             await response.prepare(request)
             await response.write(b"retry: 1000\n\n")
-            topic = "supply" if TRADING in request else ""
+            topic = "supply" if self._guard.is_trading(request) else ""
             await self._stream(response, self._feed.listen(None if after is None else int(after)), topic)
         finally:
             self._listeners -= 1
