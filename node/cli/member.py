@@ -23,7 +23,8 @@ YES = click.option("--yes", is_flag=True, help="Sign without asking.")
 CHARTER_SECONDS = 15.0  # until the node goes on waiting alone
 JOINED = {"joined": "Joined {0}, unless its roster is full; `wltm coop show {0}` says how it goes."}
 JOINS_LATER = "The charter of {0} has not come yet: the node joins by itself when it does."
-KINDS = ("pledge", "stand", "vote", "rfq", "commit", "attest")
+_OPERATORS = {">=": "at-least", "<=": "at-most", "=": "equal"}
+KINDS = ("pledge", "stand", "vote", "rfq", "reply", "adopt", "counter", "final", "commit", "attest")
 PATIENCE = click.option(
     "--patience", type=click.IntRange(1), default=600, show_default=True, help="With --until: seconds."
 )
@@ -67,6 +68,7 @@ def intent() -> None:
 @click.option("--readiness", type=click.Choice(["exploring", "ready"]), default="ready", show_default=True)
 @click.option("--by", "ready_by", required=True, help="Ready by: 2026-12-31, or +30d.")
 @click.option("--terms", multiple=True, help="Data terms you ask for (repeat).")
+@click.option("--require", "requirements", multiple=True, metavar="NAME>=VALUE", help="Or <=, or =: no offer without.")
 @click.option("--subject", default="", help="What it is, where a category has many: GTIN, ISBN, maker and model.")
 @click.option("--words", default="", help="With --subject: more about it, for people.")
 @YES
@@ -78,6 +80,7 @@ def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **valu
     values["spend_minor"] = amount(spend, board["currency"])
     values["ready_by"] = instant(ready_by, now_ms())
     values["terms"] = sorted({*values["terms"]})
+    values["requirements"] = [requirement(item) for item in values["requirements"]]
     options.confirm(
         f"This shows everyone on the board {values['category']}/{values['region']} that your persona would like"
         f" {values['want']} units a period. It binds you to nothing; undo it with `wltm intent withdraw"
@@ -164,6 +167,23 @@ def intent_limits(
     }
     answer = Client.of(options).call("PUT", "/boundaries", values)
     options.out(answer, "Your node will not sign past these limits.")
+
+
+@intent.command(
+    "baseline",
+    example="wltm intent baseline home --unit-price 2.60 --once 12",
+    help="Say what you pay today; it stays on this machine, and every offer is compared with it.",
+)
+@click.argument("name")
+@click.option("--unit-price", required=True, help="Of one counted unit, such as 2.60.")
+@click.option("--once", default="0", show_default=True, help="What comes on top over the term: fees, delivery.")
+@click.option("--currency", default="GBP", show_default=True, help="Of both.")
+@click.pass_obj
+def intent_baseline(options: Options, /, name: str, unit_price: str, once: str, currency: str) -> None:
+    """Nothing is signed or shown to anybody."""
+    values = {"unit_price_minor": amount(unit_price, currency), "once_minor": amount(once, currency)}
+    answer = Client.of(options).call("PUT", f"/intents/{part(name)}/baseline", values)
+    options.out(answer, f"Offers for {name} are compared with {currency} {unit_price} a unit.")
 
 
 @click.command(
@@ -290,3 +310,12 @@ def join(
         elif time.monotonic() > end:
             break
     options.out(answer, lambda: JOINED.get(answer["state"], JOINS_LATER).format(short(coop)))
+
+
+def requirement(item: str) -> dict[str, Any]:
+    """A requirement as typed: 'renewable_percent>=80', the value scaled as the template says."""
+    for sign, operator in _OPERATORS.items():
+        name, found, value = item.partition(sign)
+        if found and value.removeprefix("-").isdecimal():
+            return {"attribute": name, "operator": operator, "value": int(value)}
+    raise Stop(USAGE, f"--require {item[:40]}: write it like 'renewable_percent>=80'", "CLI-6")

@@ -1,7 +1,7 @@
 """While a request is open: ask, reply, suggest changes of it, adopt them.
 
 Decides nothing; asks the running node. Before each signature it says what that binds and who reads it. Spec: 13-node,
-CLI-55 to CLI-57.
+CLI-55 to CLI-58.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import click
 from node.cli.client import Client
 from node.cli.coop import deal_of
 from node.cli.deal import deal
-from node.cli.member import YES
+from node.cli.member import YES, requirement
 from node.cli.shell import USAGE, Options, Stop
 from node.cli.views import talk_text
-from node.present import one_of, short
+from node.present import amount, one_of, short
 
 _DEAL = click.argument("deal_id", metavar="COOP|DEAL")
-_OPERATORS = {">=": "at-least", "<=": "at-most", "=": "equal"}
 
 
 def _talk(client: Client, typed: str) -> tuple[str, dict[str, Any]]:
@@ -109,7 +108,7 @@ def suggest(
     found, _ = deal_of(client, deal_id)
     values: dict[str, Any] = {
         "weights_minor": dict(_weight(item) for item in weights),
-        "requirements": [_requirement(item) for item in requirements],
+        "requirements": [requirement(item) for item in requirements],
         "drops": sorted({*drops}),
         "terms": sorted({*terms}),
         "reason": reason,
@@ -148,16 +147,67 @@ def adopt(options: Options, /, deal_id: str, suggestions: tuple[str, ...], yes: 
     options.out(answer, f"Adopted in deal {short(found)}: {what}.")
 
 
+@deal.command(
+    "counter",
+    example="wltm deal counter 3f2a91c0 9c1e --price 2.20 --quantity 300 --yes",
+    help="As the negotiator: say to SUPPLIER at which price and quantity you would close.",
+)
+@_DEAL
+@click.argument("supplier")
+@click.option("--price", required=True, help="Unit price, such as 2.20.")
+@click.option("--quantity", type=click.IntRange(1), required=True, help="Counted units a period, of all together.")
+@click.option("--text", default="", help="A few sentences.")
+@YES
+@click.pass_obj
+def counter(options: Options, /, deal_id: str, supplier: str, price: str, quantity: int, text: str, yes: bool) -> None:
+    """Your node refuses what the mandate does not allow."""
+    client = Client.of(options)
+    found, row = deal_of(client, deal_id)
+    quoted = next(one for one in client.get("/deals") if one["id"] == found)["quotations"]
+    chosen, minor = one_of(supplier, quoted, "supplier"), amount(price, row["currency"])
+    options.confirm(
+        f"This says to {short(chosen)} in deal {short(found)}, before all sides, that you would close at"
+        f" {row['currency']} {price} for {quantity}. It binds nobody; once signed it cannot be changed.",
+        yes,
+    )
+    values = {"supplier": chosen, "price_minor": minor, "quantity": quantity, "text": text}
+    options.out(client.post(f"/deals/{found}/counters", values), f"Said to {short(chosen)}.")
+
+
+@deal.command(
+    "final",
+    example="wltm deal final 3f2a91c0 --rung 1=230 --rung 500=210 --yes",
+    help="As the supplier: better your quotation, once.",
+)
+@_DEAL
+@click.option("--rung", "rungs", multiple=True, metavar="MINIMUM=MINOR", help="From this quantity on, this unit price.")
+@click.option("--capacity", type=click.IntRange(0), default=0, help="Counted units a period (default: as before).")
+@YES
+@click.pass_obj
+def final(options: Options, /, deal_id: str, rungs: tuple[str, ...], capacity: int, yes: bool) -> None:
+    """Prices in minor units; it may be worse in nothing."""
+    client = Client.of(options)
+    found, _ = deal_of(client, deal_id)
+    ladder = [_rung(item) for item in rungs]
+    options.confirm(
+        f"This seals your last word in deal {short(found)}: it binds you as your quotation does, and cannot be"
+        " changed.",
+        yes,
+    )
+    answer = client.post(f"/deals/{found}/final", {"ladder": ladder, "capacity": capacity})
+    options.out(answer, f"Your last word in deal {short(found)} is sealed.")
+
+
+def _rung(item: str) -> list[int]:
+    minimum, equals, minor = item.partition("=")
+    if not equals or not minimum.isdecimal() or not minor.isdecimal():
+        raise Stop(USAGE, f"--rung {item[:40]}: write it like 500=210, the price in minor units", "CLI-6")
+    return [int(minimum), int(minor)]
+
+
 def _weight(item: str) -> tuple[str, int]:
     name, equals, worth = item.partition("=")
     if not equals or not worth.removeprefix("-").isdecimal():
         raise Stop(USAGE, f"--weight {item[:40]}: write it like renewable_percent=-5, in minor units", "CLI-6")
     return name, int(worth)
 
-
-def _requirement(item: str) -> dict[str, Any]:
-    for sign, operator in _OPERATORS.items():
-        name, found, value = item.partition(sign)
-        if found and value.removeprefix("-").isdecimal():
-            return {"attribute": name, "operator": operator, "value": int(value)}
-    raise Stop(USAGE, f"--require {item[:40]}: write it like 'renewable_percent>=80'", "CLI-6")

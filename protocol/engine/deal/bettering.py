@@ -12,7 +12,8 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.box import Question
-from protocol.coop.template import Template
+from protocol.coop.coop import Coop
+from protocol.coop.template import Template, money
 from protocol.deal.counter import check_limits, counter_slot, counters_of
 from protocol.deal.final import check_better, met
 from protocol.deal.life import Deal
@@ -24,7 +25,7 @@ from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core
 from protocol.engine.deal import supplying
-from protocol.engine.deal.dealing import coop_of
+from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.shop import rules_of
 from protocol.engine.deal.signing import deal_context
 from protocol.errors import CommandError, Ignore, NotNow, Reject
@@ -81,6 +82,29 @@ def final(core: Core, command: ask.Final) -> dict[str, Any]:
         raise CommandError("NEG-82", "final: this node has quoted nothing in this deal that counts")
     changed = replace(first, ladder=command.ladder or first.ladder, capacity=command.capacity or first.capacity)
     return {"id": _say_final(core, context, deal, first, changed).id}
+
+
+def waiting(core: Core, context: Context, deal: Deal, coop: Coop | None) -> list[dict[str, Any]]:
+    """The last round, for the negotiator and for each supplier who quoted (NEG-80, NEG-82)."""
+    question, found = find_question(deal.open, "finals"), list[dict[str, Any]]()
+    if question is None or core.now > question.closes:
+        return found
+    said, until = counters(core, context, deal), {"until": question.closes}
+    asked = [one.body["supplier"] for one in said]
+    ranking = ranking_of_deal(core, context, deal, coop) if coop is not None else None
+    terms = terms_of(context.log, deal.rfq, deal.mandate, core.settings.network)
+    if terms[-1].negotiator in core.personas and any(one.author not in asked for one in deal.drawn):
+        best = f"; the best so far: {ranking.explain(_template(core, deal))[0]}" if ranking and ranking.ranked else ""
+        says = f"You may say to each supplier, before all sides, at which price you would close{best}."
+        silence = "Suppliers may still go lower by themselves."
+        found.append({"kind": "counter", "says": says, "silence": silence} | until)
+    if _first(core, context, deal) is None or context.log.slot("quotation.1", core.me.key, "final"):
+        return found
+    says = "You may better your quotation once, sealed; it may be worse in nothing."
+    for one in (one for one in said if one.body["supplier"] == core.me.key):
+        price = money(one.body["price_minor"], _template(core, deal).currency)
+        says += f" The negotiator would close at {price} for {one.body['quantity']}."
+    return [*found, {"kind": "final", "says": says, "silence": "What you quoted first stands."} | until]
 
 
 def counters(core: Core, context: Context, deal: Deal) -> tuple[Record, ...]:

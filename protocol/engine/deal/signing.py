@@ -15,10 +15,11 @@ from protocol.coop.coop import Coop
 from protocol.deal.award import Award
 from protocol.deal.life import Deal, deal_scope
 from protocol.deal.repair import grows, seat
+from protocol.deal.specification import own_requirements
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal.dealing import computed_award, coop_of
+from protocol.engine.deal.dealing import computed_award, coop_of, ranking_of_deal
 from protocol.engine.desk import within
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
@@ -36,6 +37,7 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     part = deal.award.part_of(persona.key)
     assert part is not None
     within(core, price_minor=own.price_max_minor, supplier=part.supplier)  # the agreement may come out dearer
+    _check_suited(core, context, deal, coop, own.member, part.quotation)
     _check_unused(core, persona, coop)
     record = _answer(core, context, deal, coop, persona, "commit", "", "")
     mark(core, persona, coop, "commitment-marker.1", "once")
@@ -74,6 +76,7 @@ def repair(core: Core, command: ask.Repair) -> dict[str, Any]:
     if bound is not None and not grows(bound, body):
         raise CommandError("NEG-112", "repair: you committed already; the round can only add to that")
     within(core, price_minor=body["price_max_minor"], supplier=part.supplier)
+    _check_suited(core, context, deal, coop, own.member, part.quotation)
     _check_unused(core, persona, coop)
     if not award.part_of(own.member):
         body["supplier"] = part.supplier
@@ -165,6 +168,16 @@ def _say_commitment(
         return core.say(persona, "commitment.1", context.scope, body, until=until, slot=where, refs=refs, human=True)
     except Reject as error:
         raise CommandError(error.code, error.message) from None
+
+
+def _check_suited(core: Core, context: Context, deal: Deal, coop: Coop, member: bytes, quotation: bytes) -> None:
+    """Nobody is bound to what their own intent rules out, whoever awarded it (NEG-73)."""
+    ranking = ranking_of_deal(core, context, deal, coop)
+    chosen = next((row.quotation for row in ranking.ranked if row.hash == quotation), None) if ranking else None
+    template = core.settings.templates[deal.rfq.body["template"]]
+    for wanted in own_requirements(coop, template).get(member, ()):
+        if chosen is not None and not wanted.met_by(chosen.attributes[wanted.attribute]):
+            raise CommandError("NEG-73", f"{wanted.attribute}: your own intent demands another; decline instead")
 
 
 def _check_unused(core: Core, persona: Persona, coop: Coop) -> None:

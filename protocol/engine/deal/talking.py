@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.coop import Coop, slot_name
-from protocol.deal.life import Deal
+from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.deal.revision import voices
 from protocol.deal.talk import free_slot, talk_of
 from protocol.engine.context import Context
@@ -113,6 +113,28 @@ def specification(deal: Deal) -> dict[str, Any]:
         "terms": list(asked.terms),
         "revision": deal.revision,
     }
+
+
+def waiting(core: Core, context: Context, deal: Deal, coop: Coop | None) -> list[dict[str, Any]]:
+    """Questions that wait for the negotiator, suggestions that wait for the members (NEG-75, NEG-77)."""
+    found: list[dict[str, Any]] = []
+    count = len(unanswered(context, deal)) if deal.rfq.author in core.personas else 0
+    if count and core.now <= deal.quote_until and deal.state not in DEAL_TERMINAL:
+        what = "1 question waits" if count == 1 else f"{count} questions wait"
+        says = f"{what} for your reply; all sides read it, and it binds nobody."
+        silence = "Who asked is left guessing."
+        found.append({"kind": "reply", "until": deal.quote_until, "says": says, "silence": silence})
+    question = find_question(coop.open, "adoptions") if coop is not None else None
+    if coop is None or question is None or deal.state != "suggested" or core.now > question.closes:
+        return found
+    about, slot = core.contexts[coop.charter.scope].log, slot_name("adoption", deal.mandate.deal)
+    if any(key in core.personas and not about.slot("adoption.1", key, slot) for key in coop.keys):
+        count = len(deal.suggestions)
+        what = "1 change of the request is" if count == 1 else f"{count} changes of the request are"
+        says = f"{what} suggested: what more than half of those who speak adopt is what suppliers quote for."
+        silence = "The others decide; without enough of them the request stands as it is."
+        found.append({"kind": "adopt", "until": question.closes, "says": says, "silence": silence})
+    return found
 
 
 def unanswered(context: Context, deal: Deal) -> list[Record]:
