@@ -1,0 +1,116 @@
+"""A deal with every stage that a charter may do without, in virtual time: who talks, who is silent, and that it always
+ends, alike for all."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pytest
+
+from protocol import commands as ask
+from protocol.errors import CommandError
+from tests.sim.faults import Faults
+from tests.sim.safety import Safety
+from tests.sim.town import Town
+from tests.sim.world import TIMES
+
+STAGES = TIMES | {"suggest_ms": 10_000, "final_ms": 10_000}
+END_MS = 600_000
+
+
+def talked(seed: int, faults: Faults | None = None) -> Town:
+    """Six members and three suppliers who use every stage: s1 suggests, members adopt, s1 has the last word."""
+    town = Town(seed, faults=faults, times=STAGES)
+    suggested: dict[str, None] = {}
+
+    def suggest(deal: dict[str, Any]) -> ask.Suggest | None:
+        if "suggestions" not in [one["name"].partition("/")[0] for one in deal["questions"]] or "s1" in suggested:
+            return None
+        suggested["s1"] = None
+        return ask.Suggest(deal["id"], "We are green.", {"renewable_percent": -3})
+
+    town.acts["adopt"] = partial(_adopt, town)
+    town.acts["final"] = lambda name, need: ask.Final(need["deal"], ((1, 15),)) if name == "s1" else None
+    act = town.act
+
+    def live() -> None:
+        act()
+        if town.world.nodes["s1"].engine is not None and "s1" not in town.silent:
+            for deal in town.world.ask("s1", ask.AskDeals()):
+                command = suggest(deal)
+                if command is not None:
+                    with suppress(CommandError):  # its time may be over where messages are slow
+                        town.world.ask("s1", command)
+
+    town.act = live  # type: ignore[method-assign]
+    return town
+
+
+def _adopt(town: Town, name: str, need: dict[str, Any]) -> ask.Adopt:
+    said = town.world.ask(name, ask.AskTalk(need["deal"]))["suggestions"]
+    return ask.Adopt(need["deal"], tuple(one["id"] for one in said))
+
+
+def test_every_stage_of_the_talking() -> None:
+    """NEG-76 to NEG-84: what s1 suggested is asked; its last word, below s0's first, is awarded; all end alike."""
+    town = talked(1)
+    safety = Safety(town.world)
+    town.open()
+    assert town.live(END_MS, town.agreed)
+    coop = town.coops("m0")[0]
+    assert (coop["supplier"], coop["unit_price_minor"]) == (town.world.nodes["s1"].persona.key, 15)
+    asked = town.world.ask("m3", ask.AskTalk(coop["deal"]))
+    assert asked["asked"]["weights_minor"]["renewable_percent"] == -3
+    assert [one["adopted"] for one in asked["suggestions"]] == [True]
+    town.live(30_000, lambda: False)
+    assert town.converged() == []
+    safety.check_views()
+
+
+@pytest.mark.parametrize("silent", [("m0", "m1"), ("s0",), ("s1",), ("s0", "s1", "s2"), ("m2", "m3", "m4", "m5")])
+def test_whoever_is_silent_it_ends(silent: tuple[str, ...]) -> None:
+    """NEG-76, NEG-77, NEG-82: silence ends with its window. The silent hear, their nodes do their duty, nobody is at
+    the keyboard from the request on.
+    """
+    town = talked(2)
+    town.open()
+    assert town.live(END_MS, lambda: any(one["deal"] for one in town.coops("m5")))
+    for kind in ("adopt", "final", "counter", "reply"):
+        answer = town.acts.get(kind)
+        if answer is not None:
+            town.acts[kind] = partial(_unless, silent, answer)
+    town.silent |= dict.fromkeys(one for one in silent if one.startswith("s"))
+    assert town.live(END_MS, town.settled)
+    town.live(30_000, lambda: False)
+    assert town.converged() == []
+
+
+def _unless(silent: tuple[str, ...], answer: Any, name: str, need: dict[str, Any]) -> Any:
+    return None if name in silent else answer(name, need)
+
+
+@pytest.mark.parametrize("stage", ["asked", "suggested", "revised", "revealed", "bettered"])
+def test_the_negotiator_is_gone_for_ever(stage: str) -> None:
+    """NEG-41: from the request on the talking needs no negotiator."""
+    town = talked(64)
+    town.open()
+
+    def reached() -> bool:
+        return any(deal["state"] == stage for deal in town.world.ask("s2", ask.AskDeals()))
+
+    assert town.live(END_MS, reached)
+    negotiator = town.coops("m2")[0]["negotiator"]
+    gone = next(name for name in town.members if town.world.nodes[name].persona.key == negotiator)
+    town.silent[gone] = None
+    town.world.crash(gone)
+    assert town.live(END_MS, town.settled)
+
+
+def test_messages_that_get_lost() -> None:
+    """A tenth of all is lost and a tenth doubled: the same end at every node."""
+    town = talked(7, Faults(latency_ms=(5, 400), loss=0.1, duplicate=0.1))
+    town.open()
+    assert town.live(END_MS, town.settled)
+    assert town.live(60_000, lambda: town.converged() == [])
