@@ -104,7 +104,7 @@ def settle(seed: int, members: int, suppliers: int, choices: Path | None) -> Tow
 def to_toml(template: Template) -> str:
     """The template as the file that node.template reads."""
     rows = template.to_mapping()
-    tables = {name: rows.pop(name) for name in ("attributes", "charges")}
+    tables = {name: rows.pop(name) for name in ("attributes", "charges") if rows[name]}
     lines = [f"{name} = {json.dumps(value)}" for name, value in rows.items()]
     for table, parts in tables.items():
         for part in parts:
