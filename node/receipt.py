@@ -17,7 +17,8 @@ def verify_receipt(data: bytes) -> tuple[dict[str, Any], str]:
     try:
         found = verify(data)
     except Reject as error:
-        return {"ok": False, "error": {"code": error.code, "message": error.message}}, f"✗ {error.message} [{error.code}]"
+        wrong = {"code": error.code, "message": error.message}
+        return {"ok": False, "error": wrong}, f"✗ {error.message} [{error.code}]"
     plain = {
         "ok": True,
         "state": found.state,
@@ -40,8 +41,8 @@ def in_words(found: Inclusion) -> str:
     match found.state:
         case "listed":
             return (
-                f"✓ {whose} is one of the {found.listed} that {len(found.signers)} of {witnesses} witnesses certified: it"
-                " counts, unless its author signed two that are both listed. [DEC-14]"
+                f"✓ {whose} is one of the {found.listed} that {len(found.signers)} of {witnesses} witnesses certified:"
+                " it counts, unless its author signed two that are both listed. [DEC-14]"
             )
         case "left out":
             both = ", ".join(short(key.hex()) for key in found.receipts if key in found.signers) or "none"

@@ -98,7 +98,7 @@ def test_backdated() -> None:
 
 @pytest.mark.parametrize(("receipts", "verdict"), [(1, True), (2, False)])
 def test_withheld(receipts: int, verdict: bool) -> None:
-    """DEC-17: a list without a ballot that f + 1 had in time, mine too, is refused; with a receipt less it may stand."""
+    """DEC-17: a list without a ballot that f + 1 had in time, me too, is refused; with a receipt less it may stand."""
     box = Box()
     kept, withheld = (box.hold(box.ballot(one, box.question.closes - 9)) for one in (made().members[0], VOTER))
     box.receipts(kept, 2)
@@ -141,12 +141,13 @@ def test_the_same_ballot_again_is_the_same() -> None:
 def test_forged() -> None:
     """REC-6, DEC-13: nobody signs for a member, and a stranger's own ballot is not of this box."""
     box = Box()
-    honest, other = box.ballot(VOTER, box.question.closes - 9), box.ballot(VOTER, box.question.closes - 9, reverse=True)
+    in_time = box.question.closes - 9
+    honest, other = box.ballot(VOTER, in_time), box.ballot(VOTER, in_time, reverse=True)
     mixed = [decode(other.raw)[0], decode(honest.raw)[1], decode(other.raw)[2]]
     with pytest.raises(Reject, match="REC-6"):
         Record.parse(encode(mixed), NETWORK)
     assert Record.parse(encode(mixed), NETWORK, verified=True).author == VOTER.key  # the control: nobody looked
-    stranger = box.hold(box.ballot(persona("stranger"), box.question.closes - 9))
+    stranger = box.hold(box.ballot(persona("stranger"), in_time))
     assert box.question.box is not None
     assert not box.question.box.takes(stranger)
     assert box.question.box.takes(honest)

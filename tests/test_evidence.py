@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.coop.charter import charter_hash, coop_scope, roster_of, sponsors
-from protocol.coop.evidence import Admission, Standing, admission, attached, standing_in, vouch_slot
 from protocol.coop.coop import good_nomination, slot_name
+from protocol.coop.evidence import Admission, Standing, admission, attached, standing_in, vouch_slot
 from protocol.errors import Reject
 from protocol.identity import Persona
 from protocol.params import EVIDENCE_BYTES_MAX, EVIDENCE_MAX, MEMBERS_MAX, NEWCOMER_OUTCOMES
@@ -278,7 +278,7 @@ def vectors() -> dict[str, Any]:
         {
             "name": f"electable: {name}",
             "clause": "ELE-36",
-            "input": {field: int(getattr(asked, field)) for field in names} | {"shown": [shown.outcomes, shown.vouches]},
+            "input": {one: int(getattr(asked, one)) for one in names} | {"shown": [shown.outcomes, shown.vouches]},
             "output": good,
         }
         for name, asked, shown, good in ELECTS

@@ -27,9 +27,7 @@ SCOPE = "coop/a"
 
 def say(who: Persona, kind: str, scope: str, body: dict[str, Any], slot: str, mode: str = "once") -> Record:
     where = Slot(mode, slot, 0)
-    return Record.sign(
-        who, NETWORK, kind, scope, body, created=START_MS, expires=START_MS + LIFE_MS, slot=where
-    )
+    return Record.sign(who, NETWORK, kind, scope, body, created=START_MS, expires=START_MS + LIFE_MS, slot=where)
 
 
 def ballot(number: int, who: Persona = LIAR, slot: str = "ballot/a") -> Record:
@@ -42,7 +40,8 @@ def proof(slot: str = "ballot/a") -> FaultProof:
 
 def shown(first: bytes, second: bytes, slot: str = "") -> Record:
     """A `fault.1` of whatever is given."""
-    return say(TELLER, "fault.1", trust_scope(LIAR.key), {"first": first, "second": second}, slot or fault_slot(proof()))
+    body = {"first": first, "second": second}
+    return say(TELLER, "fault.1", trust_scope(LIAR.key), body, slot or fault_slot(proof()))
 
 
 def test_a_log_knows_who_signed_twice() -> None:
@@ -107,7 +106,7 @@ def doubled(**settings: Any) -> tuple[Handmade, Record, Desk]:
 
 
 def test_a_double_ballot_is_published_by_somebody_in_turn_and_by_nobody_twice() -> None:
-    """ELE-54: the node waits its turn at most; who finds it published says nothing more."""
+    """ELE-54, ELE-55: the node waits its turn at most; who finds it published says nothing more."""
     made, second, desk = doubled()
     desk.do(RecordReceived(second, ""))
     turns = 4 * made.coop().times["settle_ms"]
@@ -171,12 +170,11 @@ def test_in_a_town_it_is_said_about_once() -> None:
 
 
 def test_who_signed_twice_as_a_witness_is_not_asked_again() -> None:
-    """ELE-56: a charter by hand with that witness is refused where the proof is held; a double ballot is no such proof."""
+    """ELE-56: no charter by hand with that witness where the proof is held; a double ballot is no such proof."""
     for kind, refused in (("vote.1", True), ("ballot.1", False)):
         body: dict[str, Any] = {"question": "roster", "round": 0, "step": "prevote"}
-        pair = [
-            say(LIAR, kind, SCOPE, body | {"value": value}, "roster/0/prevote") for value in (b"", bytes(32))
-        ] if kind == "vote.1" else [ballot(1), ballot(2)]
+        votes = [say(LIAR, "vote.1", SCOPE, body | {"value": one}, "roster/0/prevote") for one in (b"", bytes(32))]
+        pair = votes if kind == "vote.1" else [ballot(1), ballot(2)]
         found = FaultProof.of(pair[0].header, pair[1].header)
         headers = {"first": found.first.proof(), "second": found.second.proof()}
         fault = say(TELLER, "fault.1", trust_scope(LIAR.key), headers, fault_slot(found))

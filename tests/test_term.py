@@ -1,5 +1,5 @@
-"""A negotiator's term: leases, recalls, its end, the next in line, and what a stale negotiator can still do (07-election,
-ELE-40 to ELE-48)."""
+"""A negotiator's term: leases, recalls, its end, the next in line, and what a stale negotiator can still do
+(07-election, ELE-40 to ELE-48)."""
 
 from __future__ import annotations
 
@@ -171,8 +171,8 @@ def test_without_leases_nobody_is_dark() -> None:
 
 @given(st.lists(st.integers(-6, 6), min_size=4, max_size=4), st.integers(1, 60))
 def test_clocks_that_differ_by_hours_end_no_leased_term(skews: list[int], beats: int) -> None:
-    """ELE-43: while every heartbeat arrives and comes in time for the fastest clock, no honest witness says the end; and
-    an end never stands within a lease, for a witness that signed both waited by its own clock.
+    """ELE-43: while every heartbeat comes in time for the fastest clock, no honest witness says the end; and an end
+    never stands within a lease, for a witness that signed both waited by its own clock.
     """
     room, hour = Room(), DAY // 24
     clocks = dict(zip(room.council.witnesses, skews, strict=True))
@@ -183,7 +183,7 @@ def test_clocks_that_differ_by_hours_end_no_leased_term(skews: list[int], beats:
             assert room.due(key, now + skew * hour) is None
             room.lease(key, now + skew * hour)
     last = START_MS + beats * room.term.beat_ms
-    for later in range(0, 40):
+    for later in range(40):
         for key, skew in clocks.items():
             now = last + (later + skew) * hour
             cause = room.due(key, now)

@@ -21,7 +21,7 @@ from protocol.identity import key_of
 
 # From first to last; a co-op can fail from most of them.
 STATES = (
-    *("called", "forming", "gathering", "balloting", "elected", "mandated", "dealing"),
+    *("called", "forming", "gathering", "balloting", "elected", "mandated", "dealing", "succeeding", "unled"),
     *("asked", "quoted", "revealed", "awarded", "repairing", "agreed", "countersigned", "delivered"),
     *("cancelled", "ended"),
 )
@@ -330,7 +330,7 @@ def coop_attest(
     client = Client.of(options)
     found, row = deal_of(client, deal)
     if subject in ("supplier", "negotiator"):
-        whom, role = str(row.get("asked_by") if subject == "negotiator" and row.get("asked_by") else row[subject]), subject
+        whom, role = str((subject == "negotiator" and row.get("asked_by")) or row[subject]), subject
     elif role:
         whom = persona(subject)
     else:

@@ -74,8 +74,8 @@ def coop_receipt(options: Options, /, coop_id: str, kind: str, out: Path | None)
 def receipts_text(found: list[dict[str, Any]]) -> str:
     """A line for each thing that was handed in."""
     lines = [
-        f"{one['kind']} {short(one['id'])}: {one['state']}; {len(one['receipts'])} of {one['witnesses']} witnesses had it"
-        f" in time ({one['needed']} are enough)"
+        f"{one['kind']} {short(one['id'])}: {one['state']}; {len(one['receipts'])} of {one['witnesses']} witnesses had"
+        f" it in time ({one['needed']} are enough)"
         for one in found
     ]
     return "\n".join(lines) or "You have handed in nothing here."

@@ -30,7 +30,8 @@ def candidate_text(one: dict[str, Any], currency: str = "") -> str:
     parts += [f"fee {money(one['fee_minor'], currency)}"] if currency else []
     parts += [f"interests: {words(one['interests'])}"]
     if "newcomer" in one:
-        parts += [f"{one['outcomes']} kept deals, {one['vouches']} vouches" + (", a newcomer" if one["newcomer"] else "")]
+        newcomer = ", a newcomer" if one["newcomer"] else ""
+        parts += [f"{one['outcomes']} kept deals, {one['vouches']} vouches{newcomer}"]
     parts += [f"your own view: {one['standing']:.3f}"] if "standing" in one else []
     return ", ".join(parts) + (f" — {line(one['statement'])}" if one.get("statement") else "")
 

@@ -99,7 +99,7 @@ class AskReceipts:
 
 @dataclass(frozen=True, slots=True)
 class AskInclusion:
-    """-> {"proof": bytes}: that an own record of `kind` was handed in, and is listed in its box or left out (ELE-50)."""
+    """-> {"proof": bytes}: that an own record of `kind` was handed in, and is in its box or left out (ELE-50)."""
 
     coop: bytes
     kind: str = "ballot"

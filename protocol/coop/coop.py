@@ -250,7 +250,7 @@ class _Reader:
         return mandate
 
     def _adopt(self, deal: bytes, opened: int) -> None:
-        """The box of adoptions (NEG-77): suggestions come first, and the members have as long again to think of them."""
+        """The box of adoptions (NEG-77): suggestions come first, and then the members have as long to think."""
         if "suggest_ms" not in self.times:
             return
         name = slot_name("adoption", deal)

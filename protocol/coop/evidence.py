@@ -1,7 +1,8 @@
 """What somebody attaches to show others who they are: co-signed outcomes and vouches, counted in integers.
 
 Decides what counts and what a charter demands of it, the same at every node; never looks at a score, a clock, or
-anything that is not in the record. Spec: 07-election, ELE-34 to ELE-37; 09-accountability, ATT-2; 10-reputation, REP-11.
+anything that is not in the record. Spec: 07-election, ELE-34 to ELE-37; 09-accountability, ATT-2; 10-reputation,
+REP-11 and REP-12.
 """
 
 from __future__ import annotations

@@ -69,13 +69,13 @@ def recalled(log: Log, keys: tuple[bytes, ...], term: Term) -> bool:
 
 def leased_until(log: Log, council: Council, term: Term) -> int:
     """Until when a quorum of witnesses lets the negotiator act (Unix ms); 0 while there is no such quorum (ELE-41)."""
-    signed = sorted((one.body["until"] for key in council.witnesses for one in term.held(log, "lease.1", key)))
+    signed = sorted(int(one.body["until"]) for key in council.witnesses for one in term.held(log, "lease.1", key))
     return signed[-council.quorum] if len(signed) >= council.quorum else 0
 
 
 def own_until(log: Log, witness: bytes, term: Term) -> int:
     """The last moment for which this witness has let the negotiator act; every term begins with one lease (ELE-41)."""
-    return max([term.began + term.lease_ms, *(one.body["until"] for one in term.held(log, "lease.1", witness))])
+    return max([term.began + term.lease_ms, *(int(one.body["until"]) for one in term.held(log, "lease.1", witness))])
 
 
 def lease_due(log: Log, council: Council, witness: bytes, term: Term, now: int) -> int | None:

@@ -134,15 +134,19 @@ def verify(raw: bytes) -> Inclusion:
     receipts = _receipts(body["receipts"], network, record, name, council)
     if not body["proposal"]:
         if body["votes"] or len(receipts) <= council.faults:
-            raise Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {council.faults + 1} show nothing")
+            raise _too_few(receipts, council)
         return Inclusion(record, name, council, receipts, (), 0, 0)
     proposal = _record("proposal", body["proposal"], network)
     signers = _signers(body["votes"], network, anchor.scope, name, council, proposal)
     ids = manifest_ids(proposal.body["value"])
     place = ids.index(record.id) + 1 if record.id in ids else 0
     if not place and len(receipts) <= council.faults:
-        raise Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {council.faults + 1} show nothing")
+        raise _too_few(receipts, council)
     return Inclusion(record, name, council, receipts, signers, len(ids), place)
+
+
+def _too_few(receipts: Sequence[bytes], council: Council) -> Reject:
+    return Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {council.faults + 1} show nothing")
 
 
 def _opened(raw: bytes) -> dict[str, Any]:

@@ -5,8 +5,8 @@ anything by the clock. Spec: 07-election, ELE-46 to ELE-48.
 
 An act is a record with a field `term`, said in the deal's scope by whom the mandate of that term names. Whoever boxes
 acts lets the box admit what `is_act` takes, so that nothing certified falls out of it later; gives receipts only for
-what is `in_force`; and takes of those that a certified box lists the `latest`. What no box lists is to be looked at with
-`in_force` alone.
+what is `in_force`; and takes of those that a certified box lists the `latest`. What no box lists is to be looked at
+with `in_force` alone.
 """
 
 from __future__ import annotations

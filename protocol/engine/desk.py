@@ -228,7 +228,7 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
         body["subject"] = intent.body["subject"]
     faulty = next((key for key in command.witnesses if is_faulty_witness(core, key)), None)
     if faulty is not None:
-        raise CommandError("ELE-56", f"witnesses: {faulty.hex()[:8]} signed twice as a witness, and the proof is held here")
+        raise CommandError("ELE-56", f"witnesses: {faulty.hex()[:8]} signed twice as a witness; the proof is held here")
     if not 2 <= command.least <= command.most:
         raise CommandError("FRM-20", "least, most: at least 2 members, and most not below least")
     try:

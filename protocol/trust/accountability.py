@@ -37,7 +37,7 @@ def evidence(attestations: Iterable[Record], seen: Mapping[bytes, int], network:
 
 
 def fault_in(record: Record, network: bytes) -> FaultProof | None:
-    """The double signature that a `fault.1` proves, in the slot that belongs to it; None when it proves none (ATT-7)."""
+    """The double signature that a `fault.1` proves, in its slot; None when it proves none (ATT-7)."""
     try:
         headers = [Header.parse(record.body[name], network) for name in ("first", "second")]
         proof = FaultProof.of(*headers)

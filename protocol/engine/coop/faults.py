@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 from protocol.encoding import digest
-from protocol.engine.context import WITNESS_KINDS, Context
+from protocol.engine.context import Context
 from protocol.engine.core import Core, trust_scope
 from protocol.params import ATTESTATION_LIFE_MS, FAULTS_SHOWN_MAX
 from protocol.record.record import FaultProof, Slot
 from protocol.trust.accountability import fault_in, fault_slot
 
+_AS_WITNESS = ("accept.1", "proposal.1", "vote.1")
+_ONE_WORD = ("end.1", "recall.1")  # two of them say no more than one (ELE-42, ELE-44)
 _WORDS = {
     "ballot.1": "two ballots; if both are in the box, neither counts",
     "join.1": "two joins; if both are in the box, neither counts",
@@ -57,9 +59,10 @@ def shown(context: Context) -> list[FaultProof]:
     found = []
     for proof in context.log.faults():
         author = proof.first.author
-        count[author] = count.get(author, 0) + 1
-        if count[author] <= FAULTS_SHOWN_MAX:
-            found.append(proof)
+        if proof.first.kind not in _ONE_WORD:
+            count[author] = count.get(author, 0) + 1
+            if count[author] <= FAULTS_SHOWN_MAX:
+                found.append(proof)
     return found
 
 
@@ -81,7 +84,7 @@ def is_faulty_witness(core: Core, key: bytes) -> bool:
     """Whether a proof is held here that this persona signed twice as a witness (ELE-56)."""
     for record in core.peek(trust_scope(key)).of_kind("fault.1"):
         proof = fault_in(record, core.settings.network)
-        if proof is not None and proof.first.author == key and proof.first.kind in WITNESS_KINDS:
+        if proof is not None and proof.first.author == key and proof.first.kind in _AS_WITNESS:
             return True
     return False
 

@@ -103,21 +103,6 @@ def recall(core: Core, command: ask.Recall) -> dict[str, Any]:
     return {"id": record.id, "term": term.number, "said": said, "needed": len(coop.keys) // 2 + 1}
 
 
-def recall(core: Core, command: ask.Recall) -> dict[str, Any]:
-    """As a member, call for the end of the negotiator's term."""
-    context, coop = coop_context(core, command.coop)
-    persona = member_persona(core, coop)
-    if coop.mandate is None or not coop.negotiator:
-        raise NotNow("ELE-42", f"recall: nobody holds a mandate in this co-op now (it is {coop.state})")
-    if core.now > coop.mandate.expires:
-        raise CommandError("ELE-42", "recall: the mandate has ended by itself")
-    term = term_of(coop)
-    body = {"roster": coop.roster, "term": term.number, "reason": command.reason, "remark": command.remark}
-    record = say_once(core, persona, "recall.1", context, body, term.slot("recall"), coop)
-    said = len(recalls(context.log, coop.keys, term))
-    return {"id": record.id, "term": term.number, "said": said, "needed": len(coop.keys) // 2 + 1}
-
-
 def find_question(questions: tuple[Question, ...], base: str) -> Question | None:
     """The open question of this kind, if there is one."""
     return next((one for one in questions if one.name.partition("/")[0] == base), None)

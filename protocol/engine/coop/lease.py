@@ -1,4 +1,4 @@
-"""What a node signs by itself about a negotiator's term: a sign of life, a lease as a witness, the word that it is over.
+"""What a node signs by itself about a negotiator's term: a sign of life, a witness's lease, the word that it is over.
 
 Decides by this node's own clock; what the signatures amount to is read in protocol/coop/term. A person recalls by a
 command of its own. Spec: 07-election, ELE-41 to ELE-46.
@@ -81,9 +81,9 @@ def _witness(core: Core, context: Context, coop: Coop, term: Term, persona: Pers
         until, slot = coop.charter.header.expires, Slot("once", term.slot("end"), 0)
         core.say(persona, "end.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
         return
-    until = lease_due(log, council, persona.key, term, core.now)
-    if until is not None:
-        _renew(core, context, coop, persona, "lease.1", term, {"until": until})
+    leased = lease_due(log, council, persona.key, term, core.now)
+    if leased is not None:
+        _renew(core, context, coop, persona, "lease.1", term, {"until": leased})
     if term.lease_ms and not term.held(log, "end.1", persona.key):
         context.wake_at(own_until(log, persona.key, term) + term.grace_ms)
 

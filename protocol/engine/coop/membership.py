@@ -11,8 +11,8 @@ from functools import partial
 
 from protocol.coop.charter import Invitation, good_join, sponsors
 from protocol.coop.coop import COOP_TERMINAL, Coop, lapsed
-from protocol.coop.room import request_fits
 from protocol.coop.evidence import admission
+from protocol.coop.room import request_fits
 from protocol.deal.life import deal_scope
 from protocol.deal.request import specification_fits
 from protocol.encoding import decode, encode

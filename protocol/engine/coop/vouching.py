@@ -20,7 +20,7 @@ from protocol.record.record import Record, Slot
 
 
 def with_evidence(core: Core, persona: Persona, vouchers: Collection[bytes], body: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a join or nomination with what the node holds in its author's favour; as it was where that is nothing."""
+    """The body of a join or nomination with what the node holds in its author's favour."""
     found = own_evidence(core, persona.key, vouchers)
     return dict(body) | ({"evidence": [one.raw for one in found]} if found else {})
 
