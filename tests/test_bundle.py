@@ -473,9 +473,10 @@ BODIES: list[tuple[str, str, dict[str, Callable[[Any], Any]]]] = [
     ),
     ("a request of another co-op", "NEG-40", {"rfq.1": body(charter=bytes(32))}),
     ("a mention of another request", "NEG-40", {"deal.1": body(rfq=bytes(32))}),
-    ("a signature under another agreement", "BUN-9", {"countersign.1": body(agreement=bytes(32))}),
+    ("a signature under another agreement", "DEC-13", {"countersign.1": body(agreement=bytes(32))}),
     ("nobody pledged anything", "BUN-8", {"pledge.1": body(want=0, least=0)}),
-    ("no offer accepts the terms", "BUN-8", {"rfq.1": body(terms=["extra"])}),
+    ("a request for other terms", "NEG-72", {"rfq.1": body(terms=["extra"])}),
+    ("no offer accepts the terms", "BUN-8", {"intent.1": body(terms=["extra"]), "rfq.1": body(terms=["extra"])}),
     ("everybody declined", "BUN-8", {"commitment.1": body(answer="decline", reason="price")}),
 ]
 
@@ -623,7 +624,7 @@ def test_every_member_can_export_and_all_say_the_same() -> None:
         for one in found.records:
             rest = without(list(found.records), one)
             code = refusal(assemble(rest, room, found.template, found.network))
-            assert code == GONE.get(one.kind, "DEC-19"), one.kind
+            assert code == gone(one), one.kind
 
 
 def test_no_bundle_before_the_agreement() -> None:
@@ -745,7 +746,7 @@ def vectors() -> dict[str, Any]:
     base = forged(small())
     bad = [(what, clause, sealed(change(fields_of(base)))) for what, clause, change in FILES]
     bad += [
-        (f"without its {one.kind}", GONE.get(one.kind, "DEC-19"), forged(small(), without(small().records, one)))
+        (f"without its {one.kind}", gone(one), forged(small(), without(small().records, one)))
         for one in {one.kind: one for one in small().records}.values()
     ]
     bad += [
