@@ -77,6 +77,7 @@ class Core:
         self.rules = Rules()
         self.heeded: tuple[bytes, ...] = ()  # whose notices apply here (REL-9)
         self.post = post.Post()
+        self.turned_away: dict[str, tuple[Record, str, str]] = {}  # by scope: requests that do not hold, and why
         self.shop: Shop | None = None  # made from the facts when it is first needed (SUP-13)
 
     @property
@@ -311,6 +312,7 @@ class Core:
                 try:
                     read_mandate(record, self.settings.network)
                 except Reject as error:
+                    room.turn_away(self, record, error)
                     raise Ignore(error.code, error.message) from None
             case "deal":
                 found = find_request(context.log, context.docket, self.settings.network)

@@ -17,7 +17,9 @@ from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal import bettering, talking
 from protocol.engine.deal.dealing import coop_of
+from protocol.engine.deal.detailing import member_needs
 from protocol.engine.deal.pending import pending
+from protocol.engine.deal.refused import turned_away
 from protocol.engine.deal.selling import supplier_needs
 
 _ASKS = (
@@ -58,7 +60,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
             deal = context.deal(core.settings)
             if deal is not None:
                 found += _of_deal(core, context, deal)
-    found += supplier_needs(core)
+    found += supplier_needs(core) + member_needs(core) + turned_away(core)
     return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
 
 

@@ -1,19 +1,19 @@
 """Whose room a scope is: who has standing there, and how many strangers one link may bring when it is crowded.
 
 Decides that from the records held; never whether a record is good. Spec: 03-gossip, GOS-49 and GOS-50;
-08-negotiation, NEG-42.
+08-negotiation, NEG-42 and NEG-86.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from protocol.deal.fulfilment import PARTY_KINDS, is_party
+from protocol.deal.fulfilment import DETAIL_KINDS, PARTY_KINDS, is_party
 from protocol.engine.context import Context
-from protocol.errors import Ignore
+from protocol.errors import Ignore, Reject
 from protocol.network.gossip import Neighbour
 from protocol.network.shelf import Shelf
-from protocol.params import NEWCOMERS_MAX
+from protocol.params import NEWCOMERS_MAX, TURNED_AWAY_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
 from protocol.record.record import Record
@@ -46,6 +46,15 @@ def check_newcomer(held: Log | Shelf, author: bytes, neighbour: Neighbour | None
 
 def check_event(core: Core, context: Context, record: Record) -> None:
     """Under an agreement its parties speak: the supplier, and each member about itself; raises Ignore NEG-42."""
-    deal = context.deal(core.settings) if record.kind in PARTY_KINDS else None
+    spoken = record.kind in (*PARTY_KINDS, *DETAIL_KINDS)
+    deal = context.deal(core.settings) if spoken else None
     if deal is not None and not any(is_party(one.terms, record) for one in deal.agreements):
         raise Ignore("NEG-42", f"{record.kind}: its author is no party of this agreement, or speaks for another")
+
+
+def turn_away(core: Core, request: Record, why: Reject) -> None:
+    """Remember, as long as this process lives, why a request does not hold: a supplier asks (NEG-86)."""
+    core.turned_away.pop(request.scope, None)
+    while len(core.turned_away) >= TURNED_AWAY_MAX:
+        core.turned_away.pop(next(iter(core.turned_away)))
+    core.turned_away[request.scope] = request, why.code, why.message
