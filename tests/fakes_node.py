@@ -166,6 +166,12 @@ def answers() -> dict[type, Any]:
         },
         c.AskDeals: [deal()],
         c.AskBundle: {"bundle": b"bundle"},
+        c.AskInclusion: {"proof": b"proof"},
+        c.AskReceipts: [
+            {"kind": "ballot", "question": "ballots/00", "id": bytes(32), "state": "counted", "receipts": [ME]}
+            | {"witnesses": 4, "needed": 2}
+        ],
+        c.Recall: {"id": bytes(32), "term": 1, "said": 1, "needed": 2},
         c.AskStanding: {
             "subject": ME,
             "role": "supplier",

@@ -234,6 +234,11 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda one: one == c.Stand(bytes.fromhex(COOP), 2000, ("none",), "Hello"),
     ),
     "coop vote": (f"coop vote ab {ME.hex()[:6]}", lambda one: one == c.Vote(bytes.fromhex(COOP), ((ME,),))),
+    "coop recall": (
+        "coop recall ab --reason silent --remark Gone",
+        lambda one: one == c.Recall(bytes.fromhex(COOP), "silent", "Gone"),
+    ),
+    "vouch": (f"vouch {did(ME)}", lambda one: one == c.Vouch(ME)),
     "coop commit": ("coop commit ab", lambda one: one == c.Commit(bytes.fromhex(DEAL))),
     "coop decline": (
         "coop decline cd --reason price",
@@ -430,6 +435,17 @@ def test_a_bundle_is_never_written_over_a_file(rig: Rig) -> None:
     out.write_bytes(b"mine")
     assert "choose another --out" in rig(f"coop bundle ab --out {out}", USAGE)
     assert out.read_bytes() == b"mine"
+
+
+def test_a_receipt_is_never_written_over_a_file(rig: Rig) -> None:
+    """CLI-9: and without --out the receipts are told."""
+    out = rig.home / "ballot.proof"
+    assert rig.json(f"coop receipt ab --out {out}") == {"file": str(out), "bytes": 5}
+    assert rig.node.submitted[-1] == c.AskInclusion(bytes.fromhex(COOP), "ballot")
+    out.write_bytes(b"mine")
+    assert "choose another --out" in rig(f"coop receipt ab --out {out}", USAGE)
+    assert out.read_bytes() == b"mine"
+    assert "ballot 00000000: counted; 1 of 4 witnesses had it in time" in rig("coop receipt ab")
 
 
 def test_the_log_ends_with_the_newest(rig: Rig) -> None:

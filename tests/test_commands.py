@@ -170,6 +170,12 @@ AT_HOME: list[Case] = [
     ("pledge: no such co-op", "FRM-20", alone, PLEDGE),
     ("commit: no such deal", "NEG-40", alone, ask.Commit(DEAL)),
     ("bundle: no such co-op", "FRM-20", alone, ask.AskBundle(COOP)),
+    ("recall: no such co-op", "FRM-20", alone, ask.Recall(COOP, "silent")),
+    ("receipts: no such co-op", "FRM-20", alone, ask.AskReceipts(COOP)),
+    ("receipt: no such co-op", "FRM-20", alone, ask.AskInclusion(COOP)),
+    ("vouch: no key", "ELE-37", alone, ask.Vouch(b"x")),
+    ("vouch: for oneself", "ELE-37", alone, ask.Vouch(M1.key)),
+    ("vouch: twice", "REC-14", lambda: alone(ask.Vouch(M0.key)), ask.Vouch(M0.key)),
 ]
 FOUNDING: list[tuple[str, str, dict[str, Any]]] = [
     ("least", "FRM-20", {"least": 1}),
@@ -238,6 +244,18 @@ ELECTING = (
     )
     + cases("balloting", M1, [("too late", "DEC-13", VOTE)], TIMES["ballot_ms"] + 1)
     + cases("mandated", M1, [("closed", "DEC-13", VOTE)])
+    + cases("balloting", M1, [("recall: nobody yet", "ELE-42", ask.Recall(COOP, "silent"))])
+    + cases("balloting", M1, [("receipt: of no kind", "ELE-52", ask.AskInclusion(COOP, "promise"))])
+    + cases("mandated", STRANGER, [("recall: not on it", "FRM-27", ask.Recall(COOP, "silent"))])
+    + cases("mandated", M1, [("recall: it ended by itself", "ELE-42", ask.Recall(COOP, "silent"))], TIMES["mandate_ms"])
+    + cases(
+        "mandated",
+        M1,
+        [
+            ("recall: an unknown reason", "REC-11", ask.Recall(COOP, "bored")),
+            ("recall: remark", "REC-11", ask.Recall(COOP, "other", "x" * 2049)),
+        ],
+    )
     + cases("mandated", LOSER, [("rfq: another's", "NEG-40", ask.OpenRfq(COOP))])
     + cases("mandated", STRANGER, [("rfq: nobody's", "NEG-40", ask.OpenRfq(COOP))])
     + cases("mandated", negotiator(), [("rfq: the mandate ended", "NEG-40", ask.OpenRfq(COOP))], TIMES["mandate_ms"])

@@ -23,7 +23,7 @@ _STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "balloting": (3, ("groups", "roster")),
     "elected": (4, ("groups", "roster")),
     "mandated": (5, ("groups", "roster", "election")),
-    "dealing": (6, ("groups", "roster", "election", "rfq")),
+    **dict.fromkeys(("dealing", "succeeding", "unled"), (6, ("groups", "roster", "election", "rfq"))),
     "asked": (7, ("groups", "roster", "election", "rfq")),
     "quoted": (8, ("groups", "roster", "election", "rfq", "quotes")),
     "revealed": (9, ("groups", "roster", "election", "rfq", "quotes")),
@@ -32,7 +32,7 @@ _STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "agreed": (12, STAGES[2:10]),
     "countersigned": (13, STAGES[2:10]),
     "delivered": (14, STAGES[2:11]),
-    **{state: (15, ()) for state in ("void", "defaulted", "cancelled", "ended")},
+    **dict.fromkeys(("void", "defaulted", "cancelled", "ended"), (15, ())),
 }
 LINES_MAX = 200
 
