@@ -16,6 +16,7 @@ from protocol import commands as ask
 from protocol.deal.allocation import Allocation
 from protocol.coop.box import Question
 from protocol.coop.decision import Council
+from protocol.coop.evidence import co_signed
 from protocol.deal.award import agreement_hash
 from protocol.encoding import encode
 from protocol.engine.core import trust_scope
@@ -24,7 +25,7 @@ from protocol.events import RecordReceived
 from protocol.identity import Persona, network_id
 from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS
 from protocol.record.record import Record, Slot
-from protocol.trust.accountability import came_late, co_signed, evidence
+from protocol.trust.accountability import came_late, evidence
 from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 from tests.sim import world as sim
 from tests.sim.town import Town

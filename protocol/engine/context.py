@@ -16,15 +16,17 @@ from protocol.coop.formation import Group
 from protocol.coop.standing import Standing
 from protocol.coop.template import Template
 from protocol.deal.deal import read_deal
-from protocol.deal.fulfilment import PARTY_KINDS
+from protocol.deal.fulfilment import DETAIL_KINDS, PARTY_KINDS
 from protocol.deal.life import Deal, Opening, Void
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "reveal.1", "lease.1", "end.1")
-MEMBER_KINDS = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "unopened.1", "heartbeat.1", "recall.1")
-MEMBER_KINDS += ("answer.1",)
+MEMBER_KINDS = (
+    *("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "answer.1", "unopened.1"),
+    *("heartbeat.1", "recall.1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
 def is_early(context: Context, record: Record, settings: Settings) -> bool:
     """Whether a member's record waits for the roster, or what is said under an agreement for it, so that who holds it
     never depends on the order of arrival."""
-    if record.kind in PARTY_KINDS and (deal := context.deal(settings)) is not None:
+    if record.kind in (*PARTY_KINDS, *DETAIL_KINDS) and (deal := context.deal(settings)) is not None:
         return not deal.agreements
     coop = context.coop(settings) if record.kind in MEMBER_KINDS and context.family == "coop" else None
     return coop is not None and not coop.roster
