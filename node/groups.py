@@ -2,7 +2,7 @@
 
 Decides nothing that the network must agree on: it feeds `preference` and `formation` of protocol/coop, as the node
 does, with a whole pool at once. Never writes a file. The file is hostile until read. Spec: 04-preference, PRF-10 to
-PRF-12.
+PRF-12 and PRF-18.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isnan, nan
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,6 +25,7 @@ ROWS_MAX = 500_000
 CELLS_MAX = 5_000_000  # rows times attributes; with both bounds the command stays near 600 MB and half a minute
 LINE_BYTES_MAX = 16 * 1024
 ID_CHARACTERS_MAX = 100
+_MISSING = ("", "na", "nan", "null", "-")
 _CHOSEN = {"1": True, "0": False, "true": True, "false": False}
 
 
@@ -96,15 +98,16 @@ def find_groups(choices: Choices, least: int = 8, most: int = 40) -> Grouping:
     return Grouping(choices.attributes, spread, tuple(found), tuple(names[index] for index in left))
 
 
-def load_choices(path: Path | str) -> Choices:
+def load_choices(path: Path | str, missing: bool = False) -> Choices:
     """Reads a choice file: CSV with person, task, alternative, chosen, then numeric attribute columns (PRF-10).
 
+    missing: a number that is not there counts as the mean of those that are in its task, and so for nothing (PRF-18).
     Raises CommandError PRF-10 naming the line and the column; memory and time are bounded whatever the file holds.
     """
     place = Path(path)
     try:
         with place.open("rb") as file:
-            return _read(_Reading(place.name, csv.reader(_lines(file, place.name), strict=True)))
+            return _read(_Reading(place.name, csv.reader(_lines(file, place.name), strict=True), missing))
     except OSError as error:
         raise CommandError("PRF-10", f"{place.name}: cannot be read: {error.strerror or error}") from None
 
@@ -137,6 +140,7 @@ class _Reading:
 
     name: str
     rows: Any
+    missing: bool = False
     attributes: tuple[str, ...] = ()
     places: tuple[int, ...] = ()
     others: tuple[int, ...] = ()
@@ -217,13 +221,17 @@ def _row(reading: _Reading, cells: list[str]) -> None:
 
 def _number(reading: _Reading, cells: list[str], place: int) -> float:
     text = cells[place]
+    if reading.missing and text.strip().lower() in _MISSING:
+        return nan
     try:
         value = float(text)
     except ValueError:
-        value = float("nan")
+        value = nan
     if not abs(value) <= NUMBER_MAX or "_" in text:
         column = reading.attributes[reading.others.index(place)]
-        raise reading.bad(f"{column[:40]}: must be a number within {NUMBER_MAX:.0e} either way, not {text[:20]!r}")
+        hint = "" if text.strip() else " (--missing makes do without)"
+        wanted = f"{column[:40]}: must be a number within {NUMBER_MAX:.0e} either way"
+        raise reading.bad(f"{wanted}, not {text[:20]!r}{hint}")
     return value
 
 
@@ -232,7 +240,17 @@ def _task(reading: _Reading, person: str, name: str, question: _Question) -> Tas
         raise reading.bad(f"chosen: none is chosen in task {name[:20]!r} of person {person[:20]!r}", question.line)
     if len(question.alternatives) < 2:
         raise reading.bad(f"alternative: task {name[:20]!r} of person {person[:20]!r} has only one", question.line)
-    return Task(tuple(question.alternatives.values()), list(question.alternatives).index(question.chosen))
+    rows = tuple(question.alternatives.values())
+    return Task(_filled(rows) if reading.missing else rows, list(question.alternatives).index(question.chosen))
+
+
+def _filled(rows: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+    """A task's rows with the mean of its column for each number that is missing, 0 where all of them are."""
+    means = []
+    for column in zip(*rows, strict=True):
+        known = [value for value in column if not isnan(value)]
+        means.append(sum(known) / len(known) if known else 0.0)
+    return tuple(tuple(m if isnan(x) else x for x, m in zip(row, means, strict=True)) for row in rows)
 
 
 def _printable(names: tuple[str, ...] | list[str]) -> str:

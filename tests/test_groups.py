@@ -221,6 +221,64 @@ def test_a_bad_file_is_refused_in_one_sentence(
     assert "\n" not in caught.value.message
 
 
+def test_numbers_that_are_not_there(tmp_path: Path) -> None:
+    """PRF-18: refused with a hint, or by wish as its task's mean; without any number in the task as 0."""
+    path = write(tmp_path, HEADER + "a,1,x,1,7,\na,1,y,0,NA,\na,1,z,0,10,nan\n")
+    with pytest.raises(CommandError, match=r"green: .* not '' \(--missing makes do without\)"):
+        load_choices(path)
+    (task,) = load_choices(path, missing=True).people["a"]
+    assert task.rows == ((7.0, 0.0), (8.5, 0.0), (10.0, 0.0))
+    with pytest.raises(CommandError, match="price: must be a number"):
+        load_choices(write(tmp_path, HEADER + "a,1,x,1,none,0\n"), missing=True)
+
+
+def odd_market(path: Path, people: int = 60, sharp: bool = False, gaps: float = 0.0) -> None:
+    """Two to six alternatives; an ordinal, a 0/1 and a wide column, and one that never changes; every second person
+    answers as the one before; `sharp`: without any noise; `gaps`: so many numbers are not there.
+    """
+    lines = ["person,task,alternative,chosen,stars,pickup,metres,always"]
+    for number in range(people):
+        rng = Random(number // 2)
+        taste = [rng.gauss(0, 1), rng.gauss(0, 2), rng.gauss(0, 0.002)]
+        for task in range(7):
+            rows = [(rng.randint(1, 5), rng.randint(0, 1), rng.randint(0, 2000)) for _ in range(rng.randint(2, 6))]
+            noise = [0.0 if sharp else gumbel(rng) for _ in rows]
+            utilities = [
+                sum(w * x for w, x in zip(taste, row, strict=True)) + n for row, n in zip(rows, noise, strict=True)
+            ]
+            for place, row in enumerate(rows):
+                cells = ["" if rng.random() < gaps else str(value) for value in row]
+                chosen = int(place == utilities.index(max(utilities)))
+                lines.append(f"p{number},{task},{place},{chosen},{','.join(cells)},1")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(("sharp", "gaps"), [(False, 0.0), (True, 0.0), (False, 0.1), (True, 0.5)])
+def test_odd_markets_make_groups(tmp_path: Path, sharp: bool, gaps: float) -> None:
+    """PRF-4, PRF-11: whoever can be told apart perfectly has finite weights, a constant says nothing, and twins who
+    answered alike are together.
+    """
+    path = tmp_path / "odd.csv"
+    odd_market(path, sharp=sharp, gaps=gaps)
+    result = find_groups(load_choices(path, missing=True))
+    members = [name for one in result.groups for name in one.members]
+    assert sorted([*members, *result.unplaced]) == sorted(f"p{number}" for number in range(60))
+    assert all(abs(weight) < 1e4 for one in result.groups for weight in one.weights)
+    assert all(one.weights[3] == 0 for one in result.groups)
+    twins = sum(1 for one in result.groups for name in one.members if f"p{int(name[1:]) ^ 1}" in one.members)
+    assert twins >= 0.8 * len(members)
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_rows(tmp_path: Path) -> None:
+    """PRF-10: within the time that a person waits."""
+    path = tmp_path / "many.csv"
+    odd_market(path, people=3_700)
+    assert sum(1 for _ in path.open(encoding="utf-8")) > 100_000
+    result = find_groups(load_choices(path))
+    assert sum(len(one.members) for one in result.groups) + len(result.unplaced) == 3_700
+
+
 def test_a_good_file_is_not_refused(tmp_path: Path) -> None:
     """Negative control of the list above."""
     assert load_choices(write(tmp_path, HEADER + TASK)).people == {"a": (Task(((7.0, 0.0), (9.0, 1.0)), 0),)}

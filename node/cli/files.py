@@ -60,14 +60,15 @@ def tally(options: Options, /, file: Path) -> None:
 @click.option("--choices", type=FILE, required=True, metavar="FILE.csv", help="What each person chose.")
 @click.option("--min", "least", type=click.IntRange(2), default=8, show_default=True, help="Fewest in a group.")
 @click.option("--max", "most", type=click.IntRange(2), default=40, show_default=True, help="Most in a group.")
+@click.option("--missing", is_flag=True, help="A number that is not there counts as its task's mean.")
 @click.pass_obj
-def groups(options: Options, /, choices: Path, least: int, most: int) -> None:
+def groups(options: Options, /, choices: Path, least: int, most: int, missing: bool) -> None:
     """The same code as the node's own."""
     if least > most:
         raise Stop(USAGE, "--min must not be above --max", "CLI-6")
     from node import groups as forming
 
-    result = forming.find_groups(forming.load_choices(choices), least, most)
+    result = forming.find_groups(forming.load_choices(choices, missing), least, most)
     options.out(result.to_mapping(), result.in_words)
 
 
