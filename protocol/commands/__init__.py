@@ -32,6 +32,7 @@ from protocol.commands.deal import (
     Respond,
     Suggest,
 )
+from protocol.commands.details import AskDetails, BlankDetails, DetailCommand, SendDetails, SetDetails
 from protocol.commands.member import (
     AddIntent,
     SetBaseline,
@@ -111,6 +112,7 @@ __all__ = [
     "AskCoop",
     "AskCoops",
     "AskDeals",
+    "AskDetails",
     "AskDigest",
     "AskFeed",
     "AskInclusion",
@@ -131,6 +133,7 @@ __all__ = [
     "AskSupply",
     "AskTalk",
     "Attest",
+    "BlankDetails",
     "Cancel",
     "Command",
     "Commit",
@@ -139,6 +142,7 @@ __all__ = [
     "Counter",
     "Countersign",
     "Decline",
+    "DetailCommand",
     "DropMail",
     "Final",
     "FollowNotices",
@@ -163,9 +167,11 @@ __all__ = [
     "Report",
     "Respond",
     "RevokeToken",
+    "SendDetails",
     "SendMail",
     "SetBaseline",
     "SetBoundaries",
+    "SetDetails",
     "SetPreference",
     "SetPrices",
     "SetRule",
@@ -190,6 +196,6 @@ Command = (
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
     | AskCoop | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query | Respond
     | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail
-    | AskNumbers | SupplyCommand | TasteCommand
+    | AskNumbers | SupplyCommand | DetailCommand | TasteCommand
 )
 # fmt: on

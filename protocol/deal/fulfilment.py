@@ -13,6 +13,7 @@ from protocol.params import NOTICE_MS
 from protocol.record.log import Log
 from protocol.record.record import Record
 
+DETAIL_KINDS = ("intake.1", "detail.1")  # what they seal to each other; no bundle shows it
 PARTY_KINDS = ("event.1", "cancel.1", "consent.1", "substitute.1")  # what the two sides of a share say under it
 
 
@@ -114,8 +115,10 @@ def is_party(terms: Terms, record: Record) -> bool:
     match record.kind:
         case "substitute.1":
             return record.author == terms.supplier
-        case "consent.1":
-            return record.author in members
+        case "intake.1":
+            return record.author == terms.supplier and record.body["agreement"] == terms.agreement
+        case "detail.1" | "consent.1":
+            return record.author in members and record.body.get("agreement", terms.agreement) == terms.agreement
         case _:
             about = record.body["member"]
             return about in members and record.author in (terms.supplier, about)

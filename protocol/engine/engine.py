@@ -14,7 +14,18 @@ from protocol.engine import baseline, desk, ending, queries, rest, summary, tast
 from protocol.engine.context import Settings
 from protocol.engine.coop import board, floor, membership, receipts, vouching
 from protocol.engine.core import Core
-from protocol.engine.deal import answering, asking, bettering, dealing, fulfilling, selling, signing, supplying, talking
+from protocol.engine.deal import (
+    answering,
+    asking,
+    bettering,
+    dealing,
+    detailing,
+    fulfilling,
+    selling,
+    signing,
+    supplying,
+    talking,
+)
 from protocol.engine.needs import needs
 from protocol.engine.network import (
     carry,
@@ -68,7 +79,7 @@ from protocol.record.record import Record
 _ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend,),
     "coop": (membership.attend,),
-    "deal": (dealing.attend, supplying.attend, bettering.attend),
+    "deal": (dealing.attend, supplying.attend, bettering.attend, detailing.attend),
     "mail": (post.attend,),
     "trust": (steward.attend,),
 }
@@ -141,6 +152,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskStanding: queries.standing_of,
     ask.AskDigest: queries.digest,
     **selling.COMMANDS,
+    **detailing.COMMANDS,
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.params import BIDS_MAX, MEMBERS_MAX, PARTS_MAX, SEALED_BLOCK_BYTES, WITNESSES_MAX
+from protocol.params import BIDS_MAX, DETAIL_BYTES, MEMBERS_MAX, PARTS_MAX, SEALED_BLOCK_BYTES, WITNESSES_MAX
 from protocol.record.schema import array, ascending, data, fields, integer, one_of, pair, slug, text
 from protocol.record.shapes import (
     ATTRIBUTES,
@@ -141,6 +141,8 @@ DEAL_KINDS: Mapping[str, Kind] = {
     ),
     # 09-accountability
     "countersign.1": Kind("once", DEAL_SCOPE, fields({"rfq": ID, "agreement": ID})),
+    "intake.1": Kind("once", DEAL_SCOPE, fields({"agreement": ID, "box": ID})),
+    "detail.1": Kind("latest", DEAL_SCOPE, fields({"agreement": ID, "sealed": data(0, DETAIL_BYTES + 48)})),
     "event.1": Kind(
         "none",
         DEAL_SCOPE,

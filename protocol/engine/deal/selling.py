@@ -13,6 +13,7 @@ from protocol import commands as ask
 from protocol.deal.life import deal_scope
 from protocol.engine.core import Core
 from protocol.engine.deal import stocking, supplying
+from protocol.engine.deal.detailing import read
 from protocol.engine.deal.shop import entries, rules_of, shop
 from protocol.errors import CommandError, NotNow
 
@@ -63,7 +64,8 @@ def order(core: Core, command: ask.AskOrder) -> dict[str, Any]:
     found, part = agreed.allocation, agreed.part
     template = core.settings.templates.get(deal.rfq.body["template"])
     said = shop(core).deals.get(context.scope, {})
-    lines = [{"member": member, "quantity": quantity} for member, quantity in found.shares]
+    details = read(core, context, agreed)
+    lines = [{"member": one, "quantity": count, "details": details.get(one, {})} for one, count in found.shares]
     return {
         "deal": command.deal,
         "agreement": agreed.hash,
