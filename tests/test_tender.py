@@ -18,6 +18,7 @@ from protocol.coop.room import boxes_of, draw_secret, find_secret, is_secret, ke
 from protocol.deal.life import Deal, Opening, Void
 from protocol.deal.tender import open_all, open_one, own_share, pack, ranking_of, seal_quotation, threshold
 from protocol.encoding import digest
+from protocol.engine.deal.opening import holds_room
 from protocol.errors import Reject
 from protocol.identity import Persona, box_key, seal, unseal
 from protocol.record.record import Record
@@ -129,6 +130,26 @@ def test_who_was_kept_out_is_let_in_by_a_witness_only() -> None:
     assert found() == b""
     say(made.witnesses[2], made.room, slot)
     assert found() == made.room
+
+
+def test_a_witness_vouches_for_a_request_only_with_its_secret() -> None:
+    """ELE-33: noise at its own place, or another room's secret, is none; what others got is not its business."""
+    coop, witness = MADE.coop(), MADE.witnesses[1]
+    assert coop.request is not None
+    boxes = boxes_of(coop, MADE.rfq)
+    at, keys = boxes.index(box_key(witness.box_seed(MADE.hash))), list(coop.request.body["keys"])
+    other = keys_for(draw_secret(MADE.draw), boxes, MADE.draw)
+
+    def vouched(changed: list[bytes]) -> bool:
+        assert coop.request is not None
+        return holds_room(coop, MADE.rfq, coop.request._replace(body={**coop.request.body, "keys": changed}), witness)
+
+    assert vouched(keys)
+    assert vouched([key if place == at else bytes(80) for place, key in enumerate(keys)])
+    assert not vouched([bytes(80) if place == at else key for place, key in enumerate(keys)])
+    assert not vouched(other)
+    assert not vouched(keys[1:] + keys[:1])
+    assert not holds_room(coop, MADE.rfq, coop.request, SUPPLIER)
 
 
 def test_an_unusable_box_keeps_only_its_owner_out() -> None:

@@ -24,7 +24,7 @@ STEP_MS = 400
 ELSEWHERE = network_id("elsewhere", b"seed")
 
 MEMBERS_DO = ("split", "double", "mute", "dark", "forge", "flood", "hide reveal", "garble reveal")
-NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request", "room for some", "room for none")
+NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request", "room for some")
 SUPPLIERS_DO = ("garble quotation", "seal to some", "seal to few", "bend shares", "two quotations")
 WITNESSES_DO = ("hide reveal", "garble reveal", "two reveals", "mute")
 RELAYS_DO = ("withhold",)
@@ -47,8 +47,7 @@ class Adversaries:
             "odd request": self._odd_request,
             "many proposals": self._many_proposals,
             "many charters": self._many_charters,
-            "room for some": partial(self._room, 2),
-            "room for none": partial(self._room, 1),
+            "room for some": self._room,
             "garble quotation": self._garble_quotation,
             "seal to some": partial(self._noise, 1),
             "seal to few": partial(self._noise, 2),
@@ -213,11 +212,11 @@ class Adversaries:
             return [record]
         return [self.twin(node, record, commit=bytes(32)) if digest("r", receiver.encode())[0] % 2 else record]
 
-    def _room(self, every: int, node: Node, receiver: str, record: Record) -> list[Record]:
-        """The room's secret for every so many places, noise for the others (1: noise for all)."""
+    def _room(self, node: Node, receiver: str, record: Record) -> list[Record]:
+        """The room's secret for every second place, noise for the others."""
         if record.kind != "deal.1" or not _own(node, record):
             return [record]
-        keys = [key if every > 1 and at % every else bytes(80) for at, key in enumerate(record.body["keys"])]
+        keys = [key if at % 2 else bytes(80) for at, key in enumerate(record.body["keys"])]
         return [self.twin(node, record, keys=keys)]
 
     def _garble_reveal(self, node: Node, receiver: str, record: Record) -> list[Record]:

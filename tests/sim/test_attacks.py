@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -224,13 +225,12 @@ OPENS = {"seal to some"}  # what such a supplier hands in is a quotation all the
 @pytest.mark.parametrize("does", SUPPLIERS_DO)
 def test_a_supplier_that_seals_wrongly_stops_nobody(does: str) -> None:
     """NEG-45, NEG-48, NEG-49, NEG-63: whatever the cheapest hands in, the town comes to one award."""
-    for seed in (41, 42):
-        town, safety, _ = hostile(seed, {"s0": (does,)})
-        assert town.live(400_000, town.agreed)
-        town.live(20_000, lambda: False)
-        safety.check_views()
-        won = town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
-        assert won == (does in OPENS)
+    town, safety, _ = hostile(41, {"s0": (does,)})
+    assert town.live(400_000, town.agreed)
+    town.live(20_000, lambda: False)
+    safety.check_views()
+    won = town.coops("m0")[0]["supplier"] == town.world.nodes["s0"].persona.key
+    assert won == (does in OPENS)
 
 
 @pytest.mark.parametrize("does", SUPPLIERS_DO)
@@ -241,11 +241,15 @@ def test_only_bad_suppliers(does: str) -> None:
     safety.check_views()
 
 
+def joined(town: Town, name: str) -> bool:
+    return bool(town.coops(name))
+
+
 def with_a_witness(seed: int, does: str) -> tuple[Town, Safety]:
     """A town in which a member who turns out to be a witness does this; the seed is the first from `seed` on."""
     for one in range(seed, seed + 9):
         town, safety, _ = hostile(one, {"m5": (does,)})
-        assert town.live(200_000, lambda town=town: bool(town.coops("m5")))
+        assert town.live(200_000, partial(joined, town, "m5"))
         if town.coops("m5")[0]["witness"]:
             return town, safety
     raise AssertionError("m5 is never a witness")
