@@ -103,6 +103,7 @@ POOL_PERSONS_PER_ATTRIBUTE = 2  # PRF-4, members' worth of the lone prior in a p
 LEVELS_MAX = 5  # PRF-5, PROTOCOL 1
 LEVEL_OF_ROOT = 0.4  # PRF-5, of the root mean square of a member's effects; measured in decision 0010
 LEVEL_LEAST = 0.1  # PRF-5 (g), an effect below it says nothing
+FIT_INLINE_MAX = 100_000  # (g) rows × attributes² fitted on the spot; more take over 50 ms and go to a worker
 CARDS_MAX = 8  # PRF-13, a handful
 CORRECTION_STEPS_MAX = 8  # PRF-16 (g)
 CARD_ALTERNATIVES = 4  # PRF-13, PROTOCOL 4

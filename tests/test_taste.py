@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from node.template import load
+from node.worker import compute
 from protocol import commands as ask
+from protocol.events import Compute, Computed, Keep, Reply, Submit
 from protocol.params import CARDS_MAX
 from tests.sim.world import World
 from tests.test_desk import alone, like, refused, spoken
@@ -147,6 +150,36 @@ def test_forgetting() -> None:
     assert world.ask("ann", ask.AskCard(CATEGORY)) == first
     world.ask("ann", like())
     assert spoken(world, "ann", "intent.1")[-1].body["levels"] == {}
+
+
+def many(count: int) -> tuple[Any, ...]:
+    """Choices between four products by somebody to whom only the origin matters."""
+    usual = dict.fromkeys(load(CATEGORY).priors, 0.0)
+    rng = Random(5)
+    made = []
+    for _ in range(count):
+        rows = tuple({name: float(rng.randint(0, 1)) for name in usual} for _ in range(64))
+        made.append((rows, max(range(64), key=lambda at: rows[at]["local_supplier"])))
+    return tuple(made)
+
+
+def test_a_long_fit_goes_to_a_worker_and_the_answer_comes_later() -> None:
+    """PRF-3: the same weights; a job that failed changes nothing and is answered in one sentence."""
+    world = alone()
+    engine, now = world.nodes["ann"].engine, world.now
+    assert engine is not None
+    (job,) = engine.handle(Submit(7, ask.SetPreference(CATEGORY, many(100))), now)
+    assert isinstance(job, Compute)
+    failed = engine.handle(Computed(job.job, None), now)
+    assert [str(one.result) for one in failed if isinstance(one, Reply)] != []
+    assert not any(isinstance(one, Keep) for one in failed)
+    done = engine.handle(Computed(job.job, compute(job.name, job.arguments)), now)
+    (reply,) = [one for one in done if isinstance(one, Reply)]
+    assert reply.request == 7
+    assert reply.result["weights"]["local_supplier"] > load(CATEGORY).priors["local_supplier"]
+    assert any(isinstance(one, Keep) and one.name == f"preference/{CATEGORY}" for one in done)
+    short = engine.handle(Submit(8, ask.SetPreference(CATEGORY, many(9))), now)
+    assert not any(isinstance(one, Compute) for one in short)
 
 
 @pytest.mark.parametrize("answers", [[0] * CARDS_MAX, [3, 1, 0, 2, 2], []])

@@ -43,6 +43,7 @@ from protocol.engine.network import (
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.events import (
     Circumstances,
+    Compute,
     Computed,
     Delivered,
     Effect,
@@ -296,7 +297,7 @@ class Engine:
             case Circumstances() as news:
                 rest.changed(core, news)
             case Computed(job, result):
-                if not supplying.chosen(core, job, result) and not answering.solved(core, job, result):
+                if not any(part(core, job, result) for part in (taste.fitted, supplying.chosen, answering.solved)):
                     board.formed(core, job, result)
         return core.out
 
@@ -358,7 +359,10 @@ class Engine:
             result = run(core, command)
         except ProtocolError as error:  # what was signed before it stands: disk and memory never differ
             result = error if isinstance(error, CommandError) else CommandError(error.code, error.message)
-        core.out.append(Reply(request, result))
+        if isinstance(result, taste.Later):
+            core.out.append(Compute(f"fit {request} {result.about}", "coop.preference.fit", result.arguments))
+        else:
+            core.out.append(Reply(request, result))
 
     def _tick(self) -> None:
         core = self._core

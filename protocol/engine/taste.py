@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from protocol import commands as ask
@@ -19,18 +20,48 @@ from protocol.encoding import decode, digest, encode
 from protocol.engine.core import Core
 from protocol.engine.desk import board_mean, preference, template_of
 from protocol.errors import CommandError, NotNow
-from protocol.params import CARDS_MAX
+from protocol.events import Reply
+from protocol.params import CARDS_MAX, FIT_INLINE_MAX
 
 
-def set_preference(core: Core, command: ask.SetPreference) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A fit that takes a worker: the job's name behind "fit" and the request, and the arguments of `preference.fit`."""
+
+    about: str
+    arguments: tuple[Any, ...]
+
+
+def set_preference(core: Core, command: ask.SetPreference) -> dict[str, Any] | Later:
     """Fit weights from the member's choices, shrunk toward the board's mean; they stay at home (PRF-3, PRF-7)."""
     template = template_of(core, command.category)
-    names = [one.name for one in template.attributes]
-    tasks = read_tasks(names, command.tasks)
+    tasks = read_tasks([one.name for one in template.attributes], command.tasks)
     spread = spreads(tasks)
-    _keep(core, template, fit(tasks, board_mean(core, template, spread)), spread)
-    weights = preference(core, template).weights
-    return {"weights": dict(zip(names, weights, strict=True)), "words": in_words(names, weights, spread)}
+    prior = board_mean(core, template, spread)
+    if sum(len(task.rows) for task in tasks) * len(prior) ** 2 > FIT_INLINE_MAX:
+        return Later(" ".join([template.category, template.hash.hex(), *map(float.hex, spread)]), (tasks, prior))
+    return _learned(core, template, fit(tasks, prior), spread)
+
+
+def fitted(core: Core, job: str, result: Vector | None) -> bool:
+    """A worker has fitted a member's weights: keep them and answer; one that failed has changed nothing. Whether the
+    job was one of these.
+    """
+    if not job.startswith("fit "):
+        return False
+    _, request, category, hashed, *spread = job.split(" ")
+    template = core.settings.templates.get(bytes.fromhex(hashed))
+    answer: Any = CommandError("PRF-3", "preferences: they could not be fitted; the node's log says why")
+    if result is not None and template is not None and template_of(core, category) == template:
+        answer = _learned(core, template, result, tuple(map(float.fromhex, spread)))
+    core.out.append(Reply(int(request), answer))
+    return True
+
+
+def _learned(core: Core, template: Template, weights: Vector, spread: Vector) -> dict[str, Any]:
+    _keep(core, template, weights, spread)
+    names, own = [one.name for one in template.attributes], preference(core, template).weights
+    return {"weights": dict(zip(names, own, strict=True)), "words": in_words(names, own, spread)}
 
 
 def ask_card(core: Core, command: ask.AskCard) -> dict[str, Any]:
