@@ -102,6 +102,7 @@ def coop() -> dict[str, Any]:
         "pooled_minor": 2_100_000,
         "currency": "GBP",
         "deal": bytes.fromhex(DEAL),
+        "says": ["The witnesses sign the mandate."],
         "agreement": b"",
         "unit_price_minor": 0,
         "saving_minor": 0,
@@ -128,6 +129,53 @@ def deal() -> dict[str, Any]:
         "quantity": 300,
         "quote_until": 10**13,
         "shares": [[ME, 30]],
+        "says": ["Agreed: 30 units a period at GBP 2.20 each for 1 members from 00010203."],
+        "currency": "GBP",
+        "accounts": [account()],
+        "substitutes": [
+            {"id": bytes([3]) * 32, "article": "green 24", "unit_price_minor": 210, "waits": True, "supplier": ME}
+        ],
+        "events": [
+            {"id": bytes([4]) * 32, "by": ME, "member": ME, "action": "deliver", "quantity": 9, "reference": "truck 7"}
+        ],
+        "renewals": [],
+        "fallen": [],
+    }
+
+
+def talk() -> dict[str, Any]:
+    """Everything that can be said about a request, once."""
+    said = {"by": ME, "role": "member", "at": NOW, "text": "Is it green?"}
+    must = {"attribute": "green", "operator": "at-least", "value": 1}
+    changes = {"weights_minor": {"green": -5}, "requirements": [must], "drops": ["local"], "terms": ["basic"]}
+    return {
+        "deal": bytes.fromhex(DEAL),
+        "state": "suggested",
+        "asked": {"weights_minor": {"green": -1}, "requirements": [must], "terms": [], "revision": bytes(32)},
+        "queries": [said | {"id": bytes([5]) * 32, "replies": [said | {"id": bytes([7]) * 32}]}],
+        "suggestions": [said | changes | {"id": bytes([6]) * 32, "voices": 3, "adopted": True}],
+        "counters": [said | {"id": bytes(32), "supplier": ME, "price_minor": 210, "quantity": 30, "beyond": True}],
+        "currency": "GBP",
+    }
+
+
+def account() -> dict[str, Any]:
+    """A member's line under an agreement, with everything that can be in it."""
+    return {
+        "member": ME,
+        "supplier": ME,
+        "owed": 360,
+        "got": 9,
+        "delivered": 9,
+        "received": 8,
+        "unit_price_minor": 220,
+        "price_minor": 79_200,
+        "fulfilled": False,
+        "contested": ["delivery"],
+        "ends": 10**12,
+        "cancelled_by": ME,
+        "fee_minor": 500,
+        "article": "green 24",
     }
 
 
@@ -137,6 +185,7 @@ def answers() -> dict[type, Any]:
     return {
         c.AskStatus: status(),
         c.AskNeeds: [],
+        c.AskTalk: talk(),
         c.AskPeers: {"peers": [peer()], "relays": relays(), "now": NOW},
         c.AskMesh: mesh(),
         c.AskMail: {"letters": [], "tokens": [], "outgoing": 0, "full": False},

@@ -244,9 +244,75 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "coop decline cd --reason price",
         lambda one: one == c.Decline(bytes.fromhex(DEAL), "price"),
     ),
-    "coop report": (
-        "coop report ab receive --quantity 30",
+    "deal repair": (
+        "deal repair ab --want 40 --price-max 2.45",
+        lambda one: one == c.Repair(bytes.fromhex(DEAL), want=40, price_max_minor=245),
+    ),
+    "deal deliver": (
+        f"deal deliver cd --member {did(ME)} --quantity 30",
+        lambda one: one == c.Report(bytes.fromhex(DEAL), "deliver", ME, 30),
+    ),
+    "deal receive": (
+        "deal receive ab --quantity 30",
         lambda one: one == c.Report(bytes.fromhex(DEAL), "receive", ME, 30),
+    ),
+    "deal pay": (
+        "deal pay ab --quantity 30 --reference 'invoice 7'",
+        lambda one: one == c.Report(bytes.fromhex(DEAL), "pay", ME, 30, "invoice 7"),
+    ),
+    "deal correct": (
+        "deal correct ab 0404 --quantity 8",
+        lambda one: one == c.Report(bytes.fromhex(DEAL), "correct", ME, 8, "", bytes([4]) * 32),
+    ),
+    "deal cancel": (
+        "deal cancel ab --reason price --remark Moving",
+        lambda one: one == c.Cancel(bytes.fromhex(DEAL), "price", remark="Moving"),
+    ),
+    "deal substitute": (
+        f"deal substitute cd 'green 24' --price 2.10 --member {did(ME)} --attribute renewable_percent=80",
+        lambda one: one == c.Substitute(bytes.fromhex(DEAL), "green 24", 210, (ME,), {"renewable_percent": 80}),
+    ),
+    "deal consent": (
+        "deal consent ab 0303",
+        lambda one: one == c.Consent(bytes.fromhex(DEAL), bytes([3]) * 32, "consent"),
+    ),
+    "deal renew": (
+        "deal renew ab leave --reason price",
+        lambda one: one == c.AnswerRenewal(bytes.fromhex(DEAL), "leave", "price"),
+    ),
+    "deal ask": (
+        "deal ask ab 'Is it green?'",
+        lambda one: one == c.Query(bytes.fromhex(DEAL), "Is it green?"),
+    ),
+    "deal reply": (
+        "deal reply ab 0505 'It is.'",
+        lambda one: one == c.Respond(bytes.fromhex(DEAL), bytes([5]) * 32, "It is."),
+    ),
+    "deal suggest": (
+        "deal suggest ab --weight green=-5 --require 'years<=2' --drop local --terms basic --reason Why",
+        lambda one: (
+            one
+            == c.Suggest(
+                bytes.fromhex(DEAL),
+                "Why",
+                {"green": -5},
+                ({"attribute": "years", "operator": "at-most", "value": 2},),
+                ("local",),
+                ("basic",),
+            )
+        ),
+    ),
+    "deal adopt": (
+        "deal adopt ab 0606",
+        lambda one: one == c.Adopt(bytes.fromhex(DEAL), (bytes([6]) * 32,)),
+    ),
+    "deal counter": (
+        f"deal counter ab {ME.hex()[:6]} --price 2.10 --quantity 30 --text Please",
+        lambda one: one == c.Counter(bytes.fromhex(DEAL), ME, 210, 30, "Please"),
+    ),
+    "deal final": (
+        "deal final cd --rung 1=230 --rung 500=210 --capacity 900",
+        lambda one: one == c.Final(bytes.fromhex(DEAL), ((1, 230), (500, 210)), 900),
     ),
     "coop attest": (
         f"coop attest ab {did(ME)} --role supplier --outcome kept --dimension quality=4",
@@ -284,6 +350,7 @@ def test_nothing_is_signed_without_a_yes(rig: Rig, name: str, monkeypatch: pytes
     assert "Nothing was signed." in rig(line, NOT_NOW)
     assert all(type(one).__name__.startswith("Ask") for one in rig.node.submitted)
     rig.node.answers[c.FoundCoop] = {"coop": bytes.fromhex(COOP)}
+    rig.node.answers |= {one: {"id": bytes(32), "says": "Cancelled."} for one in (c.Report, c.Cancel, c.Substitute)}
     rig.node.answers[c.SetRule] = {"about": "persona", "subject": did(ME)}
     rig.node.answers[c.PublishPolicy] = {"published": 0}
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
@@ -556,14 +623,14 @@ def test_waiting_ends_when_it_comes_or_patience_does(rig: Rig) -> None:
 
 def test_every_state_can_be_waited_for() -> None:
     """CLI-1"""
-    from node.cli.coop import STATES
+    from node.cli.coop import FAILED, STATES
     from protocol.coop.coop import COOP as COOP_TABLE
     from protocol.deal.life import DEAL as DEAL_TABLE
 
     known = {
         state for table in (COOP_TABLE, DEAL_TABLE) for (before, _), after in table.items() for state in (before, after)
     }
-    assert {*STATES} == known - {"void"}
+    assert {*STATES, *FAILED} == known
 
 
 def test_wrong_answers_exit_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -160,6 +160,11 @@ def talk_text(said: dict[str, Any]) -> str:
         came = ", adopted" if one["adopted"] else f", {one['voices']} voices" if one["voices"] else ""
         lines.append(f"suggestion {short(one['id'])} by {_speaker(one)}: {line('; '.join(parts))}{came}")
         lines += [f"  because: {line(one['text'])}"] if one["text"] else []
+    for one in said["counters"]:
+        price = money(one["price_minor"], said["currency"])
+        said_with = f", {line(one['text'])}" if one["text"] else ""
+        lines.append(f"counter-offer to {short(one['supplier'])}: {price} for {one['quantity']}{said_with}")
+        lines += ["  this is beyond the mandate that the members gave"] if one["beyond"] else []
     return "\n".join(lines)
 
 

@@ -79,7 +79,7 @@ class Counter:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """As supplier: the last word, the first quotation with another ladder or capacity, no worse in anything (NEG-82)."""
+    """As supplier: the last word, the first quotation with another ladder or capacity, worse in nothing (NEG-82)."""
 
     deal: bytes
     ladder: tuple[tuple[int, int], ...] = ()

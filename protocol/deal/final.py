@@ -26,7 +26,7 @@ def latest(first: bytes, final: bytes, template: Template) -> bytes:
 
 
 def check_better(first: Quotation, final: Quotation, template: Template) -> None:
-    """Raises Reject NEG-83 naming the first thing in which a final quotation is worse, or merely other, than the first."""
+    """Raises Reject NEG-83 naming the first thing in which a final quotation is worse, or other, than the first."""
     for name in _SAME:
         if getattr(first, name) != getattr(final, name):
             raise Reject("NEG-83", f"final.{name}: must stay as it was quoted first")

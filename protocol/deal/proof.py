@@ -31,7 +31,7 @@ from protocol.record.log import Log
 from protocol.record.record import Record
 
 _COOP_STEPS = 4 + 2 * BUNDLE_TERMS_MAX  # roster, pledges and candidates, ballots, an end; a term is two questions
-_DEAL_STEPS = 8  # suggestions, revision, quotations, reveals, award, commitments, repairs, an end
+_DEAL_STEPS = 10  # suggestions, revision, quotations, reveals, last words, their reveals, award, commitments, repairs, end
 
 Ballots = tuple[tuple[int, tuple[tuple[bytes, ...], ...]], ...]
 
@@ -249,7 +249,8 @@ class _Walk:
                 sentence = f"{deal.mandate.quantity} units a period, {pooled} over {self.template.periods} periods"
                 self.tell(Step("request", sentence, "NEG-40"))
             case "revised" if deal.revision:
-                sentence = f"{_short(deal.revision)}: {len(deal.adopted)} of {len(deal.suggestions)} suggestions adopted"
+                taken = f"{len(deal.adopted)} of {len(deal.suggestions)} suggestions adopted"
+                sentence = f"{taken}: {_short(deal.revision)}"
                 self.tell(Step("revision", sentence, "NEG-78"))
             case "awarded" if deal.award is not None:
                 awarded = [

@@ -11,12 +11,14 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.coop import Coop, slot_name
+from protocol.deal.counter import check_limits
 from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.deal.revision import voices
 from protocol.deal.talk import free_slot, talk_of
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, member_persona, say_once
 from protocol.engine.core import Core
+from protocol.engine.deal.bettering import counters
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.signing import deal_context
 from protocol.errors import CommandError, Ignore, NotNow, Reject
@@ -83,6 +85,7 @@ def talk(core: Core, command: ask.AskTalk) -> dict[str, Any]:
     coop = coop_of(core, deal)
     told = voices(deal, coop) if coop is not None and coop.adoptions is not None else {}
     open_still = [one for one in context.log.of_kind("suggestion.1") if one.body["rfq"] == deal.rfq.id]
+    template = core.settings.templates.get(deal.rfq.body["template"])
     suggestions = deal.suggestions if deal.state != "asked" else tuple(sorted(open_still, key=lambda one: one.id))
     return {
         "deal": deal.mandate.deal,
@@ -98,7 +101,21 @@ def talk(core: Core, command: ask.AskTalk) -> dict[str, Any]:
             | {"text": one.body["reason"], "voices": told.get(one.id, 0), "adopted": one.id in deal.adopted}
             for one in suggestions
         ],
+        "counters": [_counter(deal, coop, one) for one in counters(core, context, deal)],
+        "currency": template.currency if template is not None else "",
     }
+
+
+def _counter(deal: Deal, coop: Coop | None, said: Record) -> dict[str, Any]:
+    """A counter-offer; in the room also whether it is beyond the mandate, whoever signed it (NEG-81)."""
+    body, beyond = said.body, False
+    if coop is not None and coop.limits is not None:
+        try:
+            check_limits(body["price_minor"], body["quantity"], coop.limits)
+        except Reject:
+            beyond = True
+    named = {name: body[name] for name in ("supplier", "price_minor", "quantity")}
+    return _line(deal, coop, said) | named | {"beyond": beyond}
 
 
 def specification(deal: Deal) -> dict[str, Any]:
