@@ -185,7 +185,8 @@ def test_the_hash_of_an_agreement() -> None:
 
 def test_a_countersignature_acknowledges_this_agreement() -> None:
     """AGR-1, AGR-2, AGR-6: by its supplier, under its hash, in the certified box; twice is once, late is never."""
-    made = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}, "signatures": lambda value: b"junk"})
+    wrong = {"countersign.1": lambda body: body | {"agreement": bytes(32)}}
+    made = Handmade(wrong | {"signatures": lambda value: b"junk"})
     right = {"rfq": made.rfq.id, "agreement": made.deal().agreements[0].hash}
     made.twists = {}
     made.say(made.suppliers[1], "countersign.1", made.deal_scope, right, "countersign")
@@ -197,7 +198,7 @@ def test_a_countersignature_acknowledges_this_agreement() -> None:
     assert made.deal().state == "agreed"
     signed = Twice({"countersign.1": lambda body: right if body["agreement"] == right["agreement"] else body})
     assert (signed.deal().state, [one.signed for one in signed.deal().agreements]) == ("countersigned", [True])
-    late = Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}})
+    late = Handmade(wrong)
     late.twists = {}
     late.say(late.suppliers[0], "countersign.1", late.deal_scope, right, "countersign")
     assert late.deal().state == "defaulted"

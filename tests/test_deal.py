@@ -102,7 +102,7 @@ REPAIR = {"ladder": DEEP, "windows": {"repair_ms": 60_000}}
 LIVES: Rows = [
     ("to a signed agreement", {}, {}, _WAY),
     ("nobody quotes", {}, {"suppliers": 0}, ["asked", "void"]),
-    ("nobody quotes for what was revised", {"suggestion.1": with_(rfq=bytes(32))}, NOBODY, ["asked", "revised", "void"]),
+    ("nobody quotes for it as revised", {"suggestion.1": with_(rfq=bytes(32))}, NOBODY, ["asked", "revised", "void"]),
     ("as the members revised it", {}, {"windows": REVISE}, ["asked", "suggested", "revised", *_WAY[1:]]),
     ("with last words", {}, {"windows": {"final_ms": 60_000}}, [*_WAY[:3], "bettered", *_WAY[2:]]),
     ("nobody's quotation is for this", {"quotation.1": with_(rfq=bytes(32))}, {}, ["asked", "void"]),

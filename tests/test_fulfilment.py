@@ -1,4 +1,4 @@
-"""What came of an agreement (09-accountability, AGR-3, AGR-4, AGR-10 to AGR-17): sums, corrections, ends, substitutes."""
+"""What came of an agreement: sums, corrections, ends, substitutes (09-accountability, AGR-3, AGR-4, AGR-10 to AGR-17)."""
 
 from __future__ import annotations
 
@@ -164,7 +164,9 @@ ENDS: list[tuple[str, str, int, int, bool, bool, tuple[int, int]]] = [
 
 @pytest.mark.parametrize(("terms", "said", "wished", "own", "came", "expected"), [one[1:] for one in ENDS],
                          ids=[one[0] for one in ENDS])  # fmt: skip
-def test_when_a_share_ends(terms: str, said: int, wished: int, own: bool, came: bool, expected: tuple[int, int]) -> None:
+def test_when_a_share_ends(
+    terms: str, said: int, wished: int, own: bool, came: bool, expected: tuple[int, int]
+) -> None:
     """AGR-14"""
     under = replace(TERMS, cancellation=terms)
     found = cancelled_at(under, START_MS + said, START_MS + wished, own, came)
@@ -319,7 +321,8 @@ def vectors() -> dict[str, Any]:
     ]
     for name, clause, said in _LINES:
         line = read(*said)
-        given_ = {"cancellation": TERMS.cancellation, "member": ANN.key.hex(), "records": [one.raw.hex() for one in said]}
+        given_: dict[str, Any] = {"cancellation": TERMS.cancellation, "member": ANN.key.hex()}
+        given_ |= {"records": [one.raw.hex() for one in said]}
         out = {"owed": line.owed, "got": line.got, "price_minor": line.price_minor, "article": line.article}
         out |= {"contested": list(line.contested), "cancelled_by": line.cancelled_by.hex()}
         cases.append({"name": f"account: {name}", "clause": clause, "input": given_, "output": out})

@@ -22,7 +22,8 @@ from protocol.identity import key_of
 # From first to last; a co-op can fail from most of them.
 STATES = (
     *("called", "forming", "gathering", "balloting", "elected", "mandated", "dealing", "succeeding", "unled"),
-    *("asked", "quoted", "revealed", "awarded", "repairing", "agreed", "countersigned", "delivered"),
+    *("asked", "suggested", "revised", "quoted", "revealed", "bettered", "awarded", "repairing", "agreed"),
+    *("countersigned", "delivered"),
     *("cancelled", "ended"),
 )
 FAILED = ("void", "defaulted")
@@ -42,12 +43,18 @@ def coop_of(client: Client, typed: str) -> dict[str, Any]:
 def deal_of(client: Client, typed: str) -> tuple[str, dict[str, Any]]:
     """The deal whose id, or whose co-op's id, begins with what was typed: (deal id, the co-op's or supplier's row)."""
     coops = client.get("/coops")
-    known = {row["id"]: {"supplier": "", **row, **row.get("award", {})} for row in client.get("/deals")}
+    known = {row["id"]: {**row, "supplier": _supplier(row)} for row in client.get("/deals")}
     known |= {row["deal"]: row for row in coops if row["deal"]}
     by_coop = {row["id"]: row["deal"] for row in coops if row["deal"]}
     name = one_of(typed, [*known] if typed == "-" else [*known, *by_coop], "deal")
     deal = by_coop.get(name, name)
     return deal, known[deal]
+
+
+def _supplier(row: dict[str, Any]) -> str:
+    """With whom a deal is, the first where there are several; "" before its award."""
+    parts = row.get("agreements") or row.get("award", {}).get("parts") or [{"supplier": ""}]
+    return str(parts[0]["supplier"])
 
 
 def persona(typed: str, names: list[str] | None = None) -> str:
@@ -272,34 +279,6 @@ def coop_decline(options: Options, /, deal: str, reason: str, remark: str, yes: 
     options.out(
         client.post(f"/deals/{found}/decline", {"reason": reason, "remark": remark}), f"Declined deal {short(found)}."
     )
-
-
-@coop.command(
-    "report",
-    example="wltm coop report 3f2a91c0 receive --quantity 30 --yes",
-    help="Report what happened under an agreement: deliver, receive, pay (by reference) or correct.",
-)
-@click.argument("deal", metavar="COOP|DEAL")
-@click.argument("action", type=click.Choice(["deliver", "receive", "pay", "correct"]))
-@click.option("--quantity", type=click.IntRange(0), required=True, help="Units.")
-@click.option("--member", metavar="DID", help="Whose delivery (default: yours).")
-@click.option("--reference", default="", help="Such as a payment's reference.")
-@YES
-@click.pass_obj
-def coop_report(
-    options: Options, /, deal: str, action: str, quantity: int, member: str | None, reference: str, yes: bool
-) -> None:
-    """The software never holds money."""
-    client = Client.of(options)
-    found, _ = deal_of(client, deal)
-    whose = persona(member) if member else client.get("/status")["persona"]
-    options.confirm(
-        f"This states in deal {short(found)}: {action} {quantity} units, member {short(whose)}. It stays on record; a"
-        " mistake is corrected by another report.",
-        yes,
-    )
-    values = {"action": action, "member": whose, "quantity": quantity, "reference": reference}
-    options.out(client.post(f"/deals/{found}/report", values), f"Reported: {action} {quantity}.")
 
 
 @coop.command(

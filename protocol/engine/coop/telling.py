@@ -36,7 +36,8 @@ def told(coop: Coop, log: Log, now: int) -> tuple[str, ...]:
         return (f"Too few witnesses have answered on {base} for two weeks: nothing is decided here any more.", _FREE)
     if coop.charter.header.expires <= now:
         return ("Its own time is over.", _FREE)
-    passed = [f"{_names(coop.line[: coop.term - 1])} asked nobody, so the next in line is asked."] if coop.term > 1 else []
+    before = coop.line[: coop.term - 1]
+    passed = (f"{_names(before)} asked nobody, so the next in line is asked.",) if before else ()
     return (*passed, *(_OPEN[base] for one in coop.open if (base := one.name.partition("/")[0]) in _OPEN))
 
 

@@ -1,6 +1,7 @@
 """What waits for the person once there is an award: a repair round, a substitute, the poll at the end.
 
-Decides nothing and changes nothing. Spec: 13-node, API-1; 08-negotiation, NEG-114; 09-accountability, AGR-17 and AGR-18.
+Decides nothing and changes nothing. Spec: 13-node, API-1; 08-negotiation, NEG-114; 09-accountability, AGR-17,
+AGR-18.
 """
 
 from __future__ import annotations
