@@ -31,7 +31,8 @@ from protocol.record.log import Log
 from protocol.record.record import Record
 
 _COOP_STEPS = 4 + 2 * BUNDLE_TERMS_MAX  # roster, pledges and candidates, ballots, an end; a term is two questions
-_DEAL_STEPS = 10  # suggestions, revision, quotations, reveals, last words, their reveals, award, commitments, repairs, end
+# Suggestions, revision, quotations, reveals, last words and theirs, award, commitments, repairs, signatures, an end.
+_DEAL_STEPS = 11
 
 Ballots = tuple[tuple[int, tuple[tuple[bytes, ...], ...]], ...]
 
