@@ -18,6 +18,7 @@ from node.cli.views import coop_text, standing_text
 from node.present import amount, money, one_of, short
 from protocol.errors import Reject
 from protocol.identity import key_of
+from protocol.params import MEMBERS_MAX
 
 # From first to last; a co-op can fail from most of them.
 STATES = (
@@ -107,6 +108,10 @@ def coop_show(options: Options, /, coop_id: str, state: str | None, patience: in
 @click.option("--preset", type=click.Choice(["always-on", "home"]), default="home", show_default=True)
 @click.option("--fee-max", default="0", show_default=True, help="The most a negotiator may ask.")
 @click.option("--witness", "witnesses", multiple=True, metavar="DID", help="Who witnesses beside you (repeat).")
+@click.option("--risk", type=click.Choice(["lowest", "low", "high"]), help="Above lowest: few newcomers, none elected.")
+@click.option("--outcomes", type=click.IntRange(0, 8), help="Kept deals that a candidate has to show.")
+@click.option("--vouches", type=click.IntRange(0, 8), help="Vouches of members that a candidate has to show.")
+@click.option("--newcomers", type=click.IntRange(0, 500), help="The most newcomers on the roster.")
 @YES
 @click.pass_obj
 def coop_found(
@@ -118,6 +123,10 @@ def coop_found(
     least: int,
     most: int,
     yes: bool,
+    risk: str | None,
+    outcomes: int | None,
+    vouches: int | None,
+    newcomers: int | None,
     **values: Any,
 ) -> None:
     """The charter exists when each witness has signed it."""
@@ -130,6 +139,11 @@ def coop_found(
     values |= {"intent": intent, "least": least, "most": most}
     values["fee_max_minor"] = amount(fee_max, board["currency"])
     values["witnesses"] = sorted(persona(name) for name in witnesses)
+    if risk:
+        values["risk"] = risk
+    if any(one is not None for one in (outcomes, vouches, newcomers)):
+        asked = {"outcomes": outcomes or 0, "vouches": vouches or 0, "elect_newcomers": 1}
+        values["admits"] = asked | {"newcomers": MEMBERS_MAX if newcomers is None else newcomers}
     options.confirm(
         "This signs a charter and makes you one of its witnesses: that duty lasts until the co-op's deal has ended. It"
         " buys nothing; you can leave the roster until your own commitment.",

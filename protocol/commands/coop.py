@@ -5,12 +5,17 @@ Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
 class FoundCoop:
-    """Found a co-op by hand around the intent called `intent`; members come by invitation."""
+    """Found a co-op by hand around the intent called `intent`; members come by invitation.
+
+    admits: what candidates and newcomers have to show, {"outcomes", "vouches", "newcomers", "elect_newcomers"}, all of
+    them or {} (ELE-35).
+    """
 
     intent: str
     purpose: str
@@ -19,14 +24,18 @@ class FoundCoop:
     preset: str
     fee_max_minor: int
     witnesses: tuple[bytes, ...] = ()
+    risk: str = "lowest"
+    admits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A signed, single-use, expiring invitation to `coop`; the reply holds `token` (bytes) for the link."""
+    """Signed, expiring invitations to `coop`, each for the first `count` who come; the reply holds `tokens`."""
 
     coop: bytes
     expires: int
+    count: int = 1
+    tokens: int = 1
 
 
 @dataclass(frozen=True, slots=True)

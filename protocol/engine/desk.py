@@ -19,11 +19,11 @@ from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop.board import publish_charter
 from protocol.engine.coop.faults import is_faulty_witness
-from protocol.engine.coop.membership import Wish, check_invitation
+from protocol.engine.coop.membership import Wish, check_invitation, used_by
 from protocol.engine.core import Core
 from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona
-from protocol.params import INTENT_LIFE_MS
+from protocol.params import INTENT_LIFE_MS, INVITATIONS_MAX, MEMBERS_MAX
 from protocol.record.record import Record, Slot
 from protocol.record.schema import slug
 
@@ -142,13 +142,25 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
         "levels": marks,
         "terms": sorted(dict.fromkeys(command.terms)),
     }
-    body |= _subject(template, command)
+    body |= _subject(template, command) | _near(command)
     if command.requirements:
         body["requirements"] = [dict(one) for one in command.requirements]
-    record = _say_intent(core, core.me, scope, command.name, body)
+    record = say_intent(core, core.me, scope, command.name, body)
     if f"intent/{command.name}" not in core.facts:
         core.keep(f"intent/{command.name}", scope.encode())
+    if command.reach.encode() != core.facts.get(f"reach/{command.name}", b""):
+        core.keep(f"reach/{command.name}", command.reach.encode())
     return {"id": record.id, "board": scope, "readiness": command.readiness}
+
+
+def _near(command: ask.AddIntent) -> dict[str, str]:
+    """Where the intent is at home, when that is told more closely than the board does. Raises CommandError FRM-15."""
+    near, reach, region = command.near, command.reach, command.region
+    if near and (near == region or not (region == "any" or near.startswith(region))):
+        raise CommandError("FRM-15", f"near: must lie in the region {region}, such as {region[:7]}7")
+    if reach and not (reach == "any" or region.startswith(reach)):
+        raise CommandError("FRM-17", f"reach: must be a wider region that {region} lies in, or 'any'")
+    return {"near": near} if near else {}
 
 
 def _subject(template: Template, command: ask.AddIntent) -> dict[str, str]:
@@ -163,13 +175,14 @@ def _subject(template: Template, command: ask.AddIntent) -> dict[str, str]:
 
 def withdraw_intent(core: Core, command: ask.WithdrawIntent) -> dict[str, Any]:
     """Take an intent back: its next version says so."""
-    scope, intent = _own_intent(core, command.name)
-    record = _say_intent(core, core.me, scope, command.name, dict(intent.body) | {"readiness": "withdrawn"})
+    scope, intent = own_intent(core, command.name)
+    record = say_intent(core, core.me, scope, command.name, dict(intent.body) | {"readiness": "withdrawn"})
     core.keep(f"intent/{command.name}", b"")
+    core.keep(f"reach/{command.name}", b"")
     return {"id": record.id, "board": scope, "readiness": "withdrawn"}
 
 
-def _say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[str, Any]) -> Record:
+def say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[str, Any]) -> Record:
     try:
         slug()(name, "name")
     except Reject as error:
@@ -186,7 +199,7 @@ def _say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[
         raise CommandError(error.code, error.message) from None
 
 
-def _own_intent(core: Core, name: str) -> tuple[str, Record]:
+def own_intent(core: Core, name: str) -> tuple[str, Record]:
     scope = core.facts.get(f"intent/{name}", b"").decode()
     held = core.peek(scope).slot("intent.1", core.me.key, name) if scope else ()
     if not held:
@@ -204,7 +217,7 @@ def watch(core: Core, command: ask.Watch) -> dict[str, Any]:
 
 def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
     """Found a co-op by hand; its founder joins it, others come by invitation."""
-    scope, intent = _own_intent(core, command.intent)
+    scope, intent = own_intent(core, command.intent)
     times = core.settings.presets.get(command.preset)
     if times is None:
         raise CommandError("FRM-21", f"preset: one of {', '.join(sorted(core.settings.presets))}")
@@ -221,9 +234,11 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
         "most": command.most,
         "witnesses": sorted(dict.fromkeys(command.witnesses or (core.me.key,))),
         "fee_max_minor": command.fee_max_minor,
-        "risk": "lowest",
+        "risk": command.risk,
         "times": dict(times),
     }
+    if command.admits:
+        body["admits"] = dict(command.admits)
     if "subject" in intent.body:
         body["subject"] = intent.body["subject"]
     faulty = next((key for key in command.witnesses if is_faulty_witness(core, key)), None)
@@ -242,7 +257,7 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
 
 
 def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
-    """A single-use invitation by the founder."""
+    """Invitations by the founder."""
     _, coop = coop_context(core, command.coop)
     founder = core.personas.get(coop.charter.author)
     if founder is None:
@@ -253,13 +268,26 @@ def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
         raise NotNow("FRM-26", f"invite: the co-op is {coop.state}; its roster is closed")
     if command.expires <= core.now:
         raise CommandError("FRM-26", "expires: lies in the past")
-    token = Invitation.sign(founder, coop.hash, core.entropy(16), command.expires).token()
-    return {"token": token, "coop": command.coop, "founder": founder.key, "expires": command.expires}
+    if not 1 <= command.count <= MEMBERS_MAX:
+        raise CommandError("FRM-26", f"count: must be from 1 to {MEMBERS_MAX}")
+    if not 1 <= command.tokens <= INVITATIONS_MAX:
+        raise CommandError("FRM-26", f"tokens: must be from 1 to {INVITATIONS_MAX} at a time")
+    nonces = [core.entropy(16) for _ in range(command.tokens)]
+    signed = [Invitation.sign(founder, coop.hash, nonce, command.expires, command.count) for nonce in nonces]
+    tokens = [one.token() for one in signed]
+    return {"tokens": tokens, "coop": command.coop, "founder": founder.key, "expires": command.expires}
+
+
+def invitations(core: Core, command: ask.AskInvitations) -> list[dict[str, Any]]:
+    """Which invitations somebody came by, and how many."""
+    context, _ = coop_context(core, command.coop)
+    used = used_by(context.log.of_kind("join.1"))
+    return [{"nonce": nonce, "used": used[nonce]} for nonce in sorted(used)]
 
 
 def join_coop(core: Core, command: ask.JoinCoop) -> dict[str, Any]:
     """Wish to join; it is signed once the charter is known and its witnesses have accepted."""
-    scope, _ = _own_intent(core, command.intent)
+    scope, _ = own_intent(core, command.intent)
     coop_scope = "coop/" + command.coop.hex()
     if len(command.coop) != 16:
         raise CommandError("FRM-23", "coop: must be 16 bytes")
