@@ -191,8 +191,9 @@ def test_a_countersignature_acknowledges_this_agreement() -> None:
     made.twists = {}
     made.say(made.suppliers[1], "countersign.1", made.deal_scope, right, "countersign")
     made.say(made.members[0], "countersign.1", made.deal_scope, right, "countersign")
-    (question,) = made.deal().open
-    assert not [one for one in made.logs[made.deal_scope][0].of_kind("countersign.1") if made.lists(question.box, one)]
+    box = made.deal().open[0].box
+    assert box is not None
+    assert not [one for one in made.logs[made.deal_scope][0].of_kind("countersign.1") if box.takes(one)]
     for _ in range(2):
         made.say(made.suppliers[0], "countersign.1", made.deal_scope, right, "countersign")
     assert made.deal().state == "agreed"

@@ -83,7 +83,7 @@ LIVES: list[tuple[str, Twists, dict[str, int], list[str]]] = [
 
 
 @pytest.mark.parametrize(("twists", "sizes", "expected"), [life[1:] for life in LIVES], ids=[life[0] for life in LIVES])
-def test_lives(twists: Twists, sizes: dict[str, int], expected: list[str]) -> None:
+def test_lives(twists: Twists, sizes: dict[str, Any], expected: list[str]) -> None:
     """FRM-32"""
     assert states(Handmade(twists, **sizes)) == expected
 

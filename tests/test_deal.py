@@ -123,7 +123,7 @@ LIVES: Rows = [
 
 
 @pytest.mark.parametrize(("twists", "sizes", "expected"), [life[1:] for life in LIVES], ids=[life[0] for life in LIVES])
-def test_lives(twists: Twists, sizes: dict[str, int], expected: list[str]) -> None:
+def test_lives(twists: Twists, sizes: dict[str, Any], expected: list[str]) -> None:
     """NEG-41, NEG-43, NEG-44, NEG-51, NEG-110 to NEG-113, AGR-2, AGR-6"""
     assert states(Handmade(twists, **sizes)) == expected
 

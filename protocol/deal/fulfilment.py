@@ -174,7 +174,7 @@ def _sum(said: Sequence[Record], author: bytes, actions: tuple[str, ...], member
     counted = [one for one in own if one.body["action"] in actions]
     if not counted:
         return None
-    return sum(corrected.get(one.id, one).body["quantity"] for one in counted)
+    return sum(int(corrected.get(one.id, one).body["quantity"]) for one in counted)
 
 
 def _corrections(own: Sequence[Record]) -> Mapping[bytes, Record]:

@@ -48,8 +48,10 @@ DEAL_TERMINAL = ("void", "defaulted", "countersigned", "delivered", "cancelled",
 
 
 # How often a deal waits for each window while quotations bind; final ones are opened as the first were (NEG-24).
-_BINDING = (("suggest_ms", 2), ("quote_ms", 1), ("reveal_ms", 1), ("final_ms", 2), ("answer_ms", 1), ("commit_ms", 1))
-_BINDING += (("repair_ms", 1),)
+_BINDING = (
+    *(("suggest_ms", 2), ("quote_ms", 1), ("reveal_ms", 1), ("final_ms", 2)),
+    *(("answer_ms", 1), ("commit_ms", 1), ("repair_ms", 1)),
+)
 
 
 @dataclass(frozen=True, slots=True)
