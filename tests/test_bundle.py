@@ -393,6 +393,8 @@ VALUES: list[tuple[str, str, dict[str, Callable[[Any], Any]]]] = [
     ("nobody refused", "NEG-50", {"award": changed(refused=[])}),
     ("a higher price", "NEG-50", {"award": parted(unit_price_minor=901, ladder=[[1, 901]])}),
     ("another supplier", "NEG-50", {"award": parted(supplier=persona("s1").key)}),
+    ("a charge that nobody quoted", "NEG-50", {"award": parted(charge_minor=1)}),
+    ("a longer term", "NEG-50", {"award": parted(periods=24)}),
     ("a listed id that nobody has", "DEC-19", {"roster": listing(bytes(32))}),
     ("a list that descends", "DEC-12", {"roster": disordered}),
     ("a list that is none", "DEC-12", {"pledges": lambda value: b"\x80"}),
@@ -628,7 +630,7 @@ def test_every_member_can_export_and_all_say_the_same() -> None:
 
 
 def test_no_bundle_before_the_agreement() -> None:
-    """BUN-12: one sentence that says how far the co-op is."""
+    """BUN-12: one sentence that says how far the co-op is; and the whole at once, also right after a restart."""
     early = Town(seed=2, members=4, suppliers=2)
     early.open()
     said: list[tuple[str, str]] = []
@@ -648,6 +650,10 @@ def test_no_bundle_before_the_agreement() -> None:
     with pytest.raises(CommandError) as error:
         early.world.ask("m0", ask.AskBundle(bytes(16)))
     assert error.value.code == "FRM-20"
+    whole = bundle_of(early, "m0")
+    early.world.crash("m0")
+    early.world.start("m0")
+    assert bundle_of(early, "m0") == whole
 
 
 def test_out_of_a_town_where_messages_are_lost() -> None:

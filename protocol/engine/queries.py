@@ -14,16 +14,16 @@ from protocol.coop.template import pooled_value
 from protocol.deal.award import Agreement, refusals
 from protocol.deal.bundle import make
 from protocol.deal.life import DEAL_TERMINAL, Deal, stuck
-from protocol.encoding import decode
 from protocol.engine import rest
 from protocol.engine.baseline import own_baseline, stated
 from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
 from protocol.engine.coop.telling import told as coop_told
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal.telling import told as deal_told
+from protocol.engine.deal import opening
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
+from protocol.engine.deal.telling import told as deal_told
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
 from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
@@ -319,6 +319,7 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
     about = core.contexts[deal.rfq.scope]
     records = [*context.log.records.values(), *about.log.records.values()]
     template = core.settings.templates[coop.charter.body["template"]]
+    opening.lay_open(core, about, context, deal, coop)
     if not about.room:
         raise CommandError("BUN-12", "bundle: the room's secret has not reached this node yet")
     try:

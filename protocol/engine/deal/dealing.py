@@ -87,4 +87,5 @@ def ranking_of_deal(core: Core, context: Context, deal: Deal, coop: Coop) -> Ran
     template = core.settings.templates.get(deal.rfq.body["template"])
     if template is None or not deal.reveals:
         return None
+    opening.lay_open(core, context, core.context(coop.charter.scope), deal, coop)
     return ranking_of(deal, coop, template, context.openings)

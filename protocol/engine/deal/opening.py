@@ -7,6 +7,8 @@ Spec: 08-negotiation, NEG-44 to NEG-47 and NEG-60 to NEG-63.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from protocol.coop import room
 from protocol.coop.coop import Coop, question_name
 from protocol.deal.life import Deal
@@ -25,16 +27,25 @@ def attend(core: Core, context: Context, about: Context, deal: Deal, coop: Coop)
 
     `about`: the co-op's own context.
     """
-    boxes = room.boxes_of(coop, deal.rfq)
-    for persona in core.personas.values():
-        seed = persona.box_seed(coop.hash)
-        if box_key(seed) in boxes:
-            _enter(core, context, about, deal, coop, persona, boxes.index(box_key(seed)), seed)
+    lay_open(core, context, about, deal, coop)
+    for persona, place, _ in () if context.room else _places(core, deal, coop):
+        body = {"rfq": deal.rfq.id, "place": place}
+        _say_once(core, about, coop, persona, "unopened.1", room.plea_slot(deal.rfq.id), body)
     for persona in core.personas.values():
         if persona.key in deal.council.witnesses:
             _release(core, context, deal, persona)
             if context.room:
-                _answer(core, about, deal, coop, persona, boxes, context.room)
+                _answer(core, about, deal, coop, persona, room.boxes_of(coop, deal.rfq), context.room)
+
+
+def lay_open(core: Core, context: Context, about: Context, deal: Deal, coop: Coop) -> None:
+    """Find the room's secret in what is held, and open with it what is certified; nothing is said."""
+    if coop.request is None or coop.request.body["rfq"] != deal.rfq.id:
+        return
+    for _, place, seed in () if context.room else _places(core, deal, coop):
+        context.room = room.find_secret(about.log, deal.council.witnesses, coop.request, deal.rfq, place, seed)
+        if context.room:
+            break
     rounds = ("reveals", "final-reveals")
     certified = b"".join(one.value_hash for name, one in deal.decided.items() if name.partition("/")[0] in rounds)
     if context.room and certified and context.opened != certified:
@@ -64,14 +75,13 @@ def vouched(context: Context, deal: Deal, record: Record, persona: Persona) -> b
     return context.shared[at]
 
 
-def _enter(
-    core: Core, context: Context, about: Context, deal: Deal, coop: Coop, persona: Persona, place: int, seed: bytes
-) -> None:
-    if not context.room and coop.request is not None:
-        context.room = room.find_secret(about.log, deal.council.witnesses, coop.request, deal.rfq, place, seed)
-    if not context.room:
-        body = {"rfq": deal.rfq.id, "place": place}
-        _say_once(core, about, coop, persona, "unopened.1", room.plea_slot(deal.rfq.id), body)
+def _places(core: Core, deal: Deal, coop: Coop) -> Iterator[tuple[Persona, int, bytes]]:
+    """Own personas that belong into the room, each with its place and the secret of its box."""
+    boxes = room.boxes_of(coop, deal.rfq)
+    for persona in core.personas.values():
+        seed = persona.box_seed(coop.hash)
+        if box_key(seed) in boxes:
+            yield persona, boxes.index(box_key(seed)), seed
 
 
 def _answer(
