@@ -15,8 +15,8 @@ from protocol.coop import coop as coops
 from protocol.coop.box import Box, Question, manifest
 from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import slot_name
-from protocol.coop.room import boxes_of, draw_secret, keys_for
 from protocol.coop.decision import Council, Docket, slot_of, value_hash
+from protocol.coop.room import boxes_of, draw_secret, keys_for
 from protocol.coop.template import Template, parse
 from protocol.deal.choice import answers_in, answers_question, answers_slot, award_value
 from protocol.deal.deal import read_deal
@@ -105,8 +105,8 @@ class Handmade:
     """Members m0…, the first `witnesses` of them witnesses, suppliers s0…; the last supplier accepts no data terms.
 
     The last member declines. `silent`: how many elected negotiators ask nobody for quotations. `windows`: of the stages
-    that a charter may do without, those that are there. `ladder`: each supplier's, (from how many, how much off). Where a
-    rung falls, the last member thinks again.
+    that a charter may do without, those that are there. `ladder`: each supplier's, (from how many, how much off). Where
+    a rung falls, the last member thinks again.
     """
 
     def __init__(
@@ -358,7 +358,7 @@ class Handmade:
         """The first supplier would have organic tea required, and all members but the last adopt that."""
         if "suggest_ms" not in self.times:
             return
-        body: dict[str, Any] = {"rfq": self.rfq.id, "weights_minor": {}, "drops": [], "terms": [], "reason": "Taste it."}
+        body: dict[str, Any] = {"rfq": self.rfq.id, "weights_minor": {}, "drops": [], "terms": [], "reason": "Taste."}
         body["requirements"] = [{"attribute": "organic", "operator": "at-least", "value": 1}]
         said = self.say((self.suppliers or self.members)[0], "suggestion.1", self.deal_scope, body, "suggestion")
         self._decide_deal()

@@ -336,6 +336,24 @@ def test_whose_counter_offers_are_taken() -> None:
     assert len(desk.said("counter.1")) == 1
 
 
+def test_a_counter_offer_beyond_the_mandate_is_shown_as_one() -> None:
+    """NEG-81: whatever its negotiator's node lets through, members see it, no supplier learns the limits, and nothing
+    follows from it.
+    """
+    beyond = counter(MADE.negotiator, price_minor=1_001)
+    member = next(one for one in MADE.members if one is not MADE.negotiator)
+    for who, seen in ((member, [True]), (S0, [False])):
+        desk = revealed(who)
+        if who is S0:
+            desk = Desk(S0, [one for one in desk.records.values() if one.scope == MADE.deal_scope], now=desk.now)
+            desk.tick()
+        before = desk.ask(ask.AskDeals())
+        desk.do(RecordReceived(beyond, ""))
+        assert [one["beyond"] for one in desk.ask(ask.AskTalk(DEAL))["counters"]] == seen
+        desk.tick()
+        assert desk.ask(ask.AskDeals()) == before
+
+
 def test_which_counter_offers_count() -> None:
     """NEG-80, REC-14: one to each supplier; two in one slot void each other."""
     log = MADE.logs[MADE.deal_scope][0]

@@ -447,7 +447,7 @@ def test_a_dialogue() -> None:
     assert _refusal(early, ask.Suggest(deal, "Too late.", {"organic": -1})) == "NEG-76"
     member = at(TALKED, "suggested", m1)
     said = member.ask(ask.AskTalk(deal))["suggestions"]
-    assert [(one["by"], one["text"]) for one in said] == [(s0.key, "Taste it.")]
+    assert [(one["by"], one["text"]) for one in said] == [(s0.key, "Taste.")]
     assert _refusal(member, ask.Adopt(deal, (bytes(32),))) == "NEG-77"
     assert "adopt" in [one["kind"] for one in member.ask(ask.AskNeeds())]
     assert member.ask(ask.Adopt(deal, (said[0]["id"],)))

@@ -27,7 +27,6 @@ class Baseline:
 
     unit_price_minor: int
     once_minor: int
-    private: bool = False
 
     def saving(self, unit_price_minor: int, quantity: int, besides: Besides) -> int:
         """What an offer saves over the term, all in; below 0 it is dearer (NEG-33)."""
@@ -56,7 +55,10 @@ def own_baseline(core: Core, coop: Coop) -> Baseline | None:
         if member.key in core.personas:
             name = member.intent.header.slot.name if member.intent.header.slot else ""
             kept = core.facts.get(f"baseline/{name}")
-            return Baseline(*decode(kept), True) if kept else stated(member.intent)
+            if kept is None:
+                return stated(member.intent)
+            unit_price_minor, once_minor = decode(kept)
+            return Baseline(unit_price_minor, once_minor)
     return None
 
 

@@ -6,6 +6,7 @@ has changed. Spec: 07-election, ELE-33; 08-negotiation, NEG-32 to NEG-40.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -92,12 +93,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
 def _asked(command: ask.OpenRfq, coop: Coop, template: Template) -> Specification:
     """What the members' intents make of the request, and what the negotiator may choose in it (NEG-70, NEG-71)."""
     meant = specification_of(coop, template)
-    try:
-        chosen = tuple(Requirement(**one) for one in command.requirements)
-        if any(one.operator not in OPERATORS or type(one.value) is not int for one in chosen):
-            raise TypeError
-    except TypeError:
-        raise CommandError("NEG-71", "requirements: each has attribute, operator and value") from None
+    chosen = [_requirement(one) for one in command.requirements]
     tighter = requirements_of(bounds([*meant.requirements, *chosen]))
     asked = Specification({**meant.weights_minor, **command.weights_minor}, tighter, meant.terms)
     try:
@@ -105,3 +101,11 @@ def _asked(command: ask.OpenRfq, coop: Coop, template: Template) -> Specificatio
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     return asked
+
+
+def _requirement(row: Mapping[str, str | int]) -> Requirement:
+    match row:
+        case {"attribute": str() as attribute, "operator": str() as operator, "value": int() as value}:
+            if operator in OPERATORS:
+                return Requirement(attribute, operator, value)
+    raise CommandError("NEG-71", "requirements: each has attribute, operator and value")
