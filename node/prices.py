@@ -147,11 +147,12 @@ def complaints_csv(complaints: Iterable[Complaint]) -> str:
     writer = csv.writer(out)
     writer.writerow(["row", "column", "value", "problem", "clause"])
     for one in complaints:
-        writer.writerow([one.line, _safe(one.column), _safe(one.value), _safe(one.message), one.clause])
+        writer.writerow([one.line, safe(one.column), safe(one.value), safe(one.message), one.clause])
     return out.getvalue()
 
 
-def _safe(cell: str) -> str:
+def safe(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula (SUP-8)."""
     return "'" + cell if cell.startswith(_RISKY) else cell
 
 

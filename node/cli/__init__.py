@@ -8,7 +8,23 @@ from __future__ import annotations
 
 import sys
 
-from node.cli import coop, election, files, home, mail, member, mesh, prefer, relay, talk, template, trade
+from node.cli import (
+    coop,
+    details,
+    election,
+    files,
+    home,
+    invite,
+    mail,
+    member,
+    mesh,
+    prefer,
+    relay,
+    supply,
+    talk,
+    template,
+    trade,
+)  # fmt: skip
 from node.cli.shell import Group, run
 
 wltm = Group(
@@ -19,9 +35,10 @@ wltm = Group(
 )
 for command in (
     *(home.init, home.up, home.down, home.status, home.identity, mesh.peers, mesh.mesh),
-    *(member.needs, member.join, member.invite, member.intent, member.board, coop.coop, election.vouch),
+    *(member.needs, member.join, invite.invite, member.intent, member.board, coop.coop, election.vouch),
     *(template.template, prefer.prefer),
-    *(trade.rfq, trade.award, trade.supplier, talk.deal, mail.mail, relay.relay, home.log, home.config),
+    *(trade.rfq, trade.award, supply.supplier, talk.deal, details.details),
+    *(mail.mail, relay.relay, home.log, home.config),
     *(files.demo, files.verify, files.tally, files.groups, files.record),
 ):
     wltm.add_command(command)

@@ -55,6 +55,10 @@ class Client:
         """The answer to a command."""
         return self.call("POST", path, values or {})
 
+    def send(self, path: str, data: bytes) -> Any:
+        """The answer to a file."""
+        return self.call("POST", path, data=data)
+
     def health(self) -> Any:
         """How a relay is, also when it fails (REL-21)."""
         if self.get("/status")["role"] != "relay":
@@ -68,11 +72,12 @@ class Client:
         values: Mapping[str, Any] | None = None,
         prefix: str = PREFIX,
         fine: tuple[int, ...] = (200,),
+        data: bytes | None = None,
     ) -> Any:
         """The decoded JSON answer; `path` is below `prefix`, its parts already quoted; `fine`: its statuses."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_SECONDS)
         try:
-            body = None if values is None else json.dumps(values)
+            body = data if values is None else json.dumps(values)
             connection.request(method, prefix + path, body, self._headers())
             response = connection.getresponse()
             return self._answer(response.status, response.read(ANSWER_BYTES_MAX), fine)

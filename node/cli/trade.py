@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from node.cli.client import Client
+from node.cli.client import Client, part
 from node.cli.coop import coop_of
 from node.cli.member import YES
 from node.cli.shell import USAGE, Command, Group, Options, Stop, content
@@ -96,12 +96,12 @@ def quote(
     from node.cli.home import configuration
     from node.prices import FILE_BYTES_MAX, read
     from node.template import in_home
-    from protocol.deal.offer import flat as flatten
 
     template = in_home(configuration(options).home).get(category)
     if template is None:
         raise Stop(USAGE, f"--category {category[:40]}: there is no template of this name here", "CLI-6")
-    found = read(content(prices, FILE_BYTES_MAX), template)
+    data = content(prices, FILE_BYTES_MAX)
+    found = read(data, template)
     if found.complaints:
         first = found.complaints[0]
         raise Stop(USAGE, f"price list line {first.line}, {first.column}: {first.message}", first.clause)
@@ -111,7 +111,7 @@ def quote(
         "category": category,
         "region": region,
         "label": label,
-        "rows": [flat for row in rows for flat in flatten(row, template)],
+        "rows": [],
         "terms": sorted({*terms}),
         "identity": {name: text for name, _, text in (item.partition("=") for item in identity)} or {"name": label},
     }
@@ -120,7 +120,9 @@ def quote(
         " quotation binds you while it is valid; a new list replaces this one for requests not yet answered.",
         yes,
     )
-    options.out(client.call("PUT", "/prices", values), f"Quoting on {category}/{region} from {len(rows)} prices.")
+    client.call("PUT", "/prices", values)
+    answer = client.send(f"/supplier/files/{part(category)}/{part(region)}", data)
+    options.out(answer, f"Quoting on {category}/{region} from {len(rows)} prices.")
 
 
 @supplier.command("deals", example="wltm supplier deals", help="The requests this node knows, and how they stand.")
