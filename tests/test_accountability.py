@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import commands as ask
-from protocol.deal.allocation import Allocation
 from protocol.coop.box import Question
 from protocol.coop.decision import Council
 from protocol.coop.evidence import co_signed
+from protocol.deal.allocation import Allocation
 from protocol.deal.award import agreement_hash
 from protocol.encoding import encode
 from protocol.engine.core import trust_scope
@@ -29,6 +29,7 @@ from protocol.trust.accountability import came_late, evidence
 from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 from tests.sim import world as sim
 from tests.sim.town import Town
+from tests.stages import at
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "accountability.json"
 ANN, EVE = persona("m0"), persona("eve")
@@ -406,3 +407,64 @@ def test_what_counts_for_an_observer() -> None:
     assert sum(name.startswith("seen/") for name in observer.facts) == 1
     world.now += 1_000
     assert len({world.ask(name, ask.AskDigest(scope))["digest"] for name in ("m0", "m2")}) == 1
+
+
+# A supplier that did not sign (ATT-8)
+
+
+@cache
+def unsigned() -> Handmade:
+    """A deal whose supplier quoted, was awarded, and countersigned something else."""
+    return Handmade({"countersign.1": lambda body: body | {"agreement": bytes(32)}})
+
+
+def _default(*, without: str = "", twist: Callable[[list[Record]], list[Record]] = list, **more: Any) -> Record:
+    made = unsigned()
+    member, supplier = made.members[0], made.suppliers[0]
+    records = [
+        next(one for one in made.records if one.kind == "commitment.1" and one.author == member.key),
+        next(one for one in made.records if one.kind == "quotation.1" and one.author == supplier.key),
+        next(one for one in made.records if one.kind == "proposal.1" and one.body["question"].startswith("award/")),
+    ]
+    shown = [one for one in twist(records) if one.kind != without]
+    return attestation(member, supplier.key, "supplier", [one.raw for one in shown], **{"outcome": "broken"} | more)
+
+
+def test_who_leaves_an_award_unsigned_answers_for_it() -> None:
+    """ATT-8: by the member's commitment, their quotation, and the award that names them."""
+    assert unsigned().deal().state == "defaulted"
+    assert co_signed(_default(), NETWORK) == unsigned().rfq.id
+    others = [one for one in unsigned().records if one.kind == "proposal.1"]
+    elsewhere = next(one for one in others if one.body["question"].startswith("commitments/"))
+    losing = next(
+        one for one in unsigned().records if one.kind == "quotation.1" and one.author != unsigned().suppliers[0].key
+    )
+    declined = next(
+        one for one in unsigned().records if one.kind == "commitment.1" and one.body["answer"] == "decline"
+    )
+    for bad in (
+        _default(outcome="kept"),
+        _default(without="quotation.1"),
+        _default(without="proposal.1"),
+        _default(twist=lambda all_: [*all_[:2], elsewhere]),
+        _default(twist=lambda all_: [all_[0], losing, all_[2]]),
+        _default(twist=lambda all_: [declined, *all_[1:]]),
+        _default(twist=lambda all_: [*all_, all_[0]]),
+    ):
+        assert co_signed(bad, NETWORK) is None
+
+
+def test_a_member_attests_a_default_by_its_own_node() -> None:
+    """ATT-8, ATT-1: broken is what can be said of who did not sign; kept is not."""
+    made = unsigned()
+    desk = at(made, "defaulted", made.members[0])
+    deal = bytes.fromhex(made.deal_scope.removeprefix("deal/"))
+    subject = made.suppliers[0].key
+    (need,) = [one for one in desk.ask(ask.AskNeeds()) if one["kind"] == "attest" and one["role"] == "supplier"]
+    assert need["outcome"] == "broken"
+    with pytest.raises(CommandError) as caught:
+        desk.ask(ask.Attest(deal, subject, "supplier", "kept"))
+    assert caught.value.code == "ATT-2"
+    desk.ask(ask.Attest(deal, subject, "supplier", "broken"))
+    (said_,) = desk.said("attestation.1")
+    assert co_signed(said_, NETWORK) == made.rfq.id

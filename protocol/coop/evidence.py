@@ -1,15 +1,16 @@
 """What somebody attaches to show others who they are: co-signed outcomes and vouches, counted in integers.
 
 Decides what counts and what a charter demands of it, the same at every node; never looks at a score, a clock, or
-anything that is not in the record. Spec: 07-election, ELE-34 to ELE-37; 09-accountability, ATT-2; 10-reputation,
-REP-11 and REP-12.
+anything that is not in the record. Spec: 07-election, ELE-34 to ELE-37; 09-accountability, ATT-2 and ATT-8;
+10-reputation, REP-11 and REP-12.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from protocol.encoding import decode, digest_of
 from protocol.errors import Ignore, Reject
 from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES
 from protocol.record.record import Record, embedded
@@ -117,6 +118,8 @@ def co_signed(attestation: Record, network: bytes) -> bytes | None:
         shown = [embedded(raw, network) for raw in attestation.body["evidence"]]
     except (Reject, Ignore):
         return None
+    if role == "supplier" and attestation.body["outcome"] == "broken" and len(shown) == 3:
+        return _unsigned(subject, author, shown)
     found = {one.kind: one for one in shown}
     member_kind, other_kind = EVIDENCE_KINDS[role]
     mine, theirs = found.get(member_kind), found.get(other_kind)
@@ -127,3 +130,23 @@ def co_signed(attestation: Record, network: bytes) -> bytes | None:
     named = theirs.kind == "rfq.1" or theirs.body["agreement"] == attestation.body["agreement"]
     signed = mine.author == member and theirs.author == other and mine.body["answer"] == "commit"
     return about if signed and named and mine.body["rfq"] == about else None
+
+
+def _unsigned(supplier: bytes, member: bytes, shown: Sequence[Record]) -> bytes | None:
+    """The request whose award a supplier left unsigned (ATT-8): it quoted, and has a part in the award that the member
+    committed to, as a witness proposed it."""
+    found = {one.kind: one for one in shown}
+    mine, quoted, proposed = (found.get(kind) for kind in ("commitment.1", "quotation.1", "proposal.1"))
+    if mine is None or quoted is None or proposed is None or len({one.scope for one in shown}) != 1:
+        return None
+    about: bytes = quoted.body["rfq"]
+    both = mine.author == member and quoted.author == supplier and mine.body["rfq"] == about
+    if not both or member == supplier or mine.body["answer"] != "commit":
+        return None
+    try:
+        award = decode(proposed.body["value"])
+        named = digest_of("award", award) == mine.body["award"]
+        parts = [part["supplier"] for part in award["parts"]] if named else []
+    except (Reject, KeyError, TypeError):
+        return None
+    return about if supplier in parts else None

@@ -9,10 +9,11 @@ from typing import Any
 
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.template import money
-from protocol.deal.life import Deal
+from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.engine.baseline import compared
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question
+from protocol.engine.coop.ladder import wider_rounds
 from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal import bettering, talking
@@ -52,7 +53,9 @@ def needs(core: Core) -> list[dict[str, Any]]:
     """Everything that waits, the most urgent first."""
     found: list[dict[str, Any]] = []
     for context in core.contexts.values():
-        if context.family == "coop":
+        if context.family == "board":
+            found += wider_rounds(core, context)
+        elif context.family == "coop":
             coop = context.coop(core.settings)
             if coop is not None:
                 found += _of_coop(core, context, coop)
@@ -105,6 +108,8 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
                 continue
             quantity = part.lot(own.member)
             price, most = (money(one, template.currency) for one in (part.unit_price_minor, own.price_max_minor))
+            charge = part.besides.charge_minor
+            besides = f", and {money(charge, template.currency)} besides over the term" if charge else ""
             found.append(
                 base
                 | {
@@ -113,8 +118,9 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
                     "supplier": part.supplier,
                     "quantity": quantity,
                     "unit_price_minor": part.unit_price_minor,
-                    "says": f"The award is {quantity} at {price} each per period. Committing binds you to take up to "
-                    f"{own.want + own.tolerate} at {most} at most, as everybody's answers make it."
+                    "charge_minor": charge,
+                    "says": f"The award is {quantity} at {price} each per period{besides}. Committing binds you to take"
+                    f" up to {own.want + own.tolerate} at {most} at most, all in, as everybody's answers make it."
                     + compared(core, coop, part.unit_price_minor, quantity, part.besides),
                     "silence": "You are left out of this agreement.",
                 }
@@ -140,6 +146,10 @@ def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str
                 (one.supplier, member, "member", one.hash) for member in members if one.supplier in core.personas
             ]
     found = []
+    unsigned = [one for one in deal.agreements if not one.signed and deal.state in DEAL_TERMINAL]
+    pairs += [
+        (key, one.supplier, "supplier", one.hash) for one in unsigned for key in core.personas if one.quantity_of(key)
+    ]
     for key, subject, role, hashed in pairs:
         name = f"{hashed[:8].hex()}/{subject[:8].hex()}/{role}"
         if not core.peek(trust_scope(subject)).slot("attestation.1", key, name):
@@ -149,6 +159,7 @@ def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str
                     "kind": "attest",
                     "subject": subject,
                     "role": role,
+                    "outcome": "broken" if subject in [one.supplier for one in unsigned] else "kept",
                     "until": deal.rfq.header.expires,
                     "says": "What you say of them stands for years and counts for those who trust you.",
                     "silence": "Nothing is said; nobody's standing changes.",

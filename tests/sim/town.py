@@ -67,7 +67,7 @@ class Town:
             "rfq": lambda name, need: ask.OpenRfq(need["coop"]),
             "commit": self._answer,
             "attest": lambda name, need: ask.Attest(
-                need["deal"], need["subject"], need["role"], "kept", {"promise": 5}
+                need["deal"], need["subject"], need["role"], need["outcome"], {"promise": 5}
             ),
         }
 

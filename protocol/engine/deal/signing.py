@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 from protocol import commands as ask
-from protocol.coop.coop import Coop
-from protocol.deal.award import Award
+from protocol.coop.coop import Coop, question_name
+from protocol.deal.award import Agreement, Award
 from protocol.deal.life import Deal, deal_scope
 from protocol.deal.repair import grows, seat
 from protocol.deal.specification import own_requirements
@@ -98,12 +98,9 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
     if subjects.get(command.role) != command.subject:
         raise CommandError("ATT-1", f"subject: is not the {command.role} of this deal")
     said = [one for one in deal.commitments if one.author == member and one.body["answer"] == "commit"]
-    other = deal.rfq if command.role == "negotiator" else None
-    if other is None:
-        signed = context.log.slot("countersign.1", about.supplier, "countersign")
-        other = next((one for one in signed if one.body["agreement"] == about.hash), None)
+    shown = _shown(context, deal, about, command)
     persona = core.personas.get(about.supplier if command.role == "member" else member)
-    if not said or other is None or persona is None or persona.key == command.subject:
+    if not said or not shown or persona is None or persona.key == command.subject:
         raise NotNow("ATT-2", "attest: you and they have not both signed this deal")
     body = {
         "subject": command.subject,
@@ -111,7 +108,7 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
         "agreement": about.hash,
         "outcome": command.outcome,
         "dimensions": dict(command.dimensions),
-        "evidence": [said[0].raw, other.raw],
+        "evidence": [one.raw for one in (said[0], *shown)],
         "remark": command.remark,
     }
     name = f"{about.hash[:8].hex()}/{command.subject[:8].hex()}/{command.role}"
@@ -124,6 +121,24 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     return {"id": record.id}
+
+
+def _shown(context: Context, deal: Deal, about: Agreement, command: ask.Attest) -> tuple[Record, ...]:
+    """What shows, beside the member's commitment, that the other side was bound (ATT-2, ATT-8)."""
+    if command.role == "negotiator":
+        return (deal.rfq,)
+    signed = context.log.slot("countersign.1", about.supplier, "countersign")
+    good = [one for one in signed if one.body["agreement"] == about.hash]
+    if good or (command.role, command.outcome) != ("supplier", "broken") or deal.award is None:
+        return tuple(good[:1])
+    quoted = [one for one in deal.quotations if one.author == about.supplier]
+    name = question_name("award", deal.rfq.id)
+    proposed = [
+        one
+        for one in context.log.of_kind("proposal.1")
+        if one.body["question"] == name and one.body["value"] == deal.award.value
+    ]
+    return (quoted[0], min(proposed, key=lambda one: one.id)) if quoted and proposed else ()
 
 
 def deal_context(core: Core, deal: bytes) -> tuple[Context, Deal]:
