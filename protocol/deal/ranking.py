@@ -189,6 +189,8 @@ def _ranked_words(place: int, row: Ranked, best: Ranked, template: Template) -> 
         f" {found.quantity} units a period for {len(found.shares)} members,"
         f" {money(row.cost_minor, currency)} over {template.periods} periods"
     ]
+    if row.besides.charge_minor:
+        parts.append(f"{money(row.besides.charge_minor, currency)} of it a member besides the price")
     if found.left_out:
         parts.append(f"{len(found.left_out)} members not served")
     if row.unserved_minor:
