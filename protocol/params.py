@@ -121,6 +121,7 @@ WINDOW_MS = 28 * DAY_MS  # FRM-9 (g), who is ready within the same four weeks
 
 # Co-ops (05-formation)
 MEMBERS_MAX = 500  # FRM-20 (g)
+INVITATIONS_MAX = 1_000  # CLI-70 (g), made at a time
 
 EVIDENCE_MAX = 8  # ELE-34 (g), records attached to a join or nomination
 EVIDENCE_BYTES_MAX = 5_000  # ELE-34 (g), each: with an intent of 20,000 they stay within a record

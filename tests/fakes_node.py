@@ -204,6 +204,7 @@ def answers() -> dict[type, Any]:
             "headlines": [],
         },
         c.AskCoops: [coop()],
+        c.AskInvitations: [{"nonce": b"n" * 16, "used": 3}],
         c.AskCoop: coop()
         | {
             "candidates": [candidate],

@@ -5,6 +5,7 @@ The named cases of each clause are in test_coop; here is what must hold of all o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,10 @@ INTENT_BODY: dict[str, Any] = {
     "terms": [],
 }
 INTENTS = {one.key: say(one, "intent.1", "board/tea/any", INTENT_BODY, Slot("latest", "tea", 0)) for one in PEOPLE}
-TICKETS = [Invitation.sign(FOUNDER, HASH, bytes([number]) * 16, START_MS + 1000) for number in range(len(PEOPLE))]
+TICKETS = [  # for one person, for two, for three, again and again
+    Invitation.sign(FOUNDER, HASH, bytes([number]) * 16, START_MS + 1000, 1 + number % 3)
+    for number in range(len(PEOPLE))
+]
 
 
 def join(who: Persona, ticket: Invitation | None = None, **more: Any) -> Record:
@@ -180,8 +184,9 @@ def test_an_invitation_is_the_founders_for_one_charter() -> None:
     assert ticket.holds(FOUNDER.key, HASH)
     assert not ticket.holds(PEOPLE[0].key, HASH)
     assert not ticket.holds(FOUNDER.key, charter_hash(FOUNDER.key, BASE | {"nonce": b"\1" * 16}))
-    assert not Invitation(ticket.nonce, ticket.expires + 1, ticket.signature).holds(FOUNDER.key, HASH)
-    assert not Invitation(b"\1" * 16, ticket.expires, ticket.signature).holds(FOUNDER.key, HASH)
+    assert not Invitation(ticket.nonce, ticket.expires + 1, 1, ticket.signature).holds(FOUNDER.key, HASH)
+    assert not Invitation(b"\1" * 16, ticket.expires, 1, ticket.signature).holds(FOUNDER.key, HASH)
+    assert not Invitation(ticket.nonce, ticket.expires, 2, ticket.signature).holds(FOUNDER.key, HASH)
 
 
 # Joins
@@ -231,12 +236,10 @@ def joins_of(conditions: Sequence[tuple[int, int, int, set[int]]]) -> list[Recor
 
 def by_the_book(joins: Sequence[Record], most: int) -> list[bytes]:
     """FRM-27 once more, word by word: keys ascending."""
-    least_id: dict[bytes, Record] = {}
-    for one in joins:
-        nonce = Invitation.parse(one.body["invite"]).nonce
-        if nonce not in least_id or one.id < least_id[nonce].id:
-            least_id[nonce] = one
-    left = sorted(least_id.values(), key=lambda one: one.id)[:most]
+    by_id, invited = sorted(joins, key=lambda one: one.id), list[Record]()
+    for ticket in TICKETS:
+        invited += [one for one in by_id if one.body["invite"] == ticket.token()][: ticket.count]
+    left = sorted(invited, key=lambda one: one.id)[:most]
     while True:
         keys = [one.author for one in left]
         leaving = [
@@ -253,7 +256,7 @@ def by_the_book(joins: Sequence[Record], most: int) -> list[bytes]:
 
 @given(st.lists(CONDITIONS, max_size=7), st.integers(2, 8), st.randoms(use_true_random=False))
 def test_a_roster_is_a_function_of_the_box(conditions: list[Any], most: int, rng: Any) -> None:
-    """FRM-27, FRM-26: in any order the same; all on it are content with it; one per invitation; not too many."""
+    """FRM-27, FRM-26: in any order the same; all content with it; as many as each invitation is for; not too many."""
     joins = joins_of(conditions)
     of = charter(most=most)
     roster = roster_of(of, joins, NETWORK)
@@ -268,8 +271,8 @@ def test_a_roster_is_a_function_of_the_box(conditions: list[Any], most: int, rng
         assert body["most"] == 0 or len(keys) <= body["most"]
         assert not [key for key in body["exclude"] if key in keys]
         assert member.intent == INTENTS[member.key]
-    nonces = [Invitation.parse(one.join.body["invite"]).nonce for one in roster]
-    assert len(nonces) == len(set(nonces))
+    used = Counter(one.join.body["invite"] for one in roster)
+    assert all(used[ticket.token()] <= ticket.count for ticket in TICKETS)
 
 
 @given(st.sets(st.integers(0, 6)), st.sets(st.integers(0, 6)))

@@ -374,7 +374,8 @@ def _joins() -> list[tuple[str, Record, Record, bool]]:
     """Name, charter, join, whether it is good (FRM-25, FRM-26)."""
     forged = Invitation.sign(OTHER, OPEN_HASH, b"n" * 16, UNTIL).token()
     elsewhere = Invitation.sign(FOUNDER, MADE.hash, b"n" * 16, UNTIL).token()
-    longer = encode([b"n" * 16, UNTIL + 1, Invitation.parse(TICKET).signature])
+    longer = encode([b"n" * 16, UNTIL + 1, 1, Invitation.parse(TICKET).signature])
+    wider = encode([b"n" * 16, UNTIL, 2, Invitation.parse(TICKET).signature])
     return [
         ("the founder", OPEN, _join(OPEN, FOUNDER), True),
         ("invited", OPEN, _join(OPEN, GUEST, invite=TICKET), True),
@@ -383,6 +384,7 @@ def _joins() -> list[tuple[str, Record, Record, bool]]:
         ("not invited", OPEN, _join(OPEN, GUEST), False),
         ("expired", OPEN, _join(OPEN, GUEST, UNTIL + 1, invite=TICKET), False),
         ("expiry moved", OPEN, _join(OPEN, GUEST, UNTIL + 1, invite=longer), False),
+        ("for more than the founder said", OPEN, _join(OPEN, GUEST, invite=wider), False),
         ("signed by another", OPEN, _join(OPEN, GUEST, invite=forged), False),
         ("to another co-op", OPEN, _join(OPEN, GUEST, invite=elsewhere), False),
         ("damaged", OPEN, _join(OPEN, GUEST, invite=TICKET[:-1]), False),
@@ -445,6 +447,9 @@ def test_the_first_by_id_up_to_the_most_and_one_an_invitation() -> None:
     assert [one.join for one in roster_of(charter, joins, NETWORK)] == first
     two = [_join(OPEN, who, invite=TICKET) for who in (GUEST, OTHER)]
     assert [one.join for one in roster_of(OPEN, two, NETWORK)] == [min(two, key=lambda one: one.id)]
+    for_two = Invitation.sign(FOUNDER, OPEN_HASH, b"m" * 16, UNTIL, 2).token()
+    three = sorted((_join(OPEN, who, invite=for_two) for who in (GUEST, OTHER, FOUNDER)), key=lambda one: one.id)
+    assert [one.join for one in roster_of(OPEN, three, NETWORK)] == sorted(three[:2], key=lambda one: one.author)
 
 
 def vectors() -> dict[str, Any]:
@@ -453,7 +458,7 @@ def vectors() -> dict[str, Any]:
     assert coop.mandate is not None
     keys, council, mandate = [one.key for one in coop.members], coop.council, coop.mandate.to_bytes()
     author, charter = coop.charter.author, written(dict(coop.charter.body))
-    token = {"founder": FOUNDER.key, "charter": OPEN_HASH, "nonce": b"n" * 16, "expires": UNTIL}
+    token = {"founder": FOUNDER.key, "charter": OPEN_HASH, "nonce": b"n" * 16, "expires": UNTIL, "count": 1}
     hashes: list[tuple[str, str, Any, Any]] = [
         ("roster hash", "FRM-28", [MADE.hash, keys], roster_hash(MADE.hash, tuple(keys))),
         ("invitation", "FRM-26", token, TICKET),
@@ -502,9 +507,12 @@ _INVITATIONS_BAD: list[tuple[str, bytes]] = [
     ("empty", b""),
     ("cut short", TICKET[:-1]),
     ("two fields", encode([b"n" * 16, UNTIL])),
-    ("a nonce of 15 bytes", encode([b"n" * 15, UNTIL, bytes(64)])),
-    ("a signature of 63 bytes", encode([b"n" * 16, UNTIL, bytes(63)])),
-    ("a text for a time", encode([b"n" * 16, "soon", bytes(64)])),
+    ("a nonce of 15 bytes", encode([b"n" * 15, UNTIL, 1, bytes(64)])),
+    ("a signature of 63 bytes", encode([b"n" * 16, UNTIL, 1, bytes(63)])),
+    ("a text for a time", encode([b"n" * 16, "soon", 1, bytes(64)])),
+    ("for nobody", encode([b"n" * 16, UNTIL, 0, bytes(64)])),
+    ("for more than a co-op holds", encode([b"n" * 16, UNTIL, 501, bytes(64)])),
+    ("a boolean for a count", encode([b"n" * 16, UNTIL, True, bytes(64)])),
 ]
 
 

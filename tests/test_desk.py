@@ -247,7 +247,7 @@ def together(world: World, intent: str) -> None:
     for name in ("ann", "ben"):
         world.ask(name, like(intent, readiness="exploring"))
     coop = world.ask("ann", ask.FoundCoop(intent, "Power", 2, 2, "simulated", 0))["coop"]
-    token = world.ask("ann", ask.Invite(coop, world.now + HOUR))["token"]
+    token = world.ask("ann", ask.Invite(coop, world.now + HOUR))["tokens"][0]
     world.ask("ben", ask.JoinCoop(coop, intent, token=token))
     assert world.run(60_000, lambda: gathering(world, coop))
 

@@ -45,7 +45,7 @@ def found(world: World, witnesses: tuple[str, ...] = ("anna",), **more: Any) -> 
 
 
 def invite(world: World, coop: bytes, life_ms: int = 15_000) -> bytes:
-    token: bytes = world.ask("anna", ask.Invite(coop, world.now + life_ms))["token"]
+    token: bytes = world.ask("anna", ask.Invite(coop, world.now + life_ms))["tokens"][0]
     return token
 
 

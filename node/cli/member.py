@@ -1,4 +1,4 @@
-"""What a member does before there is a co-op: say what they would like, look at the board, invite and join.
+"""What a member does before there is a co-op: say what they would like, look at the board, join.
 
 Decides nothing; asks the running node. Spec: 13-node, CLI-4, CLI-10.
 """
@@ -16,15 +16,15 @@ from node import invitation
 from node.cli.client import Client, part
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.cli.views import board_text, needs_text
-from node.present import amount, instant, line, moment, now_ms, one_of, short
-from protocol.params import DAY_MS
+from node.present import amount, instant, line, now_ms, short
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
 CHARTER_SECONDS = 15.0  # until the node goes on waiting alone
 JOINED = {"joined": "Joined {0}, unless its roster is full; `wltm coop show {0}` says how it goes."}
 JOINS_LATER = "The charter of {0} has not come yet: the node joins by itself when it does."
 _OPERATORS = {">=": "at-least", "<=": "at-most", "=": "equal"}
-KINDS = ("pledge", "stand", "vote", "rfq", "reply", "adopt", "counter", "final", "commit", "attest")
+KINDS = ("pledge", "stand", "vote", "rfq", "reply", "adopt", "counter", "final", "commit", "attest",
+         "widen")  # fmt: skip
 PATIENCE = click.option(
     "--patience", type=click.IntRange(1), default=600, show_default=True, help="With --until: seconds."
 )
@@ -71,6 +71,8 @@ def intent() -> None:
 @click.option("--require", "requirements", multiple=True, metavar="NAME>=VALUE", help="Or <=, or =: no offer without.")
 @click.option("--subject", default="", help="What it is, where a category has many: GTIN, ISBN, maker and model.")
 @click.option("--words", default="", help="With --subject: more about it, for people.")
+@click.option("--near", default="", help="A smaller region where you would rather share, such as u10hb in u10.")
+@click.option("--reach", default="", help="When left over, go by itself to wider boards, at most to this region.")
 @YES
 @click.pass_obj
 def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **values: Any) -> None:
@@ -112,6 +114,20 @@ def intent_withdraw(options: Options, /, name: str, yes: bool) -> None:
         yes,
     )
     options.out(client.call("DELETE", f"/intents/{part(name)}", {}), f"Withdrawn: {name}.")
+
+
+@intent.command("widen", example="wltm intent widen home --yes", help="Take an intent to the next wider board.")
+@click.argument("name")
+@YES
+@click.pass_obj
+def intent_widen(options: Options, /, name: str, yes: bool) -> None:
+    """Where too few live near, more live further away; those who are near are still preferred."""
+    client = Client.of(options)
+    options.confirm(
+        f"This withdraws {name} and shows it on the next wider board, with the region where it stood.", yes
+    )
+    found = client.post(f"/intents/{part(name)}/widen", {})
+    options.out(found, f"Now on {found['board']}: {name}.")
 
 
 @intent.command(
@@ -206,57 +222,6 @@ def board(options: Options, /, category: str | None, region: str | None) -> None
         boards = list(dict.fromkeys((row["category"], row["region"]) for row in client.get("/intents")))
     found = [client.get(f"/board/{part(name)}/{part(place)}") for name, place in boards]
     options.out(found, lambda: "\n\n".join(map(board_text, found)) or "No boards yet; add an intent.")
-
-
-@click.command(
-    "invite",
-    cls=Command,
-    example="wltm invite 3f2a91c0 --expires +7d --yes",
-    help="Make a link with which one person can join your co-op, once.",
-)
-@click.argument("coop")
-@click.option("--expires", default="+7d", show_default=True, help="Until when the link works.")
-@click.option("--qr", is_flag=True, help="Also as a QR code.")
-@YES
-@click.pass_obj
-def invite(options: Options, /, coop: str, expires: str, qr: bool, yes: bool) -> None:
-    """The link carries the network and a few relays, so the joiner needs nothing else."""
-    from node.cli.home import configuration
-
-    client = Client.of(options)
-    coops = {row["id"]: row for row in client.get("/coops")}
-    chosen = one_of(coop, list(coops), "co-op")
-    ends = instant(expires, now_ms())
-    if not now_ms() < ends <= now_ms() + 366 * DAY_MS:
-        raise Stop(USAGE, "--expires: must be within a year from now", "CLI-6")
-    options.confirm(
-        f"This lets whoever holds the link join {short(chosen)} once, until {moment(ends)}; it cannot be taken back.",
-        yes,
-    )
-    answer = client.post(f"/coops/{chosen}/invite", {"expires": ends})
-    status = client.get("/status")
-    network = configuration(options)
-    link = invitation.Invitation(
-        name=network.network.name,
-        salt=network.network.salt,
-        speed=network.network.speed,
-        coop=bytes.fromhex(chosen),
-        founder=bytes.fromhex(status["persona"]),
-        relays=_beginnings(client),
-        token=bytes.fromhex(answer["token"]),
-        expires=ends,
-    ).link()
-    options.out({"link": link, "expires": ends}, lambda: link + ("\n" + invitation.qr(link) if qr else ""))
-
-
-def _beginnings(client: Client) -> tuple[str, ...]:
-    """Where a newcomer can begin: here, if others can dial this node, and at its relays, those that answer first."""
-    mesh, relays = client.get("/mesh"), client.get("/peers")["relays"]
-    here = [f"{one}/p2p/{mesh['peer_id']}" for one in mesh["announced"]]
-    here = here or [one for one in mesh["listens"] if not one.startswith(("/ip4/0.0.0.0/", "/ip6/::/"))]
-    own = [one for one in relays if one["why"] not in ("learned", "nearby")]
-    known = [one["address"] for one in sorted(own, key=lambda one: one["state"] != "linked")]
-    return tuple(dict.fromkeys([*here[:1], *known, *here[1:]]))[: invitation.RELAYS_MAX]
 
 
 @click.command(

@@ -38,6 +38,7 @@ from protocol.commands.member import (
     SetBaseline,
     SetBoundaries,
     Watch,
+    WidenIntent,
     WithdrawIntent,
 )
 from protocol.commands.network import (
@@ -86,6 +87,7 @@ from protocol.commands.views import (
     AskDeals,
     AskDigest,
     AskIntents,
+    AskInvitations,
     AskMail,
     AskMesh,
     AskNeeds,
@@ -117,6 +119,7 @@ __all__ = [
     "AskFeed",
     "AskInclusion",
     "AskIntents",
+    "AskInvitations",
     "AskMail",
     "AskMesh",
     "AskNeeds",
@@ -185,17 +188,18 @@ __all__ = [
     "Vote",
     "Vouch",
     "Watch",
+    "WidenIntent",
     "WithdrawIntent",
 ]
 
 # fmt: off
 Command = (
-    SetBoundaries | SetBaseline | AddIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop | Pledge
-    | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline | Report | Attest
+    SetBoundaries | SetBaseline | AddIntent | WidenIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop
+    | Pledge | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline | Report | Attest
     | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
-    | AskCoop | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query | Respond
-    | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy | AskMail
-    | AskNumbers | SupplyCommand | DetailCommand | TasteCommand
+    | AskCoop | AskInvitations | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query
+    | Respond | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy
+    | AskMail | AskNumbers | SupplyCommand | DetailCommand | TasteCommand
 )
 # fmt: on

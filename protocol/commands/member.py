@@ -23,7 +23,8 @@ class SetBoundaries:
 class AddIntent:
     """ "I would like …": an intent on the board of (category, region), or a new version of the one called `name`.
 
-    subject, words: what it is, in a category of things that have a name (TPL-15).
+    subject, words: what it is, in a category of things that have a name (TPL-15). near: a region within `region` where
+    the member would rather share (FRM-15). reach: the widest region to which the node may take it by itself (FRM-17).
     """
 
     name: str
@@ -38,6 +39,8 @@ class AddIntent:
     requirements: tuple[Mapping[str, str | int], ...] = ()
     subject: str = ""
     words: str = ""
+    near: str = ""
+    reach: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,13 @@ class SetBaseline:
 @dataclass(frozen=True, slots=True)
 class WithdrawIntent:
     """Take back the intent called `name`; a join or pledge made with it stands until its own end."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class WidenIntent:
+    """Take the intent called `name` to the next wider board (FRM-17)."""
 
     name: str
 

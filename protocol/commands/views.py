@@ -38,6 +38,13 @@ class AskCoops:
 
 
 @dataclass(frozen=True, slots=True)
+class AskInvitations:
+    """-> [{"nonce", "used": n}]: by which of this co-op's invitations how many have come."""
+
+    coop: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class AskCoop:
     """-> one co-op with charter, roster, questions, candidates, tally, mandate, deal, ranking and allocation."""
 

@@ -6,6 +6,7 @@ Spec: 05-formation, FRM-20 to FRM-29.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from protocol.coop.evidence import admission, standing_in
 from protocol.encoding import decode, digest_of, encode
 from protocol.errors import Ignore, Reject
 from protocol.identity import Persona, verify
+from protocol.params import MEMBERS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record, embedded
 
@@ -45,40 +47,43 @@ def find_charter(log: Log) -> Record | None:
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """The founder's word that whoever presents it may join; `nonce` makes it single-use (FRM-26)."""
+    """The founder's word that whoever presents it may join: the first `count` who do, by their `nonce` (FRM-26)."""
 
     nonce: bytes
     expires: int
+    count: int
     signature: bytes
 
     @classmethod
-    def sign(cls, founder: Persona, charter: bytes, nonce: bytes, expires: int) -> Invitation:
-        """A new invitation to the co-op with this charter hash."""
-        return cls(nonce, expires, founder.sign(_invitation_digest(charter, nonce, expires)))
+    def sign(cls, founder: Persona, charter: bytes, nonce: bytes, expires: int, count: int = 1) -> Invitation:
+        """A new invitation to the co-op with this charter hash, for the first `count` who come."""
+        return cls(nonce, expires, count, founder.sign(_invitation_digest(charter, nonce, expires, count)))
 
     @classmethod
     def parse(cls, token: bytes) -> Invitation:
         """The invitation in a token; raises Reject FRM-26."""
         try:
-            value = decode(token, 512, 3)
+            value = decode(token, 512, 4)
         except Reject:
             raise Reject("FRM-26", "invitation: the token is damaged") from None
-        good = type(value) is list and len(value) == 3 and type(value[0]) is bytes and type(value[2]) is bytes
-        if not good or len(value[0]) != 16 or type(value[1]) is not int or len(value[2]) != 64:
-            raise Reject("FRM-26", "invitation: must be a nonce, an expiry and a signature")
-        return cls(*value)
+        match value:
+            case [bytes() as nonce, int() as expires, int() as count, bytes() as signature]:
+                numbers = bool not in (type(expires), type(count)) and 1 <= count <= MEMBERS_MAX
+                if numbers and len(nonce) == 16 and len(signature) == 64:
+                    return cls(nonce, expires, count, signature)
+        raise Reject("FRM-26", "invitation: must be a nonce, an expiry, a count and a signature")
 
     def token(self) -> bytes:
         """The bytes that `parse` reads."""
-        return encode([self.nonce, self.expires, self.signature])
+        return encode([self.nonce, self.expires, self.count, self.signature])
 
     def holds(self, founder: bytes, charter: bytes) -> bool:
         """Whether the founder signed it for this charter."""
-        return verify(founder, self.signature, _invitation_digest(charter, self.nonce, self.expires))
+        return verify(founder, self.signature, _invitation_digest(charter, self.nonce, self.expires, self.count))
 
 
-def _invitation_digest(charter: bytes, nonce: bytes, expires: int) -> bytes:
-    return digest_of("invitation", [charter, nonce, expires])
+def _invitation_digest(charter: bytes, nonce: bytes, expires: int, count: int) -> bytes:
+    return digest_of("invitation", [charter, nonce, expires, count])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,10 @@ def good_join(charter: Record, hashed: bytes, network: bytes, join: Record) -> b
 def roster_of(charter: Record, joins: Sequence[Record], network: bytes) -> tuple[Member, ...]:
     """The members that a certified box of joins amounts to, ascending by key (FRM-27).
 
-    One per invitation, no more newcomers than the charter lets in, of all the charter's most, by least id; then
-    whoever's own conditions fail on the list leaves it, until all who remain are content.
+    As many as each invitation is for, no more newcomers than the charter lets in, of all the charter's most, by least
+    id; then whoever's own conditions fail on the list leaves it, until all who remain are content.
     """
-    fit = _with_few_newcomers(charter, _once_invited(joins), network)[: charter.body["most"]]
+    fit = _with_few_newcomers(charter, _as_invited(joins), network)[: charter.body["most"]]
     kept = sorted(fit, key=lambda one: one.author)
     while True:
         keys = [one.author for one in kept]
@@ -133,13 +138,17 @@ def roster_of(charter: Record, joins: Sequence[Record], network: bytes) -> tuple
         kept = content
 
 
-def _once_invited(joins: Sequence[Record]) -> list[Record]:
-    """Of several joins on one invitation the one with the least id (FRM-26)."""
-    kept: dict[bytes, Record] = {}
+def _as_invited(joins: Sequence[Record]) -> list[Record]:
+    """Of the joins on one invitation those with the least ids, as many as it is for (FRM-26)."""
+    kept, used = list[Record](), Counter[bytes]()
     for one in sorted(joins, key=lambda join: join.id):
         invite = one.body.get("invite")
-        kept.setdefault(one.id if invite is None else Invitation.parse(invite).nonce, one)
-    return list(kept.values())
+        invitation = None if invite is None else Invitation.parse(invite)
+        if invitation is not None:
+            used[invitation.nonce] += 1
+        if invitation is None or used[invitation.nonce] <= invitation.count:
+            kept.append(one)
+    return kept
 
 
 def sponsors(charter: Record) -> tuple[bytes, ...]:

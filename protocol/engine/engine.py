@@ -12,7 +12,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.engine import baseline, desk, ending, queries, rest, summary, taste
 from protocol.engine.context import Settings
-from protocol.engine.coop import board, floor, membership, receipts, vouching
+from protocol.engine.coop import board, floor, ladder, membership, receipts, vouching
 from protocol.engine.core import Core
 from protocol.engine.deal import (
     answering,
@@ -78,7 +78,7 @@ from protocol.record.outline import Outline
 from protocol.record.record import Record
 
 _ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
-    "board": (board.attend,),
+    "board": (board.attend, ladder.attend),
     "coop": (membership.attend,),
     "deal": (dealing.attend, supplying.attend, bettering.attend, detailing.attend),
     "mail": (post.attend,),
@@ -95,6 +95,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.ForgetPreference: taste.forget_preference,
     ask.AddIntent: desk.add_intent,
     ask.WithdrawIntent: desk.withdraw_intent,
+    ask.WidenIntent: ladder.widen,
     ask.Watch: desk.watch,
     ask.FoundCoop: desk.found_coop,
     ask.Invite: desk.invite,
@@ -148,6 +149,7 @@ _COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskIntents: lambda core, _: queries.intents(core),
     ask.AskCoops: lambda core, _: queries.coops(core),
     ask.AskCoop: queries.coop_detail,
+    ask.AskInvitations: desk.invitations,
     ask.AskDeals: lambda core, _: queries.deals(core),
     ask.AskBundle: queries.bundle,
     ask.AskStanding: queries.standing_of,

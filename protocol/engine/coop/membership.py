@@ -6,6 +6,8 @@ Spec: 05-formation, FRM-22 to FRM-29.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -177,7 +179,12 @@ def check_invitation(core: Core, context: Context, token: bytes) -> None:
         raise CommandError(error.code, error.message) from None
     if invitation.expires <= core.now:
         raise CommandError("FRM-26", "invitation: has expired; ask for a new one")
-    for join in context.log.of_kind("join.1"):
-        used = join.body.get("invite", b"")
-        if used and join.author not in core.personas and Invitation.parse(used).nonce == invitation.nonce:
-            raise CommandError("FRM-26", "invitation: somebody has used it already; ask for a new one")
+    others = (one for one in context.log.of_kind("join.1") if one.author not in core.personas)
+    if used_by(others)[invitation.nonce] >= invitation.count:
+        who = "somebody has" if invitation.count == 1 else f"{invitation.count} people have"
+        raise CommandError("FRM-26", f"invitation: {who} used it already; ask for a new one")
+
+
+def used_by(joins: Iterable[Record]) -> Counter[bytes]:
+    """How many of these joins came by which invitation, by its nonce; only good ones are held (FRM-24)."""
+    return Counter(Invitation.parse(one.body["invite"]).nonce for one in joins if "invite" in one.body)
