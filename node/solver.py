@@ -6,6 +6,7 @@ slow solver costs a better answer and never a wrong award. Runs in the worker. S
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -19,10 +20,10 @@ from protocol.deal.ranking import Offer, suits, weigh
 from protocol.errors import Reject
 from protocol.params import PARTS_MAX
 
-SECONDS_MAX = 6.0  # (g) for the solver itself
+SECONDS_MAX = 8.0  # (g) for one suggestion; the solver itself has three quarters of it
 SEGMENTS_MAX = 64  # (g) more kinds of demand are put together in bands of highest prices
-EXACT_MAX = 2_000  # (g) where so few answers are possible, all of them are weighed
-TRIED_MAX = 800  # (g) answers weighed in one search for a better neighbour
+EXACT_MAX = 500_000  # (g) demands × answers: where no more are possible, all answers are weighed
+STEPS_MAX = 24  # (g) quantities of one offer that are all tried, instead of some
 SETTLE_MAX = 12  # (g) rounds in which named quantities are brought to what would be ordered
 GAP = 1e-7  # of the objective, at which the solver is done
 
@@ -53,14 +54,15 @@ class Tier:
 
 
 def suggest(market: Market, seconds: float = SECONDS_MAX) -> Answer | None:
-    """The best answer found, or None where nothing can be carried out. Seconds bound the solver, not the search."""
-    if _possible(market) <= EXACT_MAX:
+    """The best answer found in so many seconds, or None where nothing can be carried out."""
+    ends = time.monotonic() + seconds
+    if _possible(market) * max(1, len(market.demands)) <= EXACT_MAX:
         found = _best(market, _all(market))
     else:
-        start = [answer for answer in (_solved(market, seconds), *_singles(market)) if answer]
+        start = [answer for answer in (_solved(market, 0.75 * seconds), *_singles(market)) if answer]
         found = _best(market, start)
         if found is not None:
-            found = _improved(market, found)
+            found = _improved(market, found, ends)
     return found[0] if found is not None else None
 
 
@@ -263,7 +265,7 @@ def _settled(market: Market, answer: Answer) -> Found | None:
 
 def _ordered(market: Market, answer: Answer) -> Answer:
     """What would be ordered of each where at most these quantities may be."""
-    answer = tuple(part for part in answer if price_at(market, *part) is not None)
+    answer = tuple(part for part in answer if part[0] in market.offers and price_at(market, *part) is not None)
     lots = lots_of(market, answer)
     found: list[tuple[bytes, int]] = []
     for supplier, quantity in answer:
@@ -276,15 +278,13 @@ def _ordered(market: Market, answer: Answer) -> Answer:
     return tuple(found)
 
 
-def _improved(market: Market, best: Found) -> Found:
-    """Better neighbours of an answer, one change at a time, until none is found or enough were tried."""
-    tried = 0
+def _improved(market: Market, best: Found, ends: float) -> Found:
+    """Better neighbours of an answer, one change at a time, until none is found or the time is over."""
     going = True
     while going:
         going = False
         for answer in _neighbours(market, best[0]):
-            tried += 1
-            if tried > TRIED_MAX:
+            if time.monotonic() > ends:
                 return best
             found = _settled(market, answer)
             if found is not None and found[1].score_minor < best[1].score_minor:
@@ -300,7 +300,8 @@ def _neighbours(market: Market, answer: Answer) -> Iterator[Answer]:
         steps, pack, held = _steps(market, offer), offer.quotation.pack, now.get(supplier, 0)
         if not steps:
             continue
-        near = (held - pack, held + pack, *(minimum for minimum, _ in offer.quotation.ladder), steps[-1])
+        near = [held - pack, held + pack, *(minimum for minimum, _ in offer.quotation.ladder), steps[-1]]
+        near += list(steps) if len(steps) <= STEPS_MAX else []
         for quantity in dict.fromkeys((0, *(min(max(one, steps[0]), steps[-1]) for one in near))):
             if quantity == held:
                 continue

@@ -69,19 +69,20 @@ def lots_of(market: Market, answer: Answer) -> dict[bytes, list[Demand]]:
         prices[supplier] = price
     asked = dict(answer)
     places = sorted(prices, key=lambda supplier: (-prices[supplier], supplier))
-    besides = {key: besides_of(market.offers[key].quotation, market.request.template) for key in places}
+    quotations = {supplier: market.offers[supplier].quotation for supplier in places}
+    besides = {supplier: besides_of(quotations[supplier], market.request.template) for supplier in places}
     wanted, lots = dict.fromkeys(places, 0), {supplier: list[Demand]() for supplier in places}
     for demand in market.demands:
-        admits = [
-            supplier
-            for supplier in places
-            if besides[supplier].within(demand, prices[supplier]) is not None
-            and suits(market.offers[supplier].quotation, market.request, demand.member)
-        ]
-        if admits:
-            place = next((supplier for supplier in admits if wanted[supplier] < asked[supplier]), admits[-1])
-            wanted[place] += demand.want
-            lots[place].append(demand)
+        last = b""
+        for supplier in places:
+            willing = besides[supplier].within(demand, prices[supplier]) is not None
+            if willing and suits(quotations[supplier], market.request, demand.member):
+                last = supplier
+                if wanted[supplier] < asked[supplier]:
+                    break
+        if last:
+            wanted[last] += demand.want
+            lots[last].append(demand)
     return lots
 
 
