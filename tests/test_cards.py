@@ -244,7 +244,8 @@ def foretold(people: Sequence[Sequence[Task]], centre: Sequence[float], spread: 
     for number, tasks in enumerate(people):
         rng = Random(number)
         order = rng.sample(list(tasks), len(tasks))
-        held, pool, used = order[:4], order[4:], []
+        held, pool = order[:4], order[4:]
+        used: list[Task] = []
         for _ in range(0 if kind == "mean" else 3):
             if kind == "adaptive":
                 draws = draws_from(used, centre, precision, rng)

@@ -16,7 +16,9 @@ from tests.deals import NETWORK, TEMPLATE, Handmade, persona
 class Charging(Handmade):
     """The first supplier, the cheaper one by ten a unit and period, charges so much once for a delivery."""
 
-    charge_minor = 0
+    def __init__(self, charge_minor: int) -> None:
+        self.charge_minor = charge_minor
+        super().__init__(suppliers=3)
 
     def _quotation(self, who: Persona, price_minor: int, terms: tuple[str, ...]) -> bytes:
         found = read(super()._quotation(who, price_minor, terms), TEMPLATE)
@@ -28,7 +30,7 @@ class Charging(Handmade):
 @cache
 def made(charge_minor: int) -> Handmade:
     """Three members who want 3 each for twelve months at 1,000 at most; the second supplier of three asks 910."""
-    return type("Charged", (Charging,), {"charge_minor": charge_minor})(suppliers=3)
+    return Charging(charge_minor)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ def intent_list(options: Options) -> None:
     """Also those that are used up."""
     found = Client.of(options).get("/intents")
     columns = {"name": "name", "category": "category", "region": "region", "want": "want", "readiness": "readiness"}
+    columns |= {"subject": "subject"} if any("subject" in one for one in found) else {}
     options.out(found, lambda: table(found, columns, "No intents yet; add one with `wltm intent add`."))
 
 
