@@ -189,6 +189,7 @@ def answers() -> dict[type, Any]:
         c.AskPeers: {"peers": [peer()], "relays": relays(), "now": NOW},
         c.AskMesh: mesh(),
         c.AskMail: {"letters": [], "tokens": [], "outgoing": 0, "full": False},
+        c.WidenIntent: {"id": ME, "board": "board/electricity/u1"},
         c.AskIntents: [
             {"name": "home", "category": "electricity", "region": "u10", "want": 30, "readiness": "ready", "coop": ""}
         ],

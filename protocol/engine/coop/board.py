@@ -84,7 +84,9 @@ def entries(core: Core, context: Context, template: Template, before: int) -> li
             continue
         subject = one.body.get("subject", "")
         if (one.author, one.id) not in taken and template.compares(subject):  # TPL-15
-            where = block(category, one.body["template"] + subject.encode(), region, one.body["ready_by"])
+            near = one.body.get("near", region)
+            home = near if region in ("any", near[: len(region)]) else region  # FRM-15
+            where = block(category, one.body["template"] + subject.encode(), home, one.body["ready_by"])
             vector = tuple(one.body["levels"].get(attribute.name, 0) for attribute in template.attributes)
             found.append(Entry(one.author, one.id, where, vector))
     return found
@@ -98,7 +100,7 @@ def _form(core: Core, context: Context) -> None:
             continue
         epoch, since = divmod(core.now, template.epoch_ms)
         context.wake_at((epoch + (since >= template.cutoff_ms)) * template.epoch_ms + template.cutoff_ms)
-        if since < template.cutoff_ms or _engaged(core, context, intent):
+        if since < template.cutoff_ms or engaged(core, context, intent):
             continue
         group = my_group(core, context, template, epoch, intent)
         if group is None:
@@ -160,7 +162,7 @@ def epoch_seed(epoch: int, scope: str) -> bytes:
     return digest("epoch", f"{scope}/{epoch}".encode())
 
 
-def _engaged(core: Core, context: Context, intent: Record) -> bool:
+def engaged(core: Core, context: Context, intent: Record) -> bool:
     """Whether an own intent is in a co-op that lives, or about to join one."""
     name = intent.header.slot.name if intent.header.slot else ""
     coop = core.facts.get(f"engaged/{context.scope}/{name}")
@@ -178,7 +180,7 @@ def _open_to(core: Core, context: Context, intent: Record, charter: Record) -> b
     accepted and whose author comes later in the order of founders, so that two charters at once do not starve both.
     """
     name = intent.header.slot.name if intent.header.slot else ""
-    if not _engaged(core, context, intent):
+    if not engaged(core, context, intent):
         return True
     view = core.context(core.facts[f"engaged/{context.scope}/{name}"].decode()).coop(core.settings)
     if view is None or view.state != "called" or view.charter.body["epoch"] != charter.body["epoch"]:
