@@ -120,12 +120,16 @@ def test_names_of_intents() -> None:
         ({"want": 10**10}, "REC-11"),
         ({"terms": ("No!",)}, "REC-11"),
         ({"terms": tuple(f"t{n}" for n in range(9))}, "REC-11"),
-        ({"requirements": ({"attribute": "x", "operator": "about", "value": 1},)}, "REC-11"),
+        ({"requirements": ({"attribute": "well_known", "operator": "about", "value": 1},)}, "REC-11"),
+        ({"requirements": ({"attribute": "colour", "operator": "equal", "value": 1},)}, "TPL-16"),
+        ({"requirements": ({"attribute": "price_pence_kwh", "operator": "at-most", "value": 1},)}, "TPL-16"),
+        ({"requirements": ({"attribute": "well_known", "operator": "equal", "value": 2},)}, "TPL-16"),
+        ({"requirements": ({"operator": "equal"},)}, "TPL-16"),
         ({"ready_by": -(2**60)}, "ENC-2"),
     ],
 )
 def test_what_no_intent_can_say(other: dict[str, Any], clause: str) -> None:
-    """INT-4: refused with the clause, nothing signed."""
+    """INT-4, TPL-16: refused with the clause, nothing signed."""
     assert refused(alone(), like(**other)) == clause
 
 

@@ -6,7 +6,7 @@ before anything has changed. Spec: 04-intent, INT-1 to INT-9; 05-formation, FRM-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +144,7 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
     }
     body |= _subject(template, command) | _near(command)
     if command.requirements:
-        body["requirements"] = [dict(one) for one in command.requirements]
+        body["requirements"] = [_comparable(template, one) for one in command.requirements]
     record = say_intent(core, core.me, scope, command.name, body)
     if f"intent/{command.name}" not in core.facts:
         core.keep(f"intent/{command.name}", scope.encode())
@@ -161,6 +161,18 @@ def _near(command: ask.AddIntent) -> dict[str, str]:
     if reach and not (reach == "any" or region.startswith(reach)):
         raise CommandError("FRM-17", f"reach: must be a wider region that {region} lies in, or 'any'")
     return {"near": near} if near else {}
+
+
+def _comparable(template: Template, requirement: Mapping[str, str | int]) -> dict[str, str | int]:
+    """A requirement that quotations of this category can meet. Raises CommandError TPL-16."""
+    name, value = requirement.get("attribute"), requirement.get("value")
+    known = next((one for one in template.compared if one.name == name), None)
+    if known is None:
+        names = ", ".join(one.name for one in template.compared)
+        raise CommandError("TPL-16", f"requirements.attribute: {str(name)[:32]!r} is none of {names}")
+    if not isinstance(value, int) or not known.least <= value <= known.most:
+        raise CommandError("TPL-16", f"requirements.value: {name} must be from {known.least} to {known.most}, scaled")
+    return dict(requirement)
 
 
 def _subject(template: Template, command: ask.AddIntent) -> dict[str, str]:
