@@ -108,6 +108,30 @@ def test_the_negotiator_is_gone_for_ever(stage: str) -> None:
     assert town.live(END_MS, town.settled)
 
 
+@pytest.mark.parametrize(("floor", "expected"), [(14, 15), (16, 20), (0, 20)])
+def test_a_counter_offer_is_taken_up_by_itself(floor: int, expected: int) -> None:
+    """NEG-80, NEG-85: s0 quoted 20; asked for 15, its node goes there by itself, but not below its floor, and not
+    where its supplier named none.
+    """
+    town = Town(3, times=STAGES)
+    row, said = town.row, dict[str, None]()
+    town.row = lambda price: row(price) | {"floor_minor": floor}  # type: ignore[method-assign]
+
+    def counter(name: str, need: dict[str, Any]) -> ask.Counter | None:
+        if said:
+            return None
+        said[name] = None
+        return ask.Counter(need["deal"], town.world.nodes["s0"].persona.key, 15, 300)
+
+    town.acts["counter"] = counter
+    town.open()
+    assert town.live(END_MS, town.agreed)
+    coop = town.coops("m0")[0]
+    assert (coop["supplier"], coop["unit_price_minor"]) == (town.world.nodes["s0"].persona.key, expected)
+    talk = town.world.ask("s2", ask.AskTalk(coop["deal"]))
+    assert [(one["price_minor"], one["quantity"]) for one in talk["counters"]] == [(15, 300)]
+
+
 def test_messages_that_get_lost() -> None:
     """A tenth of all is lost and a tenth doubled: the same end at every node."""
     town = talked(7, Faults(latency_ms=(5, 400), loss=0.1, duplicate=0.1))

@@ -43,6 +43,8 @@ def attend(core: Core, context: Context) -> None:
     if first is None or not mine or fact in core.facts:
         return
     try:
+        if not supplying.floor(core, deal, first.reference):
+            raise CommandError("NEG-85", "counter-offer: without a floor for the article it waits for a person")
         _say_final(core, context, deal, first, met(first, mine[0].body["price_minor"], mine[0].body["quantity"]))
     except CommandError as error:
         core.keep(fact, encode([b"", b""]))
@@ -153,4 +155,6 @@ def _say_final(core: Core, context: Context, deal: Deal, first: Quotation, chang
     core.keep(fact, encode([nonce, data]))
     body = handed_in(deal, core.me.key, nonce, data, core.entropy)
     until, slot = deal.rfq.header.expires, Slot("once", "final", 0)
-    return core.say(core.me, "quotation.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+    record = core.say(core.me, "quotation.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+    supplying.promise(core, context, deal, last)
+    return record

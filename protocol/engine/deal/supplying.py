@@ -201,12 +201,17 @@ def _sign(core: Core, context: Context, deal: Deal, quotation: Quotation) -> Rec
     body = handed_in(deal, persona.key, nonce, data, core.entropy)
     slot, until = Slot("once", "quotation", 0), deal.rfq.header.expires
     record = core.say(persona, "quotation.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+    promise(core, context, deal, quotation)
+    return record
+
+
+def promise(core: Core, context: Context, deal: Deal, quotation: Quotation) -> None:
+    """What a quotation that was said keeps free, and that it was said (SUP-13)."""
     template = core.settings.templates[deal.rfq.body["template"]]
     ends = core.now + PERIOD_MS[template.period] * template.periods
-    promise = Reservation(str(_board(core, deal)), quotation.reference, quotation.capacity, ends)
-    reserve(core, context.scope, promise)
-    change(core, context.scope, "quoted", quotation=data, **_said(quotation))
-    return record
+    kept = Reservation(str(_board(core, deal)), quotation.reference, quotation.capacity, ends)
+    reserve(core, context.scope, kept)
+    change(core, context.scope, "quoted", quotation=quotation.to_bytes(), **_said(quotation))
 
 
 # What came of it
@@ -299,6 +304,11 @@ def _request(core: Core, deal: bytes) -> tuple[Context, Deal, Template]:
     if template is None or _board(core, view) is None or view.rfq.author in core.personas:
         raise CommandError("SUP-12", "deal: is not on a board where you sell, or is your own request")
     return context, view, template
+
+
+def floor(core: Core, deal: Deal, sku: str) -> int:
+    """The lowest price that its supplier allows for an article; 0 where nothing was said of it (SUP-11)."""
+    return floor_of(_article(core, str(_board(core, deal)), sku), rules_of(core))
 
 
 def _article(core: Core, board: str, sku: str) -> Offer:
