@@ -151,6 +151,7 @@ CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds
 REQUIREMENTS_MAX = 8  # NEG-71, as many as an intent or a request for quotation holds
 TERMS_MAX = 8  # NEG-72, likewise
 TURNED_AWAY_MAX = 32  # NEG-86 (g), requests that do not hold, remembered with the reason
+TALK_SHOWN_MAX = 500  # NEG-75 (g), questions with their replies, and suggestions, in one answer to a person
 TALK_MAX = 64  # NEG-74 (g), queries, and replies, of one author in a deal
 ADOPTERS_PART = 3  # NEG-78 (g), a suggestion needs the voices of at least this part of the roster: a third
 WEIGHT_FACTOR_MAX = 2  # NEG-70 (g), how far a negotiator may stress what the members' intents say

@@ -35,6 +35,7 @@ from protocol.deal.specification import (
 from protocol.encoding import decode, digest, encode
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona
+from protocol.params import BOX_IDS_MAX
 from protocol.record.record import Record
 from tests.deals import TEMPLATE, Handmade
 from tests.stages import Desk, at, until
@@ -362,6 +363,16 @@ def test_the_order_of_voices_changes_nothing(rows: list[list[Record]], rng: Any)
     first = revised(rows)[1]
     rng.shuffle(rows)
     assert revised([rng.sample(row, len(row)) for row in rows])[1] == first
+
+
+def test_a_crowd_of_suggestions() -> None:
+    """NEG-78, DEC-12: a box full of them; of what 500 members can name, no more than a few hundred are ever applied."""
+    crowd = [suggestion(number, weights_minor={"organic": -number - 1}) for number in range(BOX_IDS_MAX)]
+    rows = [sorted(crowd, key=lambda one: one.id)[:64]] * 500
+    coop = adopted_by(five(), rows)
+    deal = replace(MADE.deal(), suggestions=tuple(crowd))
+    body = decode(revision_value(deal, coop, TEMPLATE) or b"")
+    assert len(body["adopted"]) == 1
 
 
 REVISION = decode(revised([[STRICT]] * 3)[1])

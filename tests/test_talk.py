@@ -12,7 +12,7 @@ from protocol.deal.talk import free_slot, talk_of
 from protocol.errors import CommandError, Ignore
 from protocol.events import RecordReceived
 from protocol.identity import Persona
-from protocol.params import TALK_MAX
+from protocol.params import TALK_MAX, TALK_SHOWN_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, Handmade, persona
@@ -104,6 +104,18 @@ def test_a_chatterbox_fills_its_own_slots_and_no_more() -> None:
     other = Desk(MEMBER, desk.records.values(), now=desk.now)
     other.tick()
     assert other.ask(ask.Query(DEAL, "May I?"))
+
+
+def test_many_chatterboxes_fill_one_answer() -> None:
+    """NEG-75: ten strangers say all that they may; a person is shown the newest few hundred, and gets them at once."""
+    log = [*at(MADE, "asked", MEMBER).records.values()]
+    people = [persona(f"x{number}") for number in range(10)]
+    log += [said(one, "query.1", f"query/{n}", n + 1) for one in people for n in range(TALK_MAX)]
+    desk = Desk(MEMBER, log, now=MADE.rfq.header.created + 1_000)
+    desk.tick()
+    found = desk.ask(ask.AskTalk(DEAL))["queries"]
+    assert len(found) == TALK_SHOWN_MAX < 10 * TALK_MAX
+    assert found[-1]["at"] == MADE.rfq.header.created + TALK_MAX
 
 
 def test_what_is_said_twice_is_not_shown() -> None:

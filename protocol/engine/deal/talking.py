@@ -23,7 +23,7 @@ from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.signing import deal_context
 from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona
-from protocol.params import TALK_MAX
+from protocol.params import TALK_MAX, TALK_SHOWN_MAX
 from protocol.record.record import Record, Slot
 
 
@@ -92,14 +92,14 @@ def talk(core: Core, command: ask.AskTalk) -> dict[str, Any]:
         "state": deal.state,
         "asked": specification(deal),
         "queries": [
-            _line(deal, coop, one.query) | {"replies": [_line(deal, coop, reply) for reply in one.replies]}
-            for one in talk_of(context.log, deal.rfq.id)
+            _line(deal, coop, one.query) | {"replies": [_line(deal, coop, reply) for reply in one.replies[:TALK_MAX]]}
+            for one in talk_of(context.log, deal.rfq.id)[-TALK_SHOWN_MAX:]
         ],
         "suggestions": [
             _line(deal, coop, one)
             | {key: value for key, value in one.body.items() if key not in ("rfq", "reason")}
             | {"text": one.body["reason"], "voices": told.get(one.id, 0), "adopted": one.id in deal.adopted}
-            for one in suggestions
+            for one in suggestions[:TALK_SHOWN_MAX]
         ],
         "counters": [_counter(deal, coop, one) for one in counters(core, context, deal)],
         "currency": template.currency if template is not None else "",
