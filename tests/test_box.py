@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -132,6 +133,17 @@ def test_receipts_of_strangers_and_for_other_questions_are_nothing() -> None:
     desk = Desk(A, receipt(WITNESSES[0], A), receipt(MALLORY, A), receipt(WITNESSES[1], A, name="ballots/01"))
     assert desk.contents() == []
     assert desk.take(receipt(WITNESSES[1], A)).contents() == [A.id]
+
+
+def test_some_boxes_ask_for_more_receipts() -> None:
+    """DEC-14, DEC-17: more than 2f let a sealed quotation in; what has fewer is neither listed nor owed to anybody."""
+    strict = replace(box(), vouchers=2)
+    for by, listed in ((1, False), (2, False), (3, True), (4, True)):
+        desk = Desk().receipted(A, by=by)
+        assert desk.contents(strict) == ([A.id] if listed else [])
+        assert desk.judge([A], of=strict) is (True if listed else None)
+    councils = (Council(tuple(bytes([one]) * 32 for one in range(size)), bytes(32)) for size in (1, 3, 4, 6, 7, 16))
+    assert [strict.receipts_needed(one) for one in councils] == [1, 1, 3, 3, 5, 11]
 
 
 # Closing
