@@ -4,15 +4,25 @@ from collections.abc import Sequence
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol import commands as ask
 from protocol.coop.bulk import divide, divide_items
 from protocol.coop.division import Item, Sizes, divided, packed
 from protocol.coop.formation import Entry, Formation, founded, groups_of, tag
 from protocol.coop.standing import Standing, form
+from protocol.engine.coop.board import _grouped, entries, epoch_seed
+from protocol.events import Compute, RecordReceived
+from protocol.identity import Persona
+from protocol.record.record import Record, Slot
+from tests.sim.town import short_template
+from tests.sim.world import NETWORK, START_MS, World
 from tests.test_formation import Groups, Vector, as_sets, crowds, entry, fits, literal, literal_parts, tags
 
+HOUR_MS = 3_600_000
+TEMPLATE, BOARD = short_template(least=3), "board/electricity/any"
 SIZES = st.sampled_from([(2, 3), (2, 5), (3, 3), (3, 4), (4, 9), (5, 7)])
 
 
@@ -108,3 +118,47 @@ def test_a_board_that_changes(seed: int, bounds: tuple[int, int], reach: int, wi
         for one in asked:
             assert standing.group_of(one, b"day") == told[one] == groups.get(one)
     assert form(here.values(), b"day", least, most) == standing.formation(b"day")
+
+
+def stranger(number: int, rng: Random, created: int, readiness: str = "ready", seq: int = 0) -> Record:
+    """An intent on the board of somebody whom nobody here knows."""
+    shown = {one.name: level for one in TEMPLATE.attributes[:5] if (level := rng.choice((-1, 0, 1)))}
+    body = {"template": TEMPLATE.hash, "want": 1, "tolerate": 0, "spend_minor": 1, "readiness": readiness}
+    body |= {"ready_by": START_MS + HOUR_MS, "levels": shown, "terms": []}
+    return Record.sign(
+        Persona.from_seed(number.to_bytes(32, "big")), NETWORK, "intent.1", BOARD, body, created=created,
+        expires=START_MS + 2 * HOUR_MS, slot=Slot("latest", "power", seq),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("inline", "changes", "worker"), [(1_000, 0, False), (0, 100, False), (0, 4, True)])
+def test_an_engine_follows_a_board_from_epoch_to_epoch(
+    inline: int, changes: int, worker: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FRM-12: with what came and went, or all anew, here or in a worker, the own group is that of all."""
+    monkeypatch.setattr("protocol.engine.coop.board.FORM_INLINE_MAX", inline)
+    monkeypatch.setattr("protocol.engine.coop.board.FORM_CHANGES_MAX", changes)
+    world, rng = World(1, [TEMPLATE]), Random(9)
+    world.add("ann")
+    world.ask("ann", ask.AddIntent("power", "electricity", "any", 1, 0, 1, "ready", START_MS + HOUR_MS))
+    (own,) = (one.id for one in world.nodes["ann"].records.values() if one.kind == "intent.1")
+    engine = world.nodes["ann"].engine
+    assert engine is not None
+    core, first = engine._core, START_MS // TEMPLATE.epoch_ms + 1
+    for at in range(6):
+        for number in rng.sample(range(60), 3) if at else range(60):
+            said = stranger(number + 1, rng, START_MS + at, rng.choice(("ready", "ready", "withdrawn")), at)
+            world.handle("ann", RecordReceived(said, ""))
+        board = core.contexts[BOARD]
+        arguments = (
+            entries(core, board, TEMPLATE, (first + at) * TEMPLATE.epoch_ms),
+            [own], epoch_seed(first + at, BOARD), TEMPLATE.least, TEMPLATE.most,
+        )  # fmt: skip
+        found = _grouped(core, board, TEMPLATE, first + at)
+        if worker:
+            assert isinstance(job := core.out.pop(), Compute)
+            assert (found, job.arguments) == (None, arguments)
+        else:
+            assert found == groups_of(*arguments)
+            assert found[own] is not None
+        assert len(board.standings) == int(not worker)

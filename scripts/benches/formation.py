@@ -29,7 +29,7 @@ RUNS = 3
 OPTIONS = {"entries": 1_000_000, "one": 0}
 VARIANTS = ({"one": 1},)
 LIMITED_BY = """Hashing and sorting: two thirds of the time make the tags of a million keys and put the entries in
-order. One entry more takes a millisecond where no cut moves. Where one does, the part below it is divided anew: on boards
+order. One entry more takes a millisecond where no cut moves. Where one does, the part below is divided anew: on boards
 where many attributes divide nearly as well as each other that is a part of ten thousand now and then."""
 
 WIDTH, KINDS, REGIONS, CHANGES = 12, 6, 32, 200
