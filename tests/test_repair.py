@@ -82,7 +82,7 @@ WORDS: list[tuple[str, Award, dict[bytes, Record], Record, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("award_", "before", "record", "belongs"), [one[1:] for one in WORDS], ids=[w[0] for w in WORDS])
+@pytest.mark.parametrize(("award_", "before", "record", "belongs"), [w[1:] for w in WORDS], ids=[w[0] for w in WORDS])
 def test_what_belongs_into_the_round(award_: Award, before: dict[bytes, Record], record: Record, belongs: bool) -> None:
     """NEG-111, NEG-112"""
     assert good_repair(award_, RFQ, before, record) == belongs
