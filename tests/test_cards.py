@@ -69,6 +69,14 @@ BAD_WORDS: list[tuple[str, str, str]] = [
     ("no word", "well_known", ""),
     ("a number", "well_known", "2"),
     ("a word in capitals", "well_known", "MORE"),
+    ("a word with a space", "well_known", "more "),
+    ("two words", "well_known", "more more"),
+    ("a word run together", "well_known", "aschosen"),
+    ("a sign", "well_known", "+"),
+    ("a label for a name", "well-known supplier", "more"),
+    ("a name in capitals", "Well_known", "more"),
+    ("a charge", "standing_charge", "more"),
+    ("a part of a name", "well", "more"),
 ]
 
 

@@ -67,6 +67,13 @@ COSTS: list[tuple[str, str, int, int, int, dict[str, int]]] = [
     ("one delivery each", "heating-oil", 6_200, 50, 4, {"delivery": 1_500}),
     ("a delivery every month", "bulk-food", 180, 50, 5, {"delivery": 300}),
 ]
+SUBJECTS = [
+    ("GTIN 4012345678901", "gtin-4012345678901"),
+    ("  Brompton  C-Line (Explore) ", "brompton-c-line-explore"),
+    ("Küchenmaschine", "kuchenmaschine"),
+    ("x" * 48, "x" * 48),
+]
+NO_SUBJECTS = ["", "  ", "–", "日本", "x" * 49]
 SPEEDS = (1, 60, 1440, 10**9)
 
 
@@ -122,6 +129,14 @@ def vectors() -> dict[str, Any]:
             "output": load(category).cost(price, quantity, members, charges),
         }
         for name, category, price, quantity, members, charges in COSTS
+    ]
+    cases += [
+        {"name": f"subject {number}", "clause": "TPL-15", "input": {"words": words}, "output": subject}
+        for number, (words, subject) in enumerate(SUBJECTS)
+    ]
+    cases += [
+        {"name": f"no subject {number}", "clause": "TPL-15", "input": {"words": words}, "reject": "TPL-15"}
+        for number, words in enumerate(NO_SUBJECTS)
     ]
     cases += [{"name": name, "clause": code, "input": broken(change), "reject": code} for name, code, change in BAD]
     return {"name": "template", "spec": "04-template", "cases": cases}
@@ -185,22 +200,14 @@ def test_what_a_deal_costs(quantity: int, members: int, charges: dict[str, int],
     assert load("electricity").cost(220, quantity, members, charges) == cost
 
 
-@pytest.mark.parametrize(
-    ("words", "subject"),
-    [
-        ("GTIN 4012345678901", "gtin-4012345678901"),
-        ("  Brompton  C-Line (Explore) ", "brompton-c-line-explore"),
-        ("Küchenmaschine", "kuchenmaschine"),
-        ("x" * 48, "x" * 48),
-    ],
-)
+@pytest.mark.parametrize(("words", "subject"), SUBJECTS)
 def test_a_subject_out_of_words(words: str, subject: str) -> None:
     """TPL-15: spelling does not part those who mean the same."""
     assert subject_of(words) == subject
     assert subject_of(subject) == subject
 
 
-@pytest.mark.parametrize("words", ["", "  ", "…", "日本", "x" * 49])
+@pytest.mark.parametrize("words", NO_SUBJECTS)
 def test_what_is_no_subject(words: str) -> None:
     """TPL-15."""
     with pytest.raises(Reject) as error:

@@ -16,6 +16,7 @@ from protocol.engine.deal import stocking, supplying
 from protocol.engine.deal.detailing import read
 from protocol.engine.deal.shop import entries, rules_of, shop
 from protocol.errors import CommandError, NotNow
+from protocol.record.log import Log
 
 PAGE_MAX = 500
 
@@ -26,6 +27,13 @@ def requests(core: Core) -> list[dict[str, Any]]:
     rows = [{"deal": bytes.fromhex(scope.removeprefix("deal/")), **one} for scope, one in known.items()]
     rows.sort(key=lambda one: (-one["since"], one["deal"]))
     return [{name: value for name, value in row.items() if name != "quotation"} for row in rows]
+
+
+def profiles(log: Log, now: int) -> list[dict[str, Any]]:
+    """Who says that they sell on a board, and the domain that they claim, at most a hundred."""
+    found = sorted(log.of_kind("profile.1"), key=lambda one: (-one.header.created, one.id))
+    live = [one for one in found if one.header.expires > now][:100]
+    return [{"key": one.author, "label": one.body["label"], "domain": one.body.get("domain", "")} for one in live]
 
 
 def supplier_needs(core: Core) -> list[dict[str, Any]]:
@@ -73,6 +81,7 @@ def order(core: Core, command: ask.AskOrder) -> dict[str, Any]:
         "sku": said.get("sku", ""),
         "quantity": found.quantity,
         "unit_price_minor": found.unit_price_minor,
+        "charge_minor": part.besides.charge_minor,
         "pack": part.pack,
         "currency": template.currency if template is not None else "",
         "unit": template.unit if template is not None else "",
@@ -85,6 +94,7 @@ def order(core: Core, command: ask.AskOrder) -> dict[str, Any]:
 
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.SetPrices: stocking.set_prices,
+    ask.ClaimDomain: stocking.claim_domain,
     ask.PutArticles: stocking.put_articles,
     ask.SetSupplyRules: stocking.set_rules,
     ask.Quote: supplying.quote,

@@ -125,6 +125,7 @@ def specification(deal: Deal) -> dict[str, Any]:
         {"attribute": one.attribute, "operator": one.operator, "value": one.value} for one in asked.requirements
     ]
     return {
+        "subject": deal.rfq.body.get("subject", ""),
         "weights_minor": dict(asked.weights_minor),
         "requirements": requirements,
         "terms": list(asked.terms),
