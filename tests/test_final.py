@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import commands as ask
+from protocol.coop.box import manifest
 from protocol.deal.bundle import make, verify
 from protocol.deal.counter import check_limits, counter_slot, counters_of
 from protocol.deal.final import check_better, latest, met
@@ -22,7 +23,7 @@ from protocol.deal.life import Opening
 from protocol.deal.negotiation import Limits, Quotation, parse, read
 from protocol.deal.tender import handed_in, open_all
 from protocol.deal.term import terms_of
-from protocol.encoding import encode
+from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import RecordReceived
 from protocol.identity import Persona
@@ -222,6 +223,39 @@ def test_a_last_word_for_something_else_is_not_let_in(change: Callable[[Any], An
         made = Other(lambda self, body: dict(change(body)))
     assert made.deal().finals == ()
     assert made.deal().state == "revealed"
+
+
+def as_first(value: bytes) -> bytes:
+    """The award that would follow, had nobody had a last word."""
+    body = decode(value)
+    honest = Handmade(members=5, witnesses=4, suppliers=3).deal().award
+    assert honest is not None
+    return encode(body | {"parts": decode(honest.value)["parts"]})
+
+
+def listing(other: str) -> Callable[[bytes], bytes]:
+    """A box of last words that lists a quotation of the first round, or nothing at all."""
+    first = next(one for one in MADE.records if one.kind == "quotation.1" and one.author == S0.key)
+    return lambda value: manifest([first.id] if other else [])
+
+
+@pytest.mark.parametrize(
+    ("lies", "code"),
+    [
+        ({"award": as_first}, "NEG-50"),
+        ({"finals": listing("first")}, "DEC-13"),
+        ({"final-reveals": lambda value: b"junk"}, "DEC-12"),
+        ({"final-reveals": lambda value: manifest([bytes(32)])}, "DEC-19"),
+        ({"receipts of finals": lambda witnesses: witnesses[:2]}, "DEC-14"),
+    ],
+)
+def test_lies_about_last_words(lies: dict[str, Callable[[Any], Any]], code: str) -> None:
+    """NEG-82 to NEG-84: whatever was certified, no bundle proves it."""
+    with suppress(Stuck):
+        made = Handmade(lies, members=5, witnesses=4, suppliers=3, windows=WINDOWS)
+    with pytest.raises(Reject) as caught:
+        make(NETWORK, TEMPLATE, made.records, made.room)
+    assert caught.value.code == code
 
 
 def test_nobody_says_more() -> None:

@@ -47,11 +47,9 @@ DEAL: Mapping[tuple[str, str], str] = {
 DEAL_TERMINAL = ("void", "defaulted", "countersigned", "delivered", "cancelled", "ended")
 
 
-# How often a deal waits for each window while quotations bind; final ones are opened as the first were (NEG-24).
-_BINDING = (
-    *(("suggest_ms", 2), ("quote_ms", 1), ("reveal_ms", 1), ("final_ms", 2)),
-    *(("answer_ms", 1), ("commit_ms", 1), ("repair_ms", 1)),
-)
+# How often a deal waits for each window while quotations bind; eight boxes settle in between (NEG-24, NEG-48).
+_BINDING = {"suggest_ms": 2, "quote_ms": 1, "reveal_ms": 2, "final_ms": 1, "answer_ms": 1, "commit_ms": 1}
+_BINDING |= {"repair_ms": 1, "settle_ms": 8}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,7 @@ class Deal:
     @property
     def commit_until(self) -> int:
         """Until when a quotation must be valid: all boxes' times together (NEG-24)."""
-        together = sum(self.times.get(name, 0) * count for name, count in _BINDING)
+        together = sum(self.times.get(name, 0) * count for name, count in _BINDING.items())
         return int(self.rfq.header.created) + together
 
 

@@ -76,7 +76,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
     keys = keys_for(secret, boxes_of(coop, rfq), core.entropy)
     deal = {"roster": coop.roster, "deal": mandate.deal, "rfq": rfq.id, "keys": keys}
     say_once(core, persona, "deal.1", context, deal, slot_name("deal", mandate.deal), coop)
-    quote_until = rfq.header.created + charter["times"]["quote_ms"]
+    quote_until = rfq.header.created + 2 * charter["times"].get("suggest_ms", 0) + charter["times"]["quote_ms"]
     headline = {
         "deal": mandate.deal,
         "template": template.hash,
