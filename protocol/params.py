@@ -141,6 +141,7 @@ RUNGS_MAX = 16  # NEG-2 (g)
 SKU_MAX = 64  # NEG-1, bytes of a supplier's own name for an article
 ARTICLES_MAX = 100_000  # SUP-5 (g), of one board
 CHOOSE_HERE_MAX = 300  # SUP-10 (g), articles; beyond it a worker chooses, 15 ms being what the loop can spare
+DOMAIN_LIFE_MS = 366 * DAY_MS  # SUP-50 (g), of a proof in the file at a domain
 DETAIL_BYTES = 1024  # SUP-32 (g), what every sealed name and address is filled up to
 FEED_MAX = 10_000  # SUP-21 (g), entries of a supplier's feed
 SUPPLIES_MAX = 5_000  # SUP-20 (g), requests whose outcome a supplier's node remembers

@@ -96,4 +96,4 @@ def test_it_stays_in_a_file_of_the_home(tmp_path: Path) -> None:
             named = one.module if isinstance(one, ast.ImportFrom) else ""
             if named == "node.case" or (named == "node" and any(a.name == "case" for a in one.names)):  # type: ignore[attr-defined]
                 users.append(path.relative_to(root).as_posix())
-    assert users == ["node/cli/supply.py"]
+    assert users == ["node/cli/business.py"]

@@ -112,7 +112,8 @@ def test_the_suppliers_key_opens_its_own_doors_and_no_other() -> None:
 def test_what_the_key_may_say_is_a_suppliers() -> None:
     """SUP-27: no command of a member, of the mesh or of the node's person is among them."""
     allowed = {route.command for route in ROUTES if (route.method, PREFIX + route.path) in trade.TRADABLE}
-    assert {*get_args(c.SupplyCommand)} <= allowed
+    assert {*get_args(c.SupplyCommand)} - {c.ClaimDomain} <= allowed
+    assert c.ClaimDomain not in allowed  # whose name a supplier trades under is its person's word
     assert not allowed & {c.Commit, c.Pledge, c.Vote, c.SetBoundaries, c.OpenRfq, c.AddPeer, c.SendMail}
 
 

@@ -19,7 +19,7 @@ from protocol.errors import CommandError
 
 # What an ERP does for its supplier: its own commands, and what is said and reported in a deal.
 ALLOWED: tuple[type[Any], ...] = (
-    *get_args(c.SupplyCommand),
+    *(one for one in get_args(c.SupplyCommand) if one is not c.ClaimDomain),
     c.AskDeals,
     c.AskTalk,
     c.Query,

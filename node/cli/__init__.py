@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from node.cli import (
+    business,
     coop,
     details,
     election,
@@ -20,7 +21,6 @@ from node.cli import (
     mesh,
     prefer,
     relay,
-    supply,
     talk,
     template,
     trade,
@@ -37,7 +37,7 @@ for command in (
     *(home.init, home.up, home.down, home.status, home.identity, mesh.peers, mesh.mesh),
     *(member.needs, member.join, invite.invite, member.intent, member.board, coop.coop, election.vouch),
     *(template.template, prefer.prefer),
-    *(trade.rfq, trade.award, supply.supplier, talk.deal, details.details),
+    *(trade.rfq, trade.award, business.supplier, talk.deal, details.details),
     *(mail.mail, relay.relay, home.log, home.config),
     *(files.demo, files.verify, files.tally, files.groups, files.record),
 ):

@@ -13,6 +13,7 @@ from protocol.commands.coop import (
     FoundCoop,
     Invite,
     JoinCoop,
+    LeaveCoop,
     Pledge,
     Recall,
     Stand,
@@ -61,6 +62,7 @@ from protocol.commands.supply import (
     AskOrder,
     AskRequests,
     AskSupply,
+    ClaimDomain,
     Countersign,
     PassRequest,
     PutArticles,
@@ -138,6 +140,7 @@ __all__ = [
     "Attest",
     "BlankDetails",
     "Cancel",
+    "ClaimDomain",
     "Command",
     "Commit",
     "Consent",
@@ -154,6 +157,7 @@ __all__ = [
     "FoundCoop",
     "Invite",
     "JoinCoop",
+    "LeaveCoop",
     "LiftRule",
     "MakeToken",
     "NoticePeer",
@@ -195,7 +199,8 @@ __all__ = [
 # fmt: off
 Command = (
     SetBoundaries | SetBaseline | AddIntent | WidenIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop
-    | Pledge | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline | Report | Attest
+    | LeaveCoop | Pledge | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline
+    | Report | Attest
     | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
     | AskCoop | AskInvitations | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query

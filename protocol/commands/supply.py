@@ -25,6 +25,13 @@ class SetPrices:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimDomain:
+    """Say that this persona trades under a domain ("": no longer). -> {"domain", "proof"}: what to publish there"""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class PutArticles:
     """Add or change these articles of a board, take away those in `gone`; others stay as they are (SUP-7)."""
 
@@ -117,6 +124,6 @@ class AskOrder:
 
 
 SupplyCommand = (
-    SetPrices | PutArticles | SetSupplyRules | Quote | PassRequest | Countersign | ReleaseCapacity | AskArticles
-    | AskSupply | AskRequests | AskFeed | AskOrder
+    SetPrices | ClaimDomain | PutArticles | SetSupplyRules | Quote | PassRequest | Countersign | ReleaseCapacity
+    | AskArticles | AskSupply | AskRequests | AskFeed | AskOrder
 )  # fmt: skip

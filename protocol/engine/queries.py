@@ -20,9 +20,11 @@ from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
 from protocol.engine.coop.telling import told as coop_told
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal import opening
+from protocol.engine.deal import answering, opening
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
+from protocol.engine.deal.selling import profiles
+from protocol.engine.deal.talking import specification
 from protocol.engine.deal.telling import told as deal_told
 from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
 from protocol.engine.network import relays
@@ -124,6 +126,7 @@ def board(core: Core, command: ask.AskBoard) -> dict[str, Any]:
         "pooled_minor_band": [low, high],
         "currency": template.currency,
         "mine": [one.id for one in own_intents(core, context)],
+        "suppliers": profiles(context.log, core.now),
         "calls": [
             {"coop": one.body["coop"], "by": one.author}
             for one in sorted(context.log.of_kind("call.1"), key=_newest)[:50]
@@ -261,8 +264,7 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
         "members": body["members"],
         "quantity": body["quantity"],
         "pooled_minor": body["pooled_minor"],
-        "weights_minor": dict(body["weights_minor"]),
-        "terms": list(body["terms"]),
+        **specification(deal),
         "negotiator": deal.rfq.author,
         "quote_until": deal.quote_until,
         "questions": [{"name": one.name, "closes": one.closes} for one in deal.open],
@@ -306,6 +308,7 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
     ranking = ranking_of_deal(core, context, deal, coop) if coop is not None and template is not None else None
     if ranking is not None and template is not None:
         found["ranking"] = list(ranking.explain(template))
+        found |= answering.shown(core, deal, coop, template, ranking)
     return found
 
 

@@ -53,7 +53,7 @@ PEOPLE_KINDS: Mapping[str, Kind] = {
             },
         ),
     ),
-    "profile.1": Kind("latest", BOARD_SCOPE, fields({"label": text(80, 1), "terms": TERMS})),
+    "profile.1": Kind("latest", BOARD_SCOPE, fields({"label": text(80, 1), "terms": TERMS}, {"domain": text(253, 4)})),
     "pledge-marker.1": Kind("latest", BOARD_SCOPE, fields({"intent": ID, "roster": ID})),
     "commitment-marker.1": Kind("once", BOARD_SCOPE, fields({"intent": ID, "roster": ID})),
     # 09-accountability

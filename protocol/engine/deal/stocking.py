@@ -12,6 +12,7 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.template import Template
+from protocol.deal.domain import statement
 from protocol.deal.offer import Offer, Rules, flat, from_bytes, from_flat, to_bytes
 from protocol.encoding import decode, encode
 from protocol.engine.core import Core
@@ -22,6 +23,7 @@ from protocol.params import ARTICLES_MAX, INTEGER_MAX, INTENT_LIFE_MS, SKU_MAX
 from protocol.record.record import Slot
 
 PAGE_MAX = 1000
+_DOMAIN = "supply/domain"
 _CHOICES = {"mode": ("auto", "review", "off"), "countersign": ("auto", "manual")}
 _MOST = {"margin_percent": 10_000, "headroom_percent": 10_000, "open_most": 10_000}
 
@@ -32,14 +34,9 @@ def set_prices(core: Core, command: ask.SetPrices) -> dict[str, Any]:
     offers = _offers(command.rows, template) if command.rows else ()
     terms = sorted(dict.fromkeys(command.terms))
     trader = {"name": command.label, "contact": "-", "country": "GB", "register": ""} | dict(command.identity)
-    context = core.context(scope)
-    before = context.log.slot("profile.1", core.me.key, "profile")
-    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
-    body = {"label": command.label, "terms": terms}
     try:
         kept = encode({"label": command.label, "terms": terms, "identity": trader})
-        slot, until = Slot("latest", "profile", seq), core.now + 12 * INTENT_LIFE_MS
-        core.say(core.me, "profile.1", scope, body, until=until, slot=slot, human=True, follow=True)
+        _say_profile(core, scope, command.label, terms, core.facts.get(_DOMAIN, b"").decode())
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     board = f"{command.category}/{command.region}"
@@ -52,6 +49,28 @@ def set_prices(core: Core, command: ask.SetPrices) -> dict[str, Any]:
             keep_article(core, board, offer.sku, to_bytes(offer))
     _look_again(core)
     return {"board": scope, "articles": len(shop(core).articles.get(board, {}))}
+
+
+def _say_profile(core: Core, scope: str, label: str, terms: list[str], domain: str) -> None:
+    before = core.context(scope).log.slot("profile.1", core.me.key, "profile")
+    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
+    body = {"label": label, "terms": terms} | ({"domain": domain} if domain else {})
+    slot, until = Slot("latest", "profile", seq), core.now + 12 * INTENT_LIFE_MS
+    core.say(core.me, "profile.1", scope, body, until=until, slot=slot, human=True, follow=True)
+
+
+def claim_domain(core: Core, command: ask.ClaimDomain) -> dict[str, Any]:
+    """Show a domain in every profile from now on, and sign what is to stand there (SUP-50)."""
+    domain = command.domain
+    try:
+        for name in sorted(core.facts):
+            if name.startswith(BOARD):
+                kept = decode(core.facts[name])
+                _say_profile(core, "board/" + name.removeprefix(BOARD), kept["label"], kept["terms"], domain)
+    except Reject as error:
+        raise CommandError("SUP-50", error.message) from None
+    core.keep(_DOMAIN, domain.encode())
+    return {"domain": domain, "proof": statement(core.me, domain, core.now) if domain else {}}
 
 
 def put_articles(core: Core, command: ask.PutArticles) -> dict[str, Any]:
