@@ -207,7 +207,7 @@ class Supplier:
         """Puts its price list in force: from now on the node quotes by itself."""
         self.key = (await self.node.get("/status"))["persona"]
         self.story.people[self.key] = self.seller.label
-        offers = prices.load(self.node.home / "prices.csv", self.template)
+        offers = prices.read((self.node.home / "prices.csv").read_bytes(), self.template).offers
         values = {
             "category": self.template.category,
             "region": REGION,
