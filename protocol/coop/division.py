@@ -156,13 +156,13 @@ def _settled(groups: list[list[Item]], sizes: Sizes) -> list[list[Item]]:
     counts = np.array([len(one) for one in groups], dtype=np.int64)
     sums = np.zeros((len(groups), points.shape[1]), dtype=np.int64)
     np.add.at(sums, home, points)
+    tight = _tightness(sums, counts)
     for _ in range(SETTLE_ROUNDS):
         moves = 0
         for at, point in enumerate(points):
             here = home[at]
             if counts[here] == sizes.least:
                 continue
-            tight = _tightness(sums, counts)
             enter = np.where(counts < sizes.most, _tightness(sums + point, counts + 1) - tight, _NEVER)
             enter[here] = _NEVER
             there = int(enter.argmax())
@@ -170,6 +170,7 @@ def _settled(groups: list[list[Item]], sizes: Sizes) -> list[list[Item]]:
             if enter[there] + leave > 0:
                 sums[here], sums[there] = sums[here] - point, sums[there] + point
                 counts[here], counts[there] = counts[here] - 1, counts[there] + 1
+                tight = _tightness(sums, counts)
                 home[at] = there
                 moves += 1
         if not moves:
