@@ -18,6 +18,7 @@ from node.cli.shell import USAGE, Options, Stop
 from node.cli.views import talk_text
 from node.present import amount, one_of, short
 
+__all__ = ["deal"]  # the group, with these commands in it
 _DEAL = click.argument("deal_id", metavar="COOP|DEAL")
 
 

@@ -115,7 +115,11 @@ def test_a_counter_offer_is_taken_up_by_itself(floor: int, expected: int) -> Non
     """
     town = Town(3, times=STAGES)
     row, said = town.row, dict[str, None]()
-    town.row = lambda price: row(price) | {"floor_minor": floor}  # type: ignore[method-assign]
+
+    def bounded(price_minor: int) -> dict[str, str | int]:
+        return row(price_minor) | {"floor_minor": floor}
+
+    town.row = bounded  # type: ignore[method-assign]
 
     def counter(name: str, need: dict[str, Any]) -> ask.Counter | None:
         if said:
