@@ -306,7 +306,7 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
     coop = coop_of(core, deal)
     template = core.settings.templates.get(body["template"])
     ranking = ranking_of_deal(core, context, deal, coop) if coop is not None and template is not None else None
-    if ranking is not None and template is not None:
+    if coop is not None and ranking is not None and template is not None:
         found["ranking"] = list(ranking.explain(template))
         found |= answering.shown(core, deal, coop, template, ranking)
     return found
