@@ -155,7 +155,7 @@ AT_HOME: list[Case] = [
     ("intent: readiness", "REC-11", alone, changed(INTENT, readiness="eager")),
     ("intent: terms", "REC-11", alone, changed(INTENT, terms=("No Tracking",))),
     ("intent: requirements", "TPL-16", alone, changed(INTENT, requirements=({"attribute": "organic"},))),
-    ("intent: half a requirement", "REC-11", alone, changed(INTENT, requirements=({"attribute": "organic", "value": 1},))),
+    ("intent: no operator", "REC-11", alone, changed(INTENT, requirements=({"attribute": "organic", "value": 1},))),
     ("withdraw: no such intent", "INT-3", alone, ask.WithdrawIntent("tea")),
     ("boundaries: negative", "INT-6", alone, ask.SetBoundaries(price_max_minor=-1)),
     ("boundaries: no key", "INT-6", alone, ask.SetBoundaries(excluded_suppliers=(b"x",))),
