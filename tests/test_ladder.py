@@ -55,6 +55,7 @@ def test_boards_above() -> None:
     assert within("u10h", "u1")
     assert within("u10h", "any")
     assert not within("u1", "u10")
+    assert not within("any", "a")
 
 
 def test_the_left_over_of_two_quarters_meet_one_board_up() -> None:

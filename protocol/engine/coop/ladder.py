@@ -32,7 +32,7 @@ def board_above(region: str) -> str:
 
 def within(region: str, wider: str) -> bool:
     """Whether a region lies in another, or is it."""
-    return wider == ANYWHERE or region.startswith(wider)
+    return wider == ANYWHERE or (region != ANYWHERE and region.startswith(wider))
 
 
 def attend(core: Core, context: Context) -> None:
@@ -43,13 +43,12 @@ def attend(core: Core, context: Context) -> None:
             context.wake_at((epoch + (since >= _turns_ms(template))) * template.epoch_ms + _turns_ms(template))
     for intent in _left_over(core, context):
         above, name = _above(context), intent.header.slot.name if intent.header.slot else ""
-        if not above:
-            continue
-        core.follow(f"board/{context.scope.split('/')[1]}/{above}")
         reach = core.facts.get(f"reach/{name}", b"").decode()
-        if reach and within(above, reach) and intent.author == core.me.key:
+        if above and reach and within(above, reach) and intent.author == core.me.key:
             _move(core, context.scope, intent)
             core.notify("ladder", name=name, region=above)
+        elif above not in ("", ANYWHERE):  # the widest board may be too much to follow for a look
+            core.follow(f"board/{context.scope.split('/')[1]}/{above}")
 
 
 def widen(core: Core, command: ask.WidenIntent) -> dict[str, Any]:
@@ -72,16 +71,16 @@ def wider_rounds(core: Core, context: Context) -> list[dict[str, Any]]:
         name, above = intent.header.slot.name if intent.header.slot else "", _above(context)
         here = len(entries(core, context, template, core.now))
         wider = core.contexts.get(f"board/{category}/{above}")
-        there = len(entries(core, wider, template, core.now)) if wider is not None else 0
+        there = len(entries(core, wider, template, core.now)) if wider is not None else None
         says = f"{name}: no {template.least} people {_where(region)} at the last round, {here} ready there now."
-        ready = f"{there} more {'is' if there == 1 else 'are'} ready {_where(above)}" if above else ""
+        ready = "More may be ready" if there is None else f"{there} more {'is' if there == 1 else 'are'} ready"
         found.append(
             {
                 "kind": "widen" if above else "wait",
                 "id": intent.id,
                 "name": name,
                 "until": (core.now // template.epoch_ms + 1) * template.epoch_ms,
-                "says": f"{says} {ready}: `wltm intent widen {name}` asks in the wider round." if above else says,
+                "says": says + (f" {ready} {_where(above)}: `wltm intent widen {name}` asks there." if above else ""),
                 "silence": "It stays where it is, and takes part in the next round there.",
             }
         )
