@@ -102,6 +102,7 @@ def award_text(found: dict[str, Any]) -> str:
     lines = [f"deal {short(deal['id'])}: {deal['state']}, {len(deal['quotations'])} quotations"]
     lines += [f"  {line(row)}" for row in deal.get("ranking", ())]
     lines += [f"  refused {short(supplier)}: {code}" for supplier, code in deal["refused"]]
+    lines += [f"  {answer_line(row, currency)}" for row in deal.get("answers", ())]
     if award := deal.get("award"):
         answers = {row["member"]: row for row in deal["commitments"]}
         for part in award["parts"]:
@@ -113,7 +114,16 @@ def award_text(found: dict[str, Any]) -> str:
         lines.append(f"agreed {short(one['hash'])}: {price} a unit for {served} members with {short(one['supplier'])}")
     if deal["agreements"]:
         lines.append(f"the members save {money(found['saving_minor'], currency)} together")
+        if "own_saving_minor" in found:
+            lines.append(f"you save {money(found['own_saving_minor'], currency)} against what you pay today")
     return "\n".join(lines)
+
+
+def answer_line(row: dict[str, Any], currency: str) -> str:
+    """An answer: which quotations together, and what that comes to."""
+    together = " and ".join(f"{count} from {short(supplier)}" for supplier, count in row["serves"])
+    score = f"score {money(row['score_minor'], currency)}"
+    return f"answer of {short(row['by'])}: {together}; {row['refused'] or score}"
 
 
 def _answer(row: dict[str, Any] | None) -> str:
