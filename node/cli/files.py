@@ -108,6 +108,7 @@ def inspect(options: Options, /, file: Path) -> None:
 @click.option("--seed", type=click.IntRange(0), help="Repeat a run's town.")
 @click.option("--speed", type=click.IntRange(1), help="Divide the network's durations.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Keep what it leaves.")
+@click.option("--with-supplier", metavar="URL", help="A sandbox: your program decides for the first supplier.")
 @click.pass_obj
 def demo(options: Options, /, **choices: Any) -> None:
     """Exit 0 only if every stage happened."""

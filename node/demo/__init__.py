@@ -22,6 +22,7 @@ from node.demo.child import Down, Refused
 from node.demo.director import Director, Plan
 from node.demo.story import Story, TookTooLong
 from node.demo.view import view
+from node.webhooks import check_url
 from protocol.errors import CommandError
 
 SPEED, SPEED_MEMBERS = 60, 16  # so many times shorter for so many members; more members on one machine need more time
@@ -37,18 +38,20 @@ def run(
     speed: int | None,
     out: Path | None,
     json: bool,
+    with_supplier: str | None = None,
 ) -> dict[str, Any]:
     """Plays one run and returns its report. Raises CommandError for what it was told wrongly, KeyboardInterrupt when
     it was interrupted; nothing is left then but `out`."""
     began = time.monotonic()
     seed = secrets.randbelow(10**6) if seed is None else seed
     found = town.settle(seed, members, suppliers, choices)
+    hook = check_url(with_supplier) if with_supplier else ""
     folder = Path(tempfile.mkdtemp(prefix="wltm-demo-"))
     kept = out.absolute() if out else Path(tempfile.mkdtemp(prefix="wltm-deals-"))
     try:
         kept.mkdir(parents=True, exist_ok=True)
         pace = speed or max(1, SPEED * SPEED_MEMBERS // max(SPEED_MEMBERS, members))
-        plan = Plan(found, seed, pace, folder, kept)
+        plan = Plan(found, seed, pace, folder, kept, hook)
         report = asyncio.run(_guarded(plan, headless or json, began))
     finally:
         if out is None and not any(kept.iterdir()):

@@ -61,6 +61,11 @@ class Child:
             path.write_text(text, "utf-8")
 
     @property
+    def url(self) -> str:
+        """Where its local API answers, once it is up."""
+        return self._url
+
+    @property
     def begun(self) -> bool:
         """Whether it was ever started."""
         return self._process is not None

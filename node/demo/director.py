@@ -19,6 +19,7 @@ import aiohttp
 from node.demo import checks
 from node.demo.child import Child, make_keys
 from node.demo.people import Member, Plug, Supplier
+from node.demo.sandbox import outside
 from node.demo.story import Story
 from node.demo.town import CUTOFF_MS, EPOCH_MS, Town, to_toml
 from node.presets import presets
@@ -40,6 +41,7 @@ class Plan:
     speed: int
     folder: Path
     out: Path
+    hook: str = ""  # where an outside program decides for the first supplier, "" for nowhere
 
     @property
     def epoch_s(self) -> float:
@@ -79,6 +81,8 @@ class Director:
             Supplier(seller, Child(seller.label, folder / f"supplier-{number}", session), town.template, story)
             for number, seller in enumerate(town.sellers, 1)
         ]
+        if plan.hook:
+            self.suppliers[0] = outside(self.suppliers[0], plan.hook, plan.out)
         self.digests_equal = False
         self.bundles: dict[str, str] = {}
         self._cache = folder / "cache" if sys.dont_write_bytecode else None

@@ -136,6 +136,10 @@ class Member:
                 self.say("was elected, and asks suppliers for sealed quotations")
             case "commit":
                 await self._commit(need)
+            case "details":
+                await self.node.put("/details", {"name": self.person.id, "address": "12 Demo Street"})
+                await self.node.post(f"/deals/{need['deal']}/details")
+                self.say("seals name and address for the supplier")
             case "attest":
                 await attest(self.node, need, self.story, self.key)
 
