@@ -146,6 +146,7 @@ DETAIL_BYTES = 1024  # SUP-32 (g), what every sealed name and address is filled 
 FEED_MAX = 10_000  # SUP-21 (g), entries of a supplier's feed
 SUPPLIES_MAX = 5_000  # SUP-20 (g), requests whose outcome a supplier's node remembers
 BIDS_MAX = 64  # NEG-20 (g), quotations in one ranking
+DEFAULTS_READ_MAX = 256  # NEG-65 (g), records in one trust scope that are looked at for proofs of default
 SEALED_BLOCK_BYTES = 2048  # NEG-43 (g), a sealed quotation is filled up to so many, or twice as many, …
 PARTS_MAX = 32  # NEG-50 (g), suppliers in one award
 CRITERIA_MAX = 16  # NEG-32, as many as a request for quotation holds

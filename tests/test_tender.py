@@ -1,5 +1,5 @@
 """Quotations sealed to the witnesses: what is handed in, what certified shares make of it, whom the room lets in
-(08-negotiation NEG-43 to NEG-49, NEG-60 to NEG-64)."""
+(08-negotiation NEG-43 to NEG-49, NEG-60 to NEG-66)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ from protocol.deal.tender import open_all, open_one, own_share, pack, ranking_of
 from protocol.encoding import digest
 from protocol.engine.deal.opening import holds_room
 from protocol.errors import Reject
-from protocol.identity import Persona, box_key, seal, unseal
-from protocol.record.record import Record
+from protocol.identity import Persona, box_key, network_id, seal, unseal
+from protocol.record.record import Record, Slot
 from protocol.sealing import seal_to
-from tests.deals import TEMPLATE, Handmade
+from protocol.trust.accountability import default_in, default_slot
+from tests.deals import NETWORK, START_MS, TEMPLATE, Handmade
 from tests.test_coop import plain
 
+END_MS = START_MS + 10**9
 MADE = Handmade(members=5, witnesses=4, suppliers=3)
 SUPPLIER = MADE.suppliers[0]
 
@@ -281,6 +283,37 @@ def test_an_honest_supplier_is_framed_by_nobody() -> None:
             for claimed in (dict.fromkeys(pair, lie), {pair[0]: shares[pair[0]], pair[1]: lie}):
                 if any(claimed[place] != shares[place] for place in pair):
                     assert refusal(quotation, claimed) == "IDN-17"
+
+
+def _default(made: Handmade, quotation: Record, shares: Mapping[int, bytes], slot: str = "") -> Record:
+    body = {"quotation": quotation.raw, "shares": [[place, share] for place, share in sorted(shares.items())]}
+    where = Slot("once", slot or default_slot(quotation), 0)
+    scope = "trust/" + quotation.author.hex()[:1]
+    return Record.sign(made.members[0], NETWORK, "default.1", scope, body, created=START_MS, expires=END_MS, slot=where)
+
+
+@pytest.mark.parametrize(("clause", "forge"), [one[1:] for one in FORGED], ids=[one[0] for one in FORGED])
+def test_a_default_is_shown_to_anybody(
+    clause: str, forge: Callable[[Handmade, dict[str, Any]], dict[str, Any]]
+) -> None:
+    """NEG-65: out of the record alone; in another slot, for another network or with fewer shares it proves nothing."""
+    made = Sealing(forge)
+    quotation = next(one for one in made.deal().drawn if one.author == made.suppliers[0].key)
+    shares = dict(list(shares_of(made, quotation).items())[1:3])
+    found = default_in(_default(made, quotation, shares), NETWORK)
+    assert found is not None
+    assert (found[0].id, found[1]) == (quotation.id, clause)
+    assert default_in(_default(made, quotation, shares, "default/other"), NETWORK) is None
+    assert default_in(_default(made, quotation, shares), network_id("other", bytes(16))) is None
+    assert default_in(_default(made, quotation, {1: shares[1]}), NETWORK) is None
+    assert default_in(_default(made, quotation, {1: shares[1], 2: bytes(32)}), NETWORK) is None
+
+
+def test_no_default_is_shown_of_who_sealed_rightly() -> None:
+    """NEG-65: nor out of records of another kind."""
+    for quotation in quotations():
+        assert default_in(_default(MADE, quotation, shares_of(MADE, quotation)), NETWORK) is None
+    assert default_in(_default(MADE, MADE.rfq, shares_of(MADE, quotations()[0])), NETWORK) is None
 
 
 def test_the_same_share_for_all_harms_its_sealer_alone() -> None:

@@ -29,6 +29,7 @@ from protocol.record.record import Record
 from protocol.sealing import Sealed, combine, is_good, open_share, seal_to
 
 Openings = Mapping[bytes, Opening | Void]  # by the quotation's record id
+DEFAULTS = ("IDN-18", "IDN-9", "NEG-9")  # what makes a quotation void through its supplier's own doing (NEG-64)
 
 
 def quote(reader: Reader) -> bool:
@@ -135,13 +136,10 @@ def open_all(deal: Deal, room: bytes) -> dict[bytes, Opening | Void]:
 def _opened(
     deal: Deal, quotations: Sequence[Record], reveals: Sequence[Record], room: bytes
 ) -> dict[bytes, Opening | Void]:
-    places = {key: place for place, key in enumerate(deal.council.witnesses)}
-    given = [(places[one.author], dict(one.body["shares"])) for one in reveals]
     found: dict[bytes, Opening | Void] = {}
     for quotation in quotations:
-        shares = {place: shares[quotation.id] for place, shares in given if quotation.id in shares}
         try:
-            found[quotation.id] = open_one(quotation, _unsealed(quotation, shares, room))
+            found[quotation.id] = open_one(quotation, shares_of(deal, quotation, reveals, room))
         except Reject as error:
             found[quotation.id] = Void(error.code, error.message)
     return found
@@ -195,8 +193,11 @@ def _context(rfq: bytes, supplier: bytes) -> bytes:
     return rfq + supplier
 
 
-def _unsealed(quotation: Record, sealed: Mapping[int, bytes], room: bytes) -> dict[int, bytes]:
-    """Good shares out of what witnesses sealed to the room, no more than are needed."""
+def shares_of(deal: Deal, quotation: Record, reveals: Sequence[Record], room: bytes) -> dict[int, bytes]:
+    """Good shares of a quotation out of what witnesses sealed to the room, by place, no more than are needed."""
+    places = {key: place for place, key in enumerate(deal.council.witnesses)}
+    given = ((places[one.author], dict(one.body["shares"])) for one in reveals)
+    sealed = {place: shares[quotation.id] for place, shares in given if quotation.id in shares}
     whole = Sealed.of(quotation.body)
     context, enough = _context(quotation.body["rfq"], quotation.author), threshold(len(whole.shares))
     shares: dict[int, bytes] = {}

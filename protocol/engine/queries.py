@@ -20,7 +20,7 @@ from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
 from protocol.engine.coop.telling import told as coop_told
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal import answering, opening
+from protocol.engine.deal import answering, blame, opening
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
 from protocol.engine.deal.selling import profiles
@@ -340,9 +340,15 @@ def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
         "role": role,
         "standing": standing(trust, me, subject, role).value,
         "expectation": expectation(trust, me, subject, role).value,
-        "why": list(explain(trust, me, subject, role)),
+        "why": [*explain(trust, me, subject, role), *_defaults(core, subject, role)],
         "scope": trust_scope(subject),
     }
+
+
+def _defaults(core: Core, subject: bytes, role: str) -> list[str]:
+    """What is proved of a supplier whatever anybody thinks of whom; it is said, and no number follows from it."""
+    found = blame.defaults(core, subject) if role == "supplier" else []
+    return [f"proved: sealed quotation {one.id.hex()[:8]} so that it cannot be opened [{code}]" for one, code in found]
 
 
 def _says(core: Core, coop: Coop, deal: Deal | None) -> list[str]:

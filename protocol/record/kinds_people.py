@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.record.schema import array, ascending, data, fields, integer, one_of, slug, table, text
+from protocol.params import WITNESSES_MAX
+from protocol.record.schema import array, ascending, data, fields, integer, one_of, pair, slug, table, text
 from protocol.record.shapes import (
     BOARD_SCOPE,
     COUNT,
@@ -74,6 +75,11 @@ PEOPLE_KINDS: Mapping[str, Kind] = {
     ),
     "vouch.1": Kind("once", TRUST_SCOPE, fields({"subject": ID})),
     "fault.1": Kind("once", TRUST_SCOPE, fields({"first": RAW, "second": RAW})),
+    "default.1": Kind(
+        "once",
+        TRUST_SCOPE,
+        fields({"quotation": RAW, "shares": array(pair(integer(0, WITNESSES_MAX - 1), ID), WITNESSES_MAX, 1)}),
+    ),
     # 15-relay
     "policy.1": Kind(
         "latest",

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from protocol.coop.evidence import co_signed
+from protocol.deal.tender import DEFAULTS, open_one
 from protocol.encoding import digest_of
-from protocol.errors import Reject
+from protocol.errors import Ignore, Reject
 from protocol.params import FIRST_SIGHT_MS
-from protocol.record.record import FaultProof, Header, Record
+from protocol.record.record import FaultProof, Header, Record, embedded
 from protocol.trust.reputation import Evidence
 
 
@@ -51,6 +52,27 @@ def fault_slot(proof: FaultProof) -> str:
     """Where anybody shows it: one slot for each slot that somebody filled twice (ATT-7)."""
     scope, author, kind, name = proof.first.slot_key or ("", b"", "", "")
     return "fault/" + digest_of("fault", [scope, author, kind, name])[:16].hex()
+
+
+def default_in(record: Record, network: bytes) -> tuple[Record, str] | None:
+    """The quotation that a `default.1` proves to be sealed wrongly, and the clause; None if it proves none (NEG-65)."""
+    try:
+        quotation = embedded(record.body["quotation"], network)
+    except (Reject, Ignore):
+        return None
+    slot = record.header.slot
+    if quotation.kind != "quotation.1" or slot is None or slot.name != default_slot(quotation):
+        return None
+    try:
+        open_one(quotation, dict(record.body["shares"]))
+    except Reject as error:
+        return (quotation, error.code) if error.code in DEFAULTS else None
+    return None
+
+
+def default_slot(quotation: Record) -> str:
+    """Where anybody shows what a quotation is (NEG-65)."""
+    return "default/" + quotation.id[:16].hex()
 
 
 def came_late(record: Record, now: int) -> bool:

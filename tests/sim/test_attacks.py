@@ -233,6 +233,21 @@ def test_a_supplier_that_seals_wrongly_stops_nobody(does: str) -> None:
     assert won == (does in OPENS)
 
 
+def test_who_seals_wrongly_is_shown_to_have_done_so() -> None:
+    """NEG-65, NEG-66: once, by one of the room; everybody who asks is told, and nothing is shown of the others."""
+    town, _, _ = hostile(41, {"s0": ("bend shares",)})
+    assert town.live(400_000, town.agreed)
+    town.live(20_000, lambda: False)
+    bad, good = (town.world.nodes[name].persona.key for name in ("s0", "s1"))
+    shown = [one for one in town.world.nodes["m0"].records.values() if one.kind == "default.1"]
+    assert len(shown) == 1
+    for name in town.members:
+        (said,) = town.world.ask(name, ask.AskStanding(bad, "supplier"))["why"][-1:]
+        assert said.startswith("proved: ")
+        assert said.endswith("[IDN-18]")
+        assert not [one for one in town.world.ask(name, ask.AskStanding(good, "supplier"))["why"] if "proved" in one]
+
+
 @pytest.mark.parametrize("does", SUPPLIERS_DO)
 def test_only_bad_suppliers(does: str) -> None:
     """NEG-41: with nobody else to buy from, the deal still ends."""

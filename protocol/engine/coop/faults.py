@@ -11,6 +11,7 @@ from typing import Any
 from protocol.encoding import digest
 from protocol.engine.context import Context
 from protocol.engine.core import Core, trust_scope
+from protocol.identity import Persona
 from protocol.params import ATTESTATION_LIFE_MS, FAULTS_SHOWN_MAX
 from protocol.record.record import FaultProof, Slot
 from protocol.trust.accountability import fault_in, fault_slot
@@ -35,22 +36,28 @@ def attend(core: Core, context: Context, parties: tuple[bytes, ...], turn_ms: in
         if author in core.personas or published(core, proof):
             continue
         core.follow(trust_scope(author))
-        order = sorted(
-            (key for key in dict.fromkeys(parties) if key != author),
-            key=lambda key: digest("fault", fault_slot(proof).encode() + key),
-        )
-        seen = context.faults_seen.setdefault(proof.first.id + proof.second.id, core.now)
-        for turn, key in enumerate(order):
-            persona = core.personas.get(key)
-            if persona is None:
-                continue
-            if core.now < seen + turn * turn_ms:
-                context.wake_at(seen + turn * turn_ms)
-                break
+        others = tuple(key for key in parties if key != author)
+        persona = whose_turn(core, context, fault_slot(proof), proof.first.id + proof.second.id, others, turn_ms)
+        if persona is not None:
             body = {"first": proof.first.proof(), "second": proof.second.proof()}
             slot, until = Slot("once", fault_slot(proof), 0), core.now + ATTESTATION_LIFE_MS
             core.say(persona, "fault.1", trust_scope(author), body, until=until, slot=slot)
+
+
+def whose_turn(
+    core: Core, context: Context, slot_name: str, what: bytes, parties: tuple[bytes, ...], turn_ms: int
+) -> Persona | None:
+    """The own persona whose turn it is to show `what`; None while others of the parties come first (ELE-54)."""
+    order = sorted(dict.fromkeys(parties), key=lambda key: digest("fault", slot_name.encode() + key))
+    seen = context.faults_seen.setdefault(what, core.now)
+    for turn, key in enumerate(order):
+        persona = core.personas.get(key)
+        if persona is not None:
+            if core.now >= seen + turn * turn_ms:
+                return persona
+            context.wake_at(seen + turn * turn_ms)
             break
+    return None
 
 
 def shown(context: Context) -> list[FaultProof]:

@@ -19,7 +19,7 @@ from protocol.engine.context import Context
 from protocol.engine.coop import witness
 from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope
-from protocol.engine.deal import answering, opening
+from protocol.engine.deal import answering, blame, opening
 from protocol.engine.deal.telling import told
 
 
@@ -34,6 +34,7 @@ def attend(core: Core, context: Context) -> None:
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
         opening.attend(core, context, core.context(coop.charter.scope), deal, coop)
+        blame.attend(core, context, deal, coop)
         asked, value = deal.open, None
         if deal.state == "suggested":
             value = revision_value(deal, coop, core.settings.templates[deal.rfq.body["template"]])
