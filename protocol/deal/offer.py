@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
 
 from protocol.coop.template import AS_INVOICED, Template
 from protocol.deal.negotiation import Quotation, Request, parse
@@ -185,15 +184,16 @@ def to_bytes(offer: Offer) -> bytes:
 
 def from_bytes(kept: bytes) -> Offer:
     """The article that `to_bytes` kept."""
-    values: dict[str, Any] = dict(zip((one.name for one in fields(Offer)), decode(kept), strict=True))
-    values["ladder"] = tuple((minimum, price) for minimum, price in values["ladder"])
-    values |= {name: tuple(one) for name, one in values.items() if isinstance(one, list)}
-    return Offer(**values)
+    sku, line, ladder, capacity, pack, attributes, charges, *rest = decode(kept)
+    rungs = tuple((minimum, price) for minimum, price in ladder)
+    return Offer(sku, line, rungs, capacity, pack, tuple(attributes), tuple(charges), *rest)
 
 
 def _meets(offer: Offer, request: Request) -> bool:
     if offer.subject != request.subject:
         return False
+    if not request.requirements:
+        return True
     values = dict(zip((row.name for row in request.template.compared), offer.attributes, strict=True))
     return all(
         wanted.attribute in values and wanted.met_by(values[wanted.attribute]) for wanted in request.requirements

@@ -6,8 +6,8 @@ nothing of it leaves the node. Spec: 16-supplier, SUP-7 and SUP-10; 08-negotiati
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import asdict
+from heapq import nsmallest
 from typing import Any
 
 from protocol import commands as ask
@@ -126,12 +126,11 @@ def articles(core: Core, command: ask.AskArticles) -> dict[str, Any]:
     """A page of the articles of a board, by name."""
     template = template_of(core, command.category)
     known = shop(core).articles.get(f"{command.category}/{command.region}", {})
-    names = sorted(known)
-    start = bisect_right(names, command.after)
     limit = min(max(command.limit, 1), PAGE_MAX)
-    page = names[start : start + limit]
+    names = nsmallest(limit + 1, (sku for sku in known if sku > command.after))
+    page = names[:limit]
     rows = [row for sku in page for row in flat(from_bytes(known[sku]), template)]
-    return {"rows": rows, "articles": len(names), "last": page[-1] if page else "", "more": start + limit < len(names)}
+    return {"rows": rows, "articles": len(known), "last": page[-1] if page else "", "more": len(names) > limit}
 
 
 def supply(core: Core) -> dict[str, Any]:
