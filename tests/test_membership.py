@@ -308,7 +308,7 @@ def test_a_request_that_nobody_sees_gives_way_to_the_next_in_line() -> None:
 
 def test_without_vouching_it_would_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """ELE-33: the control."""
-    monkeypatch.setattr("protocol.engine.coop.membership._vouched", lambda core, context, coop, record: True)
+    monkeypatch.setattr("protocol.engine.coop.membership._vouched", lambda *_: True)
     town = _hidden_request(5)
     assert not town.live(600_000, town.settled)
     assert "dealing" in {one["state"] for one in town.coops("m3")}
