@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from protocol import commands as ask
 from protocol.coop.box import manifest
 from protocol.deal.bundle import make, verify
-from protocol.deal.counter import check_limits, counter_slot, counters_of
+from protocol.deal.counter import check_counter, check_limits, counter_slot, counters_of
 from protocol.deal.final import check_better, latest, met
 from protocol.deal.life import Opening
 from protocol.deal.negotiation import Limits, Quotation, parse, read
@@ -27,10 +27,12 @@ from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import RecordReceived
 from protocol.identity import Persona
+from protocol.record.log import Log
 from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, TEMPLATE, Handmade, Stuck
 from tests.stages import Desk, at
 from tests.test_coop import plain, with_
+from tests.test_term import shown
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "final.json"
 WINDOWS = {"final_ms": 60_000}
@@ -401,6 +403,28 @@ def test_which_counter_offers_count() -> None:
     finally:
         log.discard(first.id)
         log.discard(second.id)
+
+
+def test_a_stale_negotiator_counters_for_nothing() -> None:
+    """NEG-80, ELE-48: recalled and awake again, it is heard by who knows no better; the next in line's word stands."""
+    found = shown()
+    terms = found.terms(found.record())
+    stale, fresh = (next(one for one in found.made.members if one.key == term.negotiator) for term in terms)
+    log = Log(MADE.deal_scope)
+    said = {}
+    for who, term in ((stale, 1), (fresh, 2), (stale, 2)):
+        one = counter(who, term=term, rfq=found.made.rfq.id)
+        said[who.key, term] = one
+        if term == 1 or who is fresh:
+            check_counter(one, terms)
+            log.add(one)
+        else:
+            with pytest.raises(Ignore):
+                check_counter(one, terms)
+    assert counters_of(log, found.made.rfq.id, terms) == (said[fresh.key, 2],)
+    assert counters_of(log, found.made.rfq.id, terms[:1]) == (said[stale.key, 1],)
+    with pytest.raises(Ignore):
+        check_counter(said[fresh.key, 2], terms[:1])
 
 
 # Vectors
