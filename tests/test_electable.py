@@ -50,7 +50,7 @@ def test_who_nobody_stands_by_cannot_stand_and_who_is_vouched_for_can() -> None:
 
 
 def test_newcomers_beyond_f_stay_out_of_a_roster_above_the_lowest_risk() -> None:
-    """ELE-35, ELE-36: with one witness f is 0; Ben has the founder's vouch, Cleo has none, and all compute one roster."""
+    """ELE-35, ELE-36: with one witness f is 0; Ben and Dora have a vouch, Cleo has none; all compute one roster."""
     world = hand_made("anna", "ben", "cleo", "dora")
     coop = found(world, risk="low")
     for name in ("ben", "dora"):
