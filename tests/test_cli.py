@@ -235,6 +235,10 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda one: one == c.Stand(bytes.fromhex(COOP), 2000, ("none",), "Hello"),
     ),
     "coop vote": (f"coop vote ab {ME.hex()[:6]}", lambda one: one == c.Vote(bytes.fromhex(COOP), ((ME,),))),
+    "coop leave": (
+        "coop leave ab --reason timing",
+        lambda one: one == c.LeaveCoop(bytes.fromhex(COOP), "timing"),
+    ),
     "coop recall": (
         "coop recall ab --reason silent --remark Gone",
         lambda one: one == c.Recall(bytes.fromhex(COOP), "silent", "Gone"),
@@ -340,7 +344,7 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 @pytest.mark.parametrize("name", sorted(SIGNING))
 def test_nothing_is_signed_without_a_yes(rig: Rig, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLI-4: without a terminal and without --yes the sentence is the answer; with it the command reaches the node."""
+    """CLI-4, CLI-72: without a terminal and without --yes the sentence is the answer; with it the command reaches the node."""
     line, right = SIGNING[name]
     acts = [kind for kind in rig.node.answers if kind is c.AskStatus]
     assert acts

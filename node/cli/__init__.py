@@ -18,6 +18,7 @@ from node.cli import (
     invite,
     mail,
     member,
+    membership,
     mesh,
     prefer,
     relay,
@@ -42,6 +43,7 @@ for command in (
     *(files.demo, files.verify, files.tally, files.groups, files.record),
 ):
     wltm.add_command(command)
+coop.coop.add_command(membership.coop_leave)
 
 
 def main() -> None:

@@ -54,6 +54,15 @@ class JoinCoop:
 
 
 @dataclass(frozen=True, slots=True)
+class LeaveCoop:
+    """Leave `coop`: at once while it gathers and votes, and later by a decline; not after one's own commitment."""
+
+    coop: bytes
+    reason: str = "other"
+    remark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Pledge:
     """What the member would take at most at which unit price, on exactly this roster."""
 

@@ -16,6 +16,7 @@ from protocol.params import BOX_IDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
+LEAVE = "leave.1"  # FRM-33
 IDS_PER_AUTHOR_MAX = 2  # DEC-14: two are an equivocation, more would add nothing
 
 
@@ -34,6 +35,7 @@ class Box:
     admits: Callable[[Record], bool]
     enough: int = 0
     vouchers: int = 1
+    leaves: bool = False
 
     def receipts_needed(self, council: Council) -> int:
         """Receipts of so many witnesses let a record in (DEC-14)."""
@@ -42,9 +44,16 @@ class Box:
     def takes(self, record: Record) -> bool:
         """Whether a record belongs into this box, by the record and what was certified before it (DEC-13)."""
         slot = record.header.slot
+        if self.leaves and record.kind == LEAVE and slot is not None and slot.name == "leave":
+            return self.entitled is None or record.author in self.entitled
         if record.kind != self.kind or slot is None or slot.name != self.slot_name or record.author in self.barred:
             return False
         return (self.entitled is None or record.author in self.entitled) and self.admits(record)
+
+    def held(self, log: Log) -> list[Record]:
+        """All that belongs into this box and is held, ascending by id."""
+        said = [*log.of_kind(self.kind), *(log.of_kind(LEAVE) if self.leaves else ())]
+        return sorted((one for one in said if self.takes(one)), key=lambda one: one.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,7 @@ def owed_receipts(log: Log, docket: Docket, question: Question, witness: bytes, 
     box = question.box
     if box is None or now > question.closes:
         return []
-    held = [one for one in log.of_kind(box.kind) if box.takes(one)]
-    return sorted(one.id for one in held if not docket.receipted(question.name, one.id, witness))
+    return [one.id for one in box.held(log) if not docket.receipted(question.name, one.id, witness)]
 
 
 def contents(log: Log, docket: Docket, question: Question, council: Council) -> list[bytes]:
@@ -102,7 +110,7 @@ def contents(log: Log, docket: Docket, question: Question, council: Council) -> 
         return []
     said: dict[bytes, int] = {}
     ids: list[bytes] = []
-    for one in sorted((one for one in log.of_kind(box.kind) if box.takes(one)), key=lambda one: one.id):
+    for one in box.held(log):
         enough = docket.receipts(question.name, one.id, council) >= box.receipts_needed(council)
         if enough and said.get(one.author, 0) < IDS_PER_AUTHOR_MAX and len(ids) < BOX_IDS_MAX:
             said[one.author] = said.get(one.author, 0) + 1
@@ -115,9 +123,11 @@ def complete(log: Log, question: Question, ids: list[bytes]) -> bool:
     box = question.box
     if box is None:
         return False
-    authors = {log.records[one].author: None for one in ids if one in log.records}
+    listed = [log.records[one] for one in ids if one in log.records]
     if box.entitled is None:
-        return 0 < box.enough <= len(authors)
+        gone = [one.author for one in listed if one.kind == LEAVE]
+        return 0 < box.enough <= len({one.author: None for one in listed if one.author not in gone})
+    authors = {one.author: None for one in listed}
     return all(key in authors for key in box.entitled)
 
 
@@ -194,4 +204,9 @@ def held_once(log: Log, box: Box, value: bytes) -> list[Record]:
     said: dict[bytes, int] = {}
     for one in listed:
         said[one.author] = said.get(one.author, 0) + 1
-    return [one for one in listed if said[one.author] == 1]
+    return [one for one in listed if said[one.author] == 1 and one.kind == box.kind]
+
+
+def left_by(log: Log, value: bytes) -> list[bytes]:
+    """Who leaves by what a settled manifest lists (FRM-33)."""
+    return [one.author for one in map(log.records.__getitem__, manifest_ids(value)) if one.kind == LEAVE]

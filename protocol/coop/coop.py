@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from protocol.coop.box import Box, Question, held_once, settled
+from protocol.coop.box import Box, Question, held_once, left_by, settled
 from protocol.coop.charter import Member, charter_hash, find_charter, good_join, roster_hash, roster_of
 from protocol.coop.decision import Council, Decided, Docket
 from protocol.coop.election import Tally, schulze, succession
@@ -35,6 +35,7 @@ COOP: Mapping[tuple[str, str], str] = {
     ("gathering", "nobody stood"): "void",
     ("balloting", "ballots certified"): "elected",
     ("balloting", "nobody voted"): "void",
+    ("balloting", "nobody stayed"): "void",
     ("elected", "mandate certified"): "mandated",
     ("elected", "nobody left in line"): "void",
     ("mandated", "request certified"): "dealing",
@@ -57,7 +58,8 @@ class Coop:
     open: tuple[Question, ...] = ()
     decided: Mapping[str, Decided] = field(default_factory=dict)
     term: int = 1
-    members: tuple[Member, ...] = ()
+    members: tuple[Member, ...] = ()  # of the roster those who have not left
+    left: tuple[bytes, ...] = ()
     roster: bytes = b""
     demands: tuple[Demand, ...] = ()
     limits: Limits | None = None
@@ -80,6 +82,11 @@ class Coop:
     def keys(self) -> tuple[bytes, ...]:
         """The members' keys, ascending."""
         return tuple(member.key for member in self.members)
+
+    @property
+    def joined(self) -> tuple[bytes, ...]:
+        """Everybody on the roster, who left since included, ascending."""
+        return tuple(sorted((*self.keys, *self.left)))
 
     @property
     def negotiator(self) -> bytes:
@@ -157,7 +164,13 @@ class _Reader:
         listed = tuple(charter.body["listed"])
         enough = 0 if listed else int(charter.body["most"])
         box = Box(
-            "join.1", "join", listed or None, (), partial(good_join, charter, self.coop.hash, self.network), enough
+            "join.1",
+            "join",
+            listed or None,
+            (),
+            partial(good_join, charter, self.coop.hash, self.network),
+            enough,
+            leaves=True,
         )
         joins = self._box("roster", box, charter.header.created, "join_ms")
         if joins is None:
@@ -173,15 +186,17 @@ class _Reader:
         """Pledges and nominations, in two boxes that stand open side by side (FRM-29, ELE-20)."""
         roster, keys = self.coop.roster, self.coop.keys
         opened = self.decided["roster"].when
-        box = Box("pledge.1", slot_name("pledge", roster), keys, (), partial(_good_pledge, roster))
+        box = Box("pledge.1", slot_name("pledge", roster), keys, (), partial(_good_pledge, roster), leaves=True)
         pledges = self._box(question_name("pledges", roster), box, opened, "pledge_ms")
         good = partial(good_nomination, self.coop, self.network)
-        box = Box("nomination.1", slot_name("nomination", roster), keys, (), good)
+        box = Box("nomination.1", slot_name("nomination", roster), keys, (), good, leaves=True)
         running = self._box(question_name("candidates", roster), box, opened, "nominate_ms")
         if pledges is None or running is None:
             return False
-        demands = tuple(_demand(one) for one in pledges)
-        candidates = tuple(sorted(running, key=lambda one: one.author))
+        self._leave("pledges", "candidates")
+        staying = self.coop.keys
+        demands = tuple(_demand(one) for one in pledges if one.author in staying)
+        candidates = tuple(sorted((one for one in running if one.author in staying), key=lambda one: one.author))
         hashed = self.decided[question_name("pledges", roster)].value_hash
         self.coop = replace(self.coop, demands=demands, candidates=candidates, pledges_hash=hashed)
         if not any(demand.want for demand in demands):
@@ -192,15 +207,22 @@ class _Reader:
     def _elect(self) -> bool:
         roster = self.coop.roster
         running = tuple(one.author for one in self.coop.candidates)
-        box = Box("ballot.1", slot_name("ballot", roster), self.coop.keys, (), partial(_good_ballot, roster, running))
+        good = partial(_good_ballot, roster, running)
+        box = Box("ballot.1", slot_name("ballot", roster), self.coop.keys, (), good, leaves=True)
         opened = max(self.decided[question_name(base, roster)].when for base in ("pledges", "candidates"))
         ballots = self._box(question_name("ballots", roster), box, opened, "ballot_ms")
         if ballots is None:
             return False
         if not ballots:
             return self._fact("nobody voted")
+        self._leave("ballots")
+        staying = self.coop.keys
+        demands = tuple(one for one in self.coop.demands if one.member in staying)
+        if not any(one.want for one in demands):
+            return self._fact("nobody stayed")
+        self.coop = replace(self.coop, demands=demands, limits=limits_of(demands))
         tally = schulze([(1, ranking_of(one)) for one in ballots], running)
-        line = succession(tally, roster)
+        line = tuple(one for one in succession(tally, roster) if one in staying)
         voted = max(one.header.created for one in ballots)
         self.coop = replace(self.coop, tally=tally, line=line, voted=voted)
         return self._fact("ballots certified")
@@ -286,6 +308,13 @@ class _Reader:
         question = Question(name, opened + self.times[window], self.times["settle_ms"], self.times["round_ms"], box)
         decided = self._decide(question)
         return None if decided is None else held_once(self.log, box, decided.value)
+
+    def _leave(self, *bases: str) -> None:
+        """Take those off whom these boxes list as leaving (FRM-33)."""
+        values = [self.decided[question_name(base, self.coop.roster)].value for base in bases]
+        gone = dict.fromkeys(key for value in values for key in left_by(self.log, value))
+        members = tuple(one for one in self.coop.members if one.key not in gone)
+        self.coop = replace(self.coop, members=members, left=tuple(sorted((*self.coop.left, *gone))))
 
     def _decide(self, question: Question) -> Decided | None:
         decided = settled(self.log, self.docket, self.coop.council, question)

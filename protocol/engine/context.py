@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from protocol.coop.box import LEAVE
 from protocol.coop.charter import charter_hash, find_charter, good_join, is_charter
 from protocol.coop.coop import Coop, read_coop
 from protocol.coop.decision import Docket, Witness
@@ -122,8 +123,11 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
         return record.author in charter.body["witnesses"] and not other
     if record.kind == "join.1":
         return good_join(charter, hashed, settings.network, record)
+    if record.kind == LEAVE:
+        parents = (context.log.records.get(one) for one in record.header.refs)
+        return any(one is not None and one.kind == "join.1" and one.author == record.author for one in parents)
     coop = context.coop(settings) if record.kind in MEMBER_KINDS else None
-    return coop is None or record.author in coop.keys
+    return coop is None or record.author in coop.joined
 
 
 def is_early(context: Context, record: Record, settings: Settings) -> bool:

@@ -6,33 +6,23 @@ Decides nothing itself: it hands events to the parts and attends to what changed
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import baseline, desk, ending, queries, rest, summary, taste
+from protocol.engine import ending, queries, rest, summary, taste
 from protocol.engine.context import Settings
-from protocol.engine.coop import board, floor, ladder, membership, receipts, vouching
+from protocol.engine.coop import board
 from protocol.engine.core import Core
 from protocol.engine.deal import (
     answering,
-    asking,
-    bettering,
-    dealing,
-    detailing,
-    fulfilling,
-    selling,
-    signing,
     supplying,
-    talking,
 )
-from protocol.engine.needs import needs
 from protocol.engine.network import (
     carry,
     departure,
     links,
     peering,
-    policy,
     post,
     reconcile,
     relays,
@@ -40,6 +30,7 @@ from protocol.engine.network import (
     spread,
     steward,
 )
+from protocol.engine.offices import ATTEND, COMMANDS
 from protocol.errors import CommandError, Ignore, ProtocolError, Reject
 from protocol.events import (
     Circumstances,
@@ -76,87 +67,6 @@ from protocol.network.gossip import (
 from protocol.params import SETTLE_STEPS_MAX
 from protocol.record.outline import Outline
 from protocol.record.record import Record
-
-_ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
-    "board": (board.attend, ladder.attend),
-    "coop": (membership.attend,),
-    "deal": (dealing.attend, supplying.attend, bettering.attend, detailing.attend),
-    "mail": (post.attend,),
-    "trust": (steward.attend,),
-}
-_COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
-    ask.SetBaseline: baseline.set_baseline,
-    ask.SetBoundaries: desk.set_boundaries,
-    ask.SetPreference: taste.set_preference,
-    ask.AskCard: taste.ask_card,
-    ask.AnswerCard: taste.answer_card,
-    ask.AskPreference: taste.ask_preference,
-    ask.CorrectPreference: taste.correct_preference,
-    ask.ForgetPreference: taste.forget_preference,
-    ask.AddIntent: desk.add_intent,
-    ask.WithdrawIntent: desk.withdraw_intent,
-    ask.WidenIntent: ladder.widen,
-    ask.Watch: desk.watch,
-    ask.FoundCoop: desk.found_coop,
-    ask.Invite: desk.invite,
-    ask.JoinCoop: desk.join_coop,
-    ask.Pledge: floor.pledge,
-    ask.Stand: floor.stand,
-    ask.Vote: floor.vote,
-    ask.Recall: floor.recall,
-    ask.Vouch: vouching.vouch,
-    ask.AskReceipts: receipts.receipts,
-    ask.AskInclusion: receipts.inclusion,
-    ask.OpenRfq: asking.open_rfq,
-    ask.Query: talking.query,
-    ask.Respond: talking.respond,
-    ask.Suggest: talking.suggest,
-    ask.Adopt: talking.adopt,
-    ask.Counter: bettering.counter,
-    ask.Final: bettering.final,
-    ask.AskTalk: talking.talk,
-    ask.Answer: answering.answer,
-    ask.Commit: signing.commit,
-    ask.Decline: signing.decline,
-    ask.Repair: signing.repair,
-    ask.Report: fulfilling.report,
-    ask.Cancel: fulfilling.cancel,
-    ask.Substitute: fulfilling.substitute,
-    ask.Consent: fulfilling.consent,
-    ask.AnswerRenewal: fulfilling.answer_renewal,
-    ask.Attest: signing.attest,
-    ask.AddPeer: lambda core, command: relays.add(core, command.address, command.invited),
-    ask.NoticePeer: lambda core, command: relays.notice(core, command.address),
-    ask.ForgetPeer: lambda core, command: relays.forget(core, command.address),
-    ask.AskPeers: lambda core, _: queries.peers(core),
-    ask.AskMesh: lambda core, _: queries.peers(core),
-    ask.SetRule: steward.set_rule,
-    ask.LiftRule: steward.lift_rule,
-    ask.PublishPolicy: policy.publish,
-    ask.FollowNotices: steward.follow,
-    ask.UnfollowNotices: steward.unfollow,
-    ask.MakeToken: post.make_token,
-    ask.RevokeToken: post.revoke_token,
-    ask.SendMail: post.send,
-    ask.DropMail: post.drop,
-    ask.AskRules: lambda core, _: steward.rules(core),
-    ask.AskPolicy: policy.policy,
-    ask.AskMail: lambda core, _: post.mailbox(core),
-    ask.AskNumbers: lambda core, _: queries.numbers(core),
-    ask.AskStatus: lambda core, _: queries.status(core),
-    ask.AskNeeds: lambda core, _: needs(core),
-    ask.AskBoard: queries.board,
-    ask.AskIntents: lambda core, _: queries.intents(core),
-    ask.AskCoops: lambda core, _: queries.coops(core),
-    ask.AskCoop: queries.coop_detail,
-    ask.AskInvitations: desk.invitations,
-    ask.AskDeals: lambda core, _: queries.deals(core),
-    ask.AskBundle: queries.bundle,
-    ask.AskStanding: queries.standing_of,
-    ask.AskDigest: queries.digest,
-    **selling.COMMANDS,
-    **detailing.COMMANDS,
-}
 
 
 class Engine:
@@ -353,7 +263,7 @@ class Engine:
 
     def _submit(self, request: int, command: Any) -> None:
         core = self._core
-        run = _COMMANDS.get(type(command))
+        run = COMMANDS.get(type(command))
         result: Any
         try:
             if run is None:
@@ -395,6 +305,6 @@ class Engine:
             resident.wake = None
             resident.expire(core.now)
             core.states.pop(scope, None)
-            for attend in _ATTEND.get(resident.family, ()):
+            for attend in ATTEND.get(resident.family, ()):
                 attend(core, resident)
             core.agenda.set(scope, resident.wake)

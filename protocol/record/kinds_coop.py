@@ -23,6 +23,7 @@ from protocol.record.shapes import (
     PLACE,
     QUESTION,
     RAW,
+    REASONS,
     RECALL_REASONS,
     REGION,
     SEALED,
@@ -74,6 +75,7 @@ COOP_KINDS: Mapping[str, Kind] = {
             {"invite": data(1, 512), "evidence": EVIDENCE},
         ),
     ),
+    "leave.1": Kind("once", COOP_SCOPE, fields({"reason": REASONS, "remark": text()})),
     "pledge.1": Kind("once", COOP_SCOPE, fields({"roster": ID, **NUMBERS})),
     # 06-decision
     "receipt.1": Kind(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from protocol.coop.box import LEAVE
 from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import lapsed
 from protocol.coop.division import Sizes
@@ -285,6 +286,8 @@ def _consider(core: Core, context: Context, charter: Record) -> None:
             continue
         if intent.body["readiness"] not in ("ready", "pledged") or not _open_to(core, context, intent, charter):
             continue
+        if core.peek(scope).slot(LEAVE, intent.author, "leave"):
+            continue  # FRM-36
         group = my_group(core, context, template, epoch, intent)
         if group is not None and share(listed, _authors(context, group.ids)):
             before = core.facts.get(f"engaged/{context.scope}/{name}")

@@ -11,6 +11,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.box import Question
 from protocol.coop.coop import Coop
+from protocol.coop.template import Template
 from protocol.deal.choice import answer_of, answers_in, answers_question, answers_slot, market
 from protocol.deal.life import Deal, deal_scope
 from protocol.deal.lots import Answer, Market, choose, evaluate
@@ -27,6 +28,7 @@ from protocol.record.record import Record, Slot
 
 _JOB = "lots"
 _SUGGEST = "solver.suggest"
+_SHOWN_MAX = 16
 _WAIT_PART = 2  # a node asks its solver at random within the first half of the box's time
 
 
@@ -96,6 +98,22 @@ def answer(core: Core, command: ask.Answer) -> dict[str, Any]:
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     return {"id": record.id, "score_minor": own.score_minor}
+
+
+def shown(core: Core, deal: Deal, coop: Coop, template: Template, ranking: Ranking) -> dict[str, Any]:
+    """What a member sees of the answers: until when one can be said, and each of those held with what it comes to."""
+    question = answers_question(deal, coop)
+    if question is None:
+        return {}
+    offered, rows = market(deal, coop, template, ranking), list[dict[str, Any]]()
+    for one in _said(core, coop, question)[:_SHOWN_MAX]:
+        try:
+            score, code = evaluate(offered, answer_of(one)).score_minor, ""
+        except Reject as error:
+            score, code = 0, error.code
+        row = {"by": one.author, "serves": [list(part) for part in answer_of(one)]}
+        rows.append(row | {"score_minor": score, "refused": code})
+    return {"answers": rows, "answers_close": question.closes}
 
 
 def _solve(core: Core, context: Context, deal: Deal, coop: Coop, ranking: Ranking, question: Question) -> None:

@@ -23,11 +23,23 @@ from protocol.deal.tender import handed_in
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.core import Core
-from protocol.engine.deal.shop import BOARD, OVER, Reservation, change, has_room, reserve, rules_of, shop, status_of
+from protocol.engine.deal.shop import (
+    BOARD,
+    DEAL,
+    OVER,
+    Reservation,
+    change,
+    has_room,
+    reserve,
+    rules_of,
+    shop,
+    status_of,
+    tell,
+)
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.events import Compute
 from protocol.identity import Persona
-from protocol.params import CHOOSE_HERE_MAX, PERIOD_MS
+from protocol.params import CHOOSE_HERE_MAX, PERIOD_MS, STUCK_MS
 from protocol.record.record import Record, Slot
 
 OPEN = ("quoted",)
@@ -207,11 +219,10 @@ def _sign(core: Core, context: Context, deal: Deal, quotation: Quotation) -> Rec
 
 def promise(core: Core, context: Context, deal: Deal, quotation: Quotation) -> None:
     """What a quotation that was said keeps free, and that it was said (SUP-13)."""
-    template = core.settings.templates[deal.rfq.body["template"]]
-    ends = core.now + PERIOD_MS[template.period] * template.periods
-    kept = Reservation(str(_board(core, deal)), quotation.reference, quotation.capacity, ends)
+    until = quotation.valid_until + STUCK_MS  # boxes may close late; then the quotation binds no longer
+    kept = Reservation(str(_board(core, deal)), quotation.reference, quotation.capacity, until)
     reserve(core, context.scope, kept)
-    change(core, context.scope, "quoted", quotation=quotation.to_bytes(), **_said(quotation))
+    change(core, context.scope, "quoted", quotation=quotation.to_bytes(), binds=until, **_said(quotation))
 
 
 # What came of it
@@ -239,7 +250,8 @@ def countersign(core: Core, command: ask.Countersign) -> dict[str, Any]:
 def release(core: Core, command: ask.ReleaseCapacity) -> dict[str, Any]:
     """Free what a deal was promised, once its quotation no longer binds (SUP-14)."""
     context, _, _ = _request(core, command.deal)
-    if status_of(core, context.scope) in ("quoted", "won"):
+    row = shop(core).deals.get(context.scope, {})
+    if row.get("status") == "won" or (row.get("status") == "quoted" and core.now < row.get("binds", 0)):
         raise NotNow("SUP-14", "release: the quotation binds until the deal has come to its agreement, or to none")
     reserve(core, context.scope, None)
     return {"deal": command.deal}
@@ -251,13 +263,20 @@ def _follow(core: Core, context: Context, deal: Deal) -> None:
     if before in ("", "asked", "proposed", *OVER):
         return
     status, detail = _outcome(core, deal)
+    row, known = shop(core).deals[context.scope], shop(core).reserved.get(context.scope)
+    if not status and "last" not in row and any(one.name.startswith("finals/") for one in deal.open):
+        row["last"] = True
+        core.keep(DEAL + context.scope, encode(row))
+        tell(core, "last-round", deal.mandate.deal.hex(), {})  # NEG-82
     if not status or status == before:
         return
-    known = shop(core).reserved.get(context.scope)
     if status in OVER:
         reserve(core, context.scope, None)
-    elif known is not None and "quantity" in detail:
-        reserve(core, context.scope, replace(known, quantity=min(known.quantity, detail["quantity"])))
+    elif "quantity" in detail:
+        template = core.settings.templates[deal.rfq.body["template"]]
+        ends = core.now + PERIOD_MS[template.period] * template.periods
+        board, most = str(_board(core, deal)), known.quantity if known is not None else detail["quantity"]
+        reserve(core, context.scope, Reservation(board, row["sku"], min(most, detail["quantity"]), ends))
     change(core, context.scope, status, **detail)
 
 
