@@ -21,7 +21,7 @@ from protocol.deal.counter import check_counter, check_limits, counter_slot, cou
 from protocol.deal.final import check_better, latest, met
 from protocol.deal.life import Opening
 from protocol.deal.negotiation import Limits, Quotation, parse, read
-from protocol.deal.tender import handed_in, open_all
+from protocol.deal.tender import handed_in, open_all, open_one, own_share
 from protocol.deal.term import terms_of
 from protocol.encoding import decode, encode
 from protocol.errors import CommandError, Ignore, Reject
@@ -272,6 +272,22 @@ def test_nobody_says_more() -> None:
     assert winner(made) == (S0.key, 900)
     assert made.deal().state == "countersigned"
     assert verify(make(NETWORK, TEMPLATE, made.records, made.room)).deal.finals == ()
+
+
+def test_nobody_reads_a_last_word_before_all_are_in() -> None:
+    """NEG-82, NEG-43: not the room with f witnesses' shares; the control: with one share more it opens."""
+    (said,) = MADE.deal().finals
+    shares = {
+        place: own_share(said, place, witness.box_seed(MADE.hash)) for place, witness in enumerate(MADE.witnesses)
+    }
+    for place in range(4):
+        with pytest.raises(Reject) as caught:
+            open_one(said, {place: shares[place]})
+        assert caught.value.code == "IDN-17"
+    opened = open_one(said, {place: shares[place] for place in (1, 3)})
+    assert read(opened.quote, TEMPLATE).ladder == ((1, 890),)
+    closed = at(MADE, "bettered", MADE.members[0])
+    assert said.id not in closed.engine._core.contexts[MADE.deal_scope].openings
 
 
 def test_a_box_of_last_words_for_who_quoted() -> None:
