@@ -265,6 +265,34 @@ def test_what_came_of_it(state: str, supplier: str, said: str, left: int) -> Non
         assert desk.ask(ask.AskSupply())["reserved"] == []
 
 
+def test_a_last_round_is_told_once() -> None:
+    """SUP-20: while finals may be handed in, and not again."""
+    made = Handmade(windows={"final_ms": 60_000})
+    known = [one for one in until(made, "revealed") if one.scope == made.deal_scope]
+    row = encode({"status": "quoted", "since": 1, "until": 2, "sku": "leaf"})
+    facts = {f"supply/deal/{made.deal_scope}": row, f"scope/{made.deal_scope}": b"1"}
+    facts["prices/tea/any"] = encode({"label": "x", "terms": [], "identity": {}})
+    desk = Desk(persona("s0"), known, facts, now=known[-1].header.created + 1)
+    for _ in range(3):
+        desk.engine._core.dirty[made.deal_scope] = None
+        desk.tick(10)
+    assert events(desk) == ["last-round"]
+
+
+def test_a_promise_ends_when_nothing_comes_of_the_deal() -> None:
+    """SUP-14: a deal that its witnesses never decide does not hold the shelf for years."""
+    desk = grocer(article(capacity=18))
+    (kept,) = desk.ask(ask.AskSupply())["reserved"]
+    (quotation,) = quoted(desk)
+    assert quotation.valid_until < kept["until"] < quotation.valid_until + 15 * 86_400_000
+    with pytest.raises(CommandError):
+        desk.ask(ask.ReleaseCapacity(deal_id()))
+    desk.tick(kept["until"] - desk.now + 1)
+    assert shops.shop(desk.engine._core).promised("tea/any", desk.now) == {}
+    desk.ask(ask.ReleaseCapacity(deal_id()))
+    assert desk.ask(ask.AskSupply())["reserved"] == []
+
+
 def test_articles_are_put_and_taken_away_by_name() -> None:
     """SUP-7: pages by name, upserts, removals; the same again keeps nothing anew."""
     desk = grocer(article("a"), article("b"))

@@ -24,6 +24,7 @@ ALLOWED: tuple[type[Any], ...] = (
     c.AskTalk,
     c.Query,
     c.Suggest,
+    c.Final,
     c.Report,
     c.Cancel,
     c.Substitute,
