@@ -18,7 +18,8 @@ from protocol.coop.room import boxes_of, draw_secret, find_secret, is_secret, ke
 from protocol.deal.life import Deal, Opening, Void
 from protocol.deal.tender import open_all, open_one, own_share, pack, ranking_of, seal_quotation, threshold
 from protocol.encoding import digest
-from protocol.engine.deal.opening import holds_room
+from protocol.engine.context import Context
+from protocol.engine.deal.opening import holds_room, vouched
 from protocol.errors import Reject
 from protocol.identity import Persona, box_key, network_id, seal, unseal
 from protocol.record.record import Record, Slot
@@ -338,6 +339,23 @@ def test_of_more_quotations_than_are_ranked_a_lot_takes_some(monkeypatch: pytest
     refused = {row.supplier: row.code for row in ranking.refused}
     assert {refused.get(key) for key in keys[2:]} == {"NEG-48"}
     assert ranking_of(deal, coop, TEMPLATE, {}) is None
+
+
+def test_a_flood_of_noise_costs_one_look_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NEG-63, DEC-15: no receipt, and what was looked at once is not opened again however often the box is."""
+    deal, witness, looked = MADE.deal(), MADE.witnesses[0], list[bytes]()
+
+    def look(quotation: Record, place: int, seed: bytes) -> bytes:
+        looked.append(quotation.id)
+        return own_share(quotation, place, seed)
+
+    monkeypatch.setattr("protocol.engine.deal.opening.own_share", look)
+    context = Context(MADE.deal_scope, MADE.logs[MADE.deal_scope][0])
+    noise = [one._replace(id=bytes([at]) * 32, author=bytes([at]) * 32) for at in range(99) for one in quotations()[:1]]
+    for _ in range(3):
+        assert not any(vouched(context, deal, one, witness) for one in noise)
+        assert all(vouched(context, deal, one, witness) for one in quotations())
+    assert len(looked) == len(noise) + 3
 
 
 def test_what_is_sealed_is_filled_up() -> None:
