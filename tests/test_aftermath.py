@@ -5,15 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from protocol.coop.box import Box
+from protocol.coop.box import Box, Question
+from protocol.coop.decision import Council, Docket
 from protocol.deal.bundle import make, verify
+from protocol.deal.deal import read_deal
 from protocol.deal.fulfilment import cancel_slot, consent_slot
 from protocol.deal.holding import Step
+from protocol.errors import Ignore
 from protocol.identity import Persona
+from protocol.record.log import Log
 from protocol.record.record import Record
 from tests.deals import NETWORK, TEMPLATE, Handmade, Twists, persona
 from tests.test_bundle import forged, refusal, signed_again, without
@@ -142,3 +149,53 @@ def test_a_round_that_is_left_out() -> None:
     assert gone
     rest = [one for one in lived().records if one not in gone]
     assert refusal(forged(lived(), rest)) == "DEC-1"
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=10)
+def test_in_any_order_it_is_the_same_deal(seed: int) -> None:
+    """NEG-41, AGR-4: a function of the set of records, the reports and all that came after the award included."""
+    said = [one for one in lived().records if one.scope == lived().deal_scope]
+    found = []
+    for order in (said, Random(seed).sample(said, len(said))):
+        log, docket = Log(lived().deal_scope), Docket()
+        for one in order:
+            log.add(one, wanted=True)
+            docket.note(one)
+        deal = read_deal(log, docket, NETWORK)
+        assert deal is not None
+        found.append((log.digest(), deal.state, deal.agreements, deal.fallen, [one.id for one in deal.renewals]))
+    assert found[0] == found[1]
+    assert found[0][1] == "ended"
+
+
+def test_what_fills_a_slot_hides_no_signature() -> None:
+    """AGR-2, REC-14: whoever holds which four of a supplier's signatures, the certified one is fetched and counts."""
+
+    class Many(Handmade):
+        def decide(self, scope: str, council: Council, question: Question) -> None:
+            if question.name.startswith("signatures/"):
+                for number in range(9):
+                    body = {"rfq": self.rfq.id, "agreement": bytes([number]) * 32}
+                    self.say(self.suppliers[0], "countersign.1", scope, body, "countersign")
+            super().decide(scope, council, question)
+
+    made = Many()
+    said = [one for one in made.records if one.scope == made.deal_scope]
+    signed = [one for one in said if one.kind == "countersign.1"]
+    right = signed[0]
+    for held in (signed[1:5], signed[5:9], []):
+        log, docket = Log(made.deal_scope), Docket()
+        for one in [*held, *(one for one in said if one not in signed)]:
+            log.add(one)
+            docket.note(one)
+        before = read_deal(log, docket, NETWORK)
+        assert before is not None
+        assert before.state == "agreed"
+        if held:
+            with pytest.raises(Ignore):
+                log.add(right)
+        log.add(right, wanted=True)
+        after = read_deal(log, docket, NETWORK)
+        assert after is not None
+        assert after.state == "countersigned"

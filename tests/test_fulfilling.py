@@ -77,8 +77,13 @@ def test_who_is_shown_which_rung_fell_may_step_in() -> None:
 
 def test_a_commitment_can_only_grow() -> None:
     """NEG-112"""
-    for less in ({"want": 2}, {"tolerate": 0}, {"least": 2}, {"price_max_minor": 999}):
-        assert refused(desk(M1, "repairing"), ask.Repair(deal(), **less)).code == "NEG-112"
+    for less in (
+        ask.Repair(deal(), want=2),
+        ask.Repair(deal(), tolerate=0),
+        ask.Repair(deal(), least=2),
+        ask.Repair(deal(), price_max_minor=999),
+    ):
+        assert refused(desk(M1, "repairing"), less).code == "NEG-112"
     assert needs(desk(M1, "repairing"), "repair")[0]["silence"] == "Your commitment stays as it is."
     assert desk(M1, "repairing").ask(ask.Repair(deal(), want=5, price_max_minor=1_100))
 

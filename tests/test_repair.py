@@ -114,7 +114,7 @@ _NUMBERS = st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 3), st
 @given(st.lists(st.tuples(_NUMBERS, st.booleans(), _NUMBERS, st.booleans()), min_size=5, max_size=5))
 def test_a_round_never_makes_it_dearer(said: list[tuple[Numbers, bool, Numbers, bool]]) -> None:
     """NEG-112, NEG-113: whatever is said in it, nobody's price rises, and nobody pays more than they signed."""
-    whole = award(part(SELLERS[0], dict.fromkeys(MEMBERS[:4], 3)), reserve=MEMBERS[4:])
+    whole = award(part(SELLERS[0], dict.fromkeys(MEMBERS[:4], 3)), reserve=(EVE,))
     before = {
         who.key: word(who, numbers, slot="commitment", award=whole.hash)
         for who, (numbers, spoke, _, _) in zip(MEMBERS[:4], said, strict=False)

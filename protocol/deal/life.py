@@ -135,10 +135,13 @@ def stuck(deal: Deal, now: int) -> bool:
     """Whether so few witnesses answer that nothing will be decided any more (FRM-21). What is shown may follow from it,
     never a fold. A poll may be a long time off, and nobody waits for it.
     """
-    if deal.state in DEAL_TERMINAL:
-        return False
+    return deal.state not in DEAL_TERMINAL and now > patience_ends(deal)
+
+
+def patience_ends(deal: Deal) -> int:
+    """Until when an answer may still be expected of the witnesses, by this node's reckoning (FRM-21)."""
     since = max((one.when for one in deal.decided.values()), default=deal.rfq.header.created)
-    return now > max([since, *(one.due for one in deal.open)]) + STUCK_MS
+    return max([since, *(one.due for one in deal.open)]) + STUCK_MS
 
 
 def deal_scope(deal: bytes) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 
 from protocol.coop.coop import Coop
 from protocol.deal.choice import answers_in, answers_question, award_value
-from protocol.deal.life import Deal
+from protocol.deal.life import DEAL_TERMINAL, Deal, patience_ends
 from protocol.deal.lots import answer_hash
 from protocol.deal.ranking import Ranking
 from protocol.deal.revision import revision_value
@@ -50,6 +50,8 @@ def attend(core: Core, context: Context) -> None:
     if deal.agreements:
         for subject in (*(one.supplier for one in deal.agreements), deal.rfq.author, *core.personas):
             core.follow(trust_scope(subject))
+    if deal.state not in DEAL_TERMINAL and core.now <= patience_ends(deal):
+        context.wake_at(patience_ends(deal) + 1)  # so that whoever waits is told (AGR-22)
     says = told(deal, core.now)
     shown = f"{deal.state} {len(deal.open)} {says}"
     if shown != context.shown:
