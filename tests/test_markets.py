@@ -1,14 +1,15 @@
 """Groups on markets that nobody tuned for, beside naive ways to make them: how well each predicts choices not seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
 
-from node.groups import Choices, load_choices
+from node.groups import Choices, find_groups, load_choices
 from protocol.coop.formation import group, tag
 from protocol.coop.preference import Task, fit, fit_pool, levels, mean, spreads
 from tests.test_groups import gumbel, predicted
@@ -149,6 +150,36 @@ def test_groups_of_bounded_size_lose_little_against_any_size(found: dict[str, di
 def test_the_scale_of_a_column_changes_nothing(found: dict[str, dict[str, float]]) -> None:
     """PRF-3, PRF-4."""
     assert found["scales from millionths to billions"] == found["four kinds of people"]
+
+
+ODD: dict[str, Callable[[Random, int], float]] = {
+    "level": lambda rng, at: rng.gauss(0, 1),
+    "never": lambda rng, at: 7.5,
+    "order": lambda rng, at: float(at),
+    "huge": lambda rng, at: max(-1e12, min(1e12, rng.gauss(0, 3e11))),
+    "tiny": lambda rng, at: rng.gauss(0, 1e-11),
+    "far": lambda rng, at: -1e6 - abs(rng.gauss(0, 1e4)),
+    "once": lambda rng, at: 1e12 * (rng.random() < 0.002),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("seed", range(20))
+def test_odd_columns_break_nothing(seed: int) -> None:
+    """PRF-4, PRF-11: constant, copied, far-off or rare values, tasks of 2 to 6 alternatives, 1 to 12 of them: everyone is
+    placed or left over, and no weight is infinite."""
+    rng = Random(seed)
+    kinds, count = rng.choices(sorted(ODD), k=rng.randint(1, 8)), rng.choice([1, 7, 30, 90])
+    people = {}
+    for number in range(count):
+        rows = [
+            [[ODD[kind](rng, at) for kind in kinds] for at in range(rng.randint(2, 6))] for _ in range(rng.randint(1, 12))
+        ]
+        twice = [[(*row, row[0] * 2 + 1) for row in task] for task in rows]
+        people[f"p{number}"] = tuple(Task(tuple(task), rng.randrange(len(task))) for task in twice)
+    found = find_groups(Choices((*(f"a{k}" for k in range(len(kinds))), "copy"), people))
+    assert sum(len(one.members) for one in found.groups) + len(found.unplaced) == count
+    assert all(isfinite(weight) for one in found.groups for weight in one.weights)
 
 
 def test_real_households(shared: Path) -> None:
