@@ -32,7 +32,7 @@ ORDER = tuple(
             "record: log",
             "network: shelf sync gossip broadcast overlay rules mail",
             "coop: preference cards worth division bulk formation standing decision box evidence charter election",
-            "deal: allocation negotiation ranking lots offer",
+            "deal: allocation negotiation ranking lots offer domain",
             "coop: mandate term",
             "deal: fulfilment award",
             "coop: coop room",

@@ -123,7 +123,7 @@ def paths() -> dict[str, Any]:
     kinds = dict.fromkeys(_FLAGS, flag) | dict.fromkeys(_WORDS, text)
     query = [{"name": name, "in": "query", "required": False, "schema": kind} for name, kind in kinds.items()]
     place = [_in_path("category"), _in_path("region")]
-    hook = {"type": "object", "properties": {"url": text, "secret": text, "after": {"type": "integer"}}}
+    hook: dict[str, Any] = {"type": "object", "properties": {"url": text, "secret": text, "after": {"type": "integer"}}}
     hook |= {"required": ["url"], "additionalProperties": False}
     made = {"required": True, "content": {"application/json": {"schema": hook}}}
     take = _said("TakeFile", "A price list as CSV: what it changes, and what is wrong with it.") | {
