@@ -166,15 +166,14 @@ ODD: dict[str, Callable[[Random, int], float]] = {
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("seed", range(20))
 def test_odd_columns_break_nothing(seed: int) -> None:
-    """PRF-4, PRF-11: constant, copied, far-off or rare values, tasks of 2 to 6 alternatives, 1 to 12 of them: everyone is
-    placed or left over, and no weight is infinite."""
+    """PRF-4, PRF-11: constant, copied, far-off or rare values, 1 to 12 tasks of 2 to 6 alternatives: everyone is placed
+    or left over, and no weight is infinite."""
     rng = Random(seed)
     kinds, count = rng.choices(sorted(ODD), k=rng.randint(1, 8)), rng.choice([1, 7, 30, 90])
     people = {}
     for number in range(count):
-        rows = [
-            [[ODD[kind](rng, at) for kind in kinds] for at in range(rng.randint(2, 6))] for _ in range(rng.randint(1, 12))
-        ]
+        sizes = [rng.randint(2, 6) for _ in range(rng.randint(1, 12))]
+        rows = [[[ODD[kind](rng, at) for kind in kinds] for at in range(size)] for size in sizes]
         twice = [[(*row, row[0] * 2 + 1) for row in task] for task in rows]
         people[f"p{number}"] = tuple(Task(tuple(task), rng.randrange(len(task))) for task in twice)
     found = find_groups(Choices((*(f"a{k}" for k in range(len(kinds))), "copy"), people))
