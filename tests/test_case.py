@@ -93,7 +93,8 @@ def test_it_stays_in_a_file_of_the_home(tmp_path: Path) -> None:
     users = []
     for path in [*(root / "node").rglob("*.py"), *(root / "protocol").rglob("*.py")]:
         for one in ast.walk(ast.parse(path.read_text())):
-            named = one.module if isinstance(one, ast.ImportFrom) else ""
-            if named == "node.case" or (named == "node" and any(a.name == "case" for a in one.names)):  # type: ignore[attr-defined]
+            if not isinstance(one, ast.ImportFrom):
+                continue
+            if "node.case" in [one.module, *(f"{one.module}.{name.name}" for name in one.names)]:
                 users.append(path.relative_to(root).as_posix())
     assert users == ["node/cli/business.py"]

@@ -135,7 +135,8 @@ def test_columns_that_the_supplier_names() -> None:
         ("5 USD", "has 'USD' beside the number"), ("-1", "must be from 0.01"), ("0", "must be from 0.01"),
         ("1e9", "is rounded by a spreadsheet"), ("1,5E+05", "is rounded by a spreadsheet"), ("nan", "is not a number"),
         ("ask", "is not a number"), ("", "is empty"), ("1" * 40, "is not a number"), ("=2+3", "is not a number"),
-        ("#REF!", "is not a number"), ("ca. 5", "has 'ca.' beside"), ("١٢", "is not a number"), ("1.80.", "has '.' beside"), ("--5", "is not a number"),
+        ("#REF!", "is not a number"), ("ca. 5", "has 'ca.' beside"), ("١٢", "is not a number"),
+        ("1.80.", "has '.' beside"), ("--5", "is not a number"),
     ],
 )  # fmt: skip
 def test_numbers_as_people_write_them(cell: str, minor: int | str) -> None:

@@ -160,7 +160,9 @@ def test_a_signature_is_what_every_language_computes() -> None:
         assert not verify(secret, said, what, now)
 
 
-@pytest.mark.parametrize("url", ["https://erp.example/x?y=1", "http://127.0.0.1:80/", "http://localhost/", "http://[::1]/"])
+@pytest.mark.parametrize(
+    "url", ["https://erp.example/x?y=1", "http://127.0.0.1:80/", "http://localhost/", "http://[::1]/"]
+)
 def test_where_a_hook_may_go(url: str) -> None:
     """SUP-22"""
     assert check_url(url) == url
@@ -170,7 +172,8 @@ def test_where_a_hook_may_go(url: str) -> None:
     "url",
     [
         "", "erp.example", "http://erp.example/", "http://10.0.0.1/", "http://127.0.0.1.evil.example/", "ftp://x/",
-        "https://user:pass@erp.example/", "https:///x", "https://x:0/", "https://x:99999/", "https://[::1/", "file:///etc",
+        "https://user:pass@erp.example/", "https:///x", "https://x:0/", "https://x:99999/", "https://[::1/",
+        "file:///etc",
         "https://erp.example/\nHost: x", "https://" + "x" * 600, "javascript:alert(1)",
     ],
 )  # fmt: skip
