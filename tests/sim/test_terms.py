@@ -10,14 +10,16 @@ import pytest
 from protocol import commands as ask
 from protocol.coop.coop import Coop
 from protocol.coop.term import Term, enders, lease_due
+from protocol.deal.counter import counter_slot
 from protocol.deal.term import Terms, terms_of
+from protocol.engine.deal.bettering import counters
 from protocol.errors import CommandError
 from protocol.events import Event
 from protocol.record.log import Log
-from protocol.record.record import Record
+from protocol.record.record import Record, Slot
 from tests.sim.safety import Safety, Violation
 from tests.sim.town import Town
-from tests.sim.world import NETWORK, TIMES, Node
+from tests.sim.world import NETWORK, TIMES, Node, RawReceived
 
 LEASE_MS = 36_000
 SLOW = {"quote_ms": 200_000, "retention_ms": 86_400_000}  # a deal long enough for its negotiator to be missed
@@ -132,6 +134,48 @@ def test_a_stale_negotiator_wakes_up_and_finds_itself_replaced() -> None:
     with pytest.raises(CommandError, match="NEG-40"):
         town.world.ask(gone, ask.OpenRfq(coop(town, gone).hash[:16]))
     safety.check_views()
+
+
+def acts(town: Town, name: str, by: str) -> list[int]:
+    """The prices of counter-offers by one negotiator that stand for a node."""
+    engine = town.world.nodes[name].engine
+    assert engine is not None
+    deals = [one for one in engine._core.contexts.values() if one.family == "deal"]
+    context, deal = next((one, found) for one in deals if (found := one.deal(engine._core.settings)) is not None)
+    key = town.world.nodes[by].persona.key
+    return [one.body["price_minor"] for one in counters(engine._core, context, deal) if one.author == key]
+
+
+def act(town: Town, by: str, supplier: str, term: int) -> None:
+    """A negotiator says under a term at which price it would close, whatever its own node thinks of that."""
+    node, key = town.world.nodes[by], town.world.nodes[supplier].persona.key
+    rfq = next(one for one in node.records.values() if one.kind == "rfq.1")
+    body = {"rfq": rfq.id, "term": term, "supplier": key, "price_minor": 19, "quantity": 1_800, "text": ""}
+    slot, now = Slot("once", counter_slot(key), 0), town.world.now
+    one = Record.sign(
+        node.persona, NETWORK, "counter.1", rfq.scope, body, created=now, expires=rfq.header.expires, slot=slot
+    )
+    town.world.post(by, "relay", RawReceived(one.raw, by))
+    town.world.run(2_000)
+
+
+def test_a_stale_negotiator_who_acts_is_heard_by_nobody() -> None:
+    """ELE-47, ELE-48: what it said in its term stood, and stands no more; what it says now is nothing, in any term."""
+    town, gone, safety = dealing(64)
+    safety.hostile = tuple(town.members)  # who acts here does so behind its own node's back
+    other = next(one for one in town.members if one != gone)
+    act(town, gone, "s0", 1)
+    assert [acts(town, one, gone) for one in ("s0", "s1", other)] == [[19]] * 3  # the control: in its own term
+    town.silent[gone] = None
+    town.world.crash(gone)
+    assert town.live(4 * LEASE_MS, partial(led_by_the_second, town, gone))
+    town.world.start(gone)
+    act(town, gone, "s1", 1)
+    act(town, gone, "s2", 2)
+    assert [acts(town, one, gone) for one in ("s0", "s1", other, gone)] == [[]] * 4
+    second = name_of(town, coop(town, other).negotiator)
+    act(town, second, "s1", 2)
+    assert [acts(town, one, second) for one in ("s0", "s1", other, gone)] == [[19]] * 4
 
 
 @pytest.mark.parametrize(("voices", "ends"), [(3, False), (4, True)])
