@@ -279,7 +279,8 @@ def test_who_may_report_what_and_when() -> None:
     early = town_until("awarded")
     deal = deal_of(early)["id"]
     assert refused(early, "m0", ask.Report(deal, "receive", key(early, "m0"), 1)) == "AGR-3"
-    assert refused(early, "m0", ask.Attest(deal, deal_of(early)["award"]["parts"][0]["supplier"], "supplier", "kept")) == "ATT-1"
+    awarded = deal_of(early)["award"]["parts"][0]["supplier"]
+    assert refused(early, "m0", ask.Attest(deal, awarded, "supplier", "kept")) == "ATT-1"
 
     town = town_until("countersigned")
     shown = deal_of(town)

@@ -458,6 +458,20 @@ def test_standing_is_said_with_its_reasons(rig: Rig) -> None:
     assert rig.node.submitted[-1] == c.AskStanding(ME, "supplier")
 
 
+def test_a_deal_after_its_award(rig: Rig) -> None:
+    """CLI-60, CLI-61, CLI-62, CLI-63, CLI-64: the state in words, a line a member, and what each report is called."""
+    said = rig("deal show ab")
+    assert "Agreed: 30 units a period" in said
+    assert "got 9 of 360, GBP 792.00 in all; 9 delivered; 8 received; ends" in said
+    assert "takes green 24; differing on delivery" in said
+    assert "substitute 03030303: green 24 at GBP 2.10 a unit; waits for your answer" in said
+    assert "report 04040404 by 00010203: deliver 9 for 00010203 truck 7" in said
+    rig.node.answers[c.Cancel] = {"id": bytes(32), "says": "Cancelled: 3 units and GBP 25.50 in all stay owed."}
+    assert "a fee and what runs until then stay owed" in rig("deal cancel ab --reason price", USAGE)
+    assert rig("deal cancel ab --reason price --yes") == "Cancelled: 3 units and GBP 25.50 in all stay owed.\n"
+    assert "deal correct" in rig("deal receive ab --quantity 3", USAGE)
+
+
 def test_needs_say_what_silence_means(rig: Rig) -> None:
     """CLI-10"""
     assert rig("needs") == "Nothing waits for you.\n"

@@ -326,7 +326,10 @@ AWARDS_BAD: list[tuple[str, bytes]] = [
     ("a lot in two parts", part(PART, PART | {"supplier": b"\xff" * 32})),
     ("a lot twice", part(PART | {"lots": PART["lots"] + PART["lots"][:1]})),
     ("a field more in a part", part(PART | {"note": 1})),
-    ("33 parts", part(*[PART | {"supplier": bytes([200 + at]) * 32, "lots": [[bytes([at]) * 32, 1]]} for at in range(33)])),
+    (
+        "33 parts",
+        part(*[PART | {"supplier": bytes([200 + at]) * 32, "lots": [[bytes([at]) * 32, 1]]} for at in range(33)]),
+    ),
     ("a period of a fortnight", part(PART | {"period": "FRT"})),
     ("terms that nobody knows", part(PART | {"cancellation": "never"})),
     ("without those who could step in", encode({name: one for name, one in AWARD.items() if name != "reserve"})),

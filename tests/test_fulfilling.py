@@ -1,5 +1,5 @@
-"""What members and suppliers may say under an award and its agreement, and when: one node, asked at the right moment and
-at every wrong one (08-negotiation NEG-110 to NEG-114; 09-accountability, AGR-3, AGR-11, AGR-13, AGR-16 to AGR-18)."""
+"""What members and suppliers may say under an award and its agreement, and when: one node, asked at the right moment
+and at every wrong one (08-negotiation NEG-110 to NEG-114; 09-accountability, AGR-3, AGR-11, AGR-13, AGR-16 to 18)."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ REFUSALS: list[tuple[str, str, Persona, str, Any]] = [
     ("repair: a negative number", "REC-11", M2, "repairing", ask.Repair(b"", want=-1, least=-1)),
     ("correct: of nothing", "AGR-11", M1, "countersigned", ask.Report(b"", "correct", M1.key, 3)),
     ("correct: unknown", "AGR-11", M1, "countersigned", ask.Report(b"", "correct", M1.key, 3, "", bytes(32))),
-    ("receive: as if a correction", "AGR-11", M1, "countersigned", ask.Report(b"", "receive", M1.key, 3, "", bytes(32))),
+    ("receive: a correction", "AGR-11", M1, "countersigned", ask.Report(b"", "receive", M1.key, 3, "", bytes(32))),
     ("cancel: too early", "AGR-13", M1, "awarded", ask.Cancel(b"", "price")),
     ("cancel: no reason", "AGR-13", M1, "countersigned", ask.Cancel(b"", "")),
     ("cancel: an unknown reason", "REC-11", M1, "countersigned", ask.Cancel(b"", "bored")),
@@ -125,7 +125,7 @@ REFUSALS: list[tuple[str, str, Persona, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "who", "state", "command"), [one[1:] for one in REFUSALS], ids=[r[0] for r in REFUSALS])
+@pytest.mark.parametrize(("code", "who", "state", "command"), [r[1:] for r in REFUSALS], ids=[r[0] for r in REFUSALS])
 def test_refusals(code: str, who: Persona, state: str, command: Any) -> None:
     """NEG-111, NEG-112, NEG-114, AGR-3, AGR-11, AGR-13, AGR-16, AGR-17, AGR-18: a sentence, and nothing has changed."""
     named = type(command)(**{name: getattr(command, name) for name in command.__slots__} | {"deal": deal()})
@@ -205,7 +205,11 @@ def test_strangers_say_nothing_under_an_agreement() -> None:
     node = desk(M1)
     agreed = made().deal().agreements[0]
     bodies: list[tuple[str, dict[str, Any], str]] = [
-        ("cancel.1", {"agreement": agreed.hash, "member": M1.key, "ends": 0, "reason": "price", "remark": ""}, "cancel/x"),
+        (
+            "cancel.1",
+            {"agreement": agreed.hash, "member": M1.key, "ends": 0, "reason": "price", "remark": ""},
+            "cancel/x",
+        ),
         ("consent.1", {"substitute": bytes(32), "answer": "consent"}, "consent/x"),
         (
             "substitute.1",
@@ -216,8 +220,8 @@ def test_strangers_say_nothing_under_an_agreement() -> None:
     ]
     for kind, body, name in bodies:
         slot = Slot("once", name, 0) if name else None
-        record = Record.sign(STRANGER, NETWORK, kind, made().deal_scope, body, created=node.now, expires=node.now + 9_000,
-                             slot=slot)  # fmt: skip
+        scope, times = made().deal_scope, {"created": node.now, "expires": node.now + 9_000}
+        record = Record.sign(STRANGER, NETWORK, kind, scope, body, slot=slot, **times)
         with pytest.raises(Exception, match="no party") as caught:
             node.do(RecordReceived(record, ""))
         assert not isinstance(caught.value, CommandError)

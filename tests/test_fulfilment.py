@@ -1,4 +1,4 @@
-"""What came of an agreement: sums, corrections, ends, substitutes (09-accountability, AGR-3, AGR-4, AGR-10 to AGR-17)."""
+"""What came of an agreement: sums, corrections, ends, substitutes (09-accountability, AGR-3, AGR-4, AGR-10 to 17)."""
 
 from __future__ import annotations
 

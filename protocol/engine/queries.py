@@ -362,7 +362,8 @@ def _says(core: Core, coop: Coop, deal: Deal | None) -> list[str]:
 def _state(core: Core, coop: Coop, deal: Deal | None) -> str:
     """A co-op's state is its deal's once there is one; void too when its time is over before it came to an end."""
     open_still = deal is None or deal.state not in DEAL_TERMINAL
-    if lapsed(coop, core.now) or (deal is not None and stuck(deal, core.now)) or (open_still and coop.charter.header.expires <= core.now):
+    given_up = lapsed(coop, core.now) or (deal is not None and stuck(deal, core.now))
+    if given_up or (open_still and coop.charter.header.expires <= core.now):
         return "void"
     return deal.state if deal is not None else coop.state
 

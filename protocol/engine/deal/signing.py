@@ -66,6 +66,8 @@ def repair(core: Core, command: ask.Repair) -> dict[str, Any]:
     persona, part = core.personas[own.member], seat(award, own.member, command.supplier or None)
     if part is None:
         raise CommandError("NEG-111", "supplier: name one of the award's suppliers, for you have a lot with none")
+    if computed_award(core, context, deal, coop) != award.value:
+        raise CommandError("NEG-50", "repair: this node cannot compute the certified award; try again soon")
     before = next((one.body for one in deal.commitments if one.author == own.member), None)
     bound = before if before is not None and before["answer"] == "commit" else None
     body = _commitment(deal, award, bound or asdict(own), "commit")
