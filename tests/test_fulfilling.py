@@ -220,8 +220,8 @@ def test_strangers_say_nothing_under_an_agreement() -> None:
     ]
     for kind, body, name in bodies:
         slot = Slot("once", name, 0) if name else None
-        scope, times = made().deal_scope, {"created": node.now, "expires": node.now + 9_000}
-        record = Record.sign(STRANGER, NETWORK, kind, scope, body, slot=slot, **times)
+        scope, until = made().deal_scope, node.now + 9_000
+        record = Record.sign(STRANGER, NETWORK, kind, scope, body, created=node.now, expires=until, slot=slot)
         with pytest.raises(Exception, match="no party") as caught:
             node.do(RecordReceived(record, ""))
         assert not isinstance(caught.value, CommandError)

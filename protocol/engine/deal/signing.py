@@ -190,8 +190,8 @@ def _say_commitment(
 def _check_suited(core: Core, context: Context, deal: Deal, coop: Coop, member: bytes, quotation: bytes) -> None:
     """Nobody is bound to what their own intent rules out, whoever awarded it (NEG-73)."""
     ranking = ranking_of_deal(core, context, deal, coop)
-    rows = (*ranking.ranked, *ranking.offers) if ranking is not None else ()
-    chosen = next((row.quotation for row in rows if row.hash == quotation), None)
+    offers = ranking.offers if ranking is not None else ()
+    chosen = next((one.quotation for one in offers if one.hash == quotation), None)
     template = core.settings.templates[deal.rfq.body["template"]]
     for wanted in own_requirements(coop, template).get(member, ()):
         if chosen is not None and not wanted.met_by(chosen.attributes[wanted.attribute]):
