@@ -14,7 +14,7 @@ from protocol.engine.core import Core
 from protocol.engine.deal.telling import told
 from protocol.record.record import Record
 
-_EVENTS_MAX = 1000  # shown; all count
+_EVENTS_MAX = 200  # the newest are shown; all count
 
 
 def ledger(core: Core, context: Context, deal: Deal) -> dict[str, Any]:

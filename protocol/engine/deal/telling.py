@@ -13,7 +13,7 @@ from protocol.deal.award import Award, Fallen
 from protocol.deal.fulfilment import Account
 from protocol.deal.life import Deal, stuck
 
-_NAMED_MAX = 5  # names in one sentence
+_NAMED_MAX = 5  # names in one sentence, claims in one telling
 _FREE = "Your pledge is free: found or join the next co-op."
 _OPEN = {
     "quotations": "Suppliers may quote, sealed, until the box closes; who is silent makes no offer.",
@@ -65,7 +65,10 @@ def _after(deal: Deal, currency: str) -> tuple[str, ...]:
             lines.append("What is missing is a claim against the supplier: say so with `wltm coop attest`.")
         case _:
             lines.append(f"{len(accounts) - len(short)} of {len(accounts)} members have got all that is owed.")
-    lines += [claim for line in accounts if (claim := _claim(line))]
+    claims = [claim for line in accounts if (claim := _claim(line))]
+    lines += claims[:_NAMED_MAX]
+    if len(claims) > _NAMED_MAX:
+        lines.append(f"And {len(claims) - _NAMED_MAX} more claims: `wltm deal show` has them all.")
     if "renewals" not in _bases(deal.open) and deal.renewals:
         said = [one.body["answer"] for one in deal.renewals]
         counts = ", ".join(f"{said.count(name)} {name}" for name in ("renew", "change", "leave"))
