@@ -230,14 +230,17 @@ def neighbours(data: bytes) -> None:
 
 @target
 def body(data: bytes) -> None:
-    """01-record, REC-11: the body of any known kind (the first byte says which), in a record that is good otherwise"""
+    """01-record, REC-11: the body of a kind, named up to a zero byte or by its first, in a record good otherwise"""
     from protocol.encoding import decode, digest, encode
     from protocol.record.kinds import KINDS
     from protocol.record.outline import outline
     from protocol.record.record import Record
 
     kinds = sorted(KINDS)
-    kind, packed = kinds[(data[0] if data else 0) % len(kinds)], data[1:]
+    named, _, packed = data.partition(b"\0")
+    kind = named.decode("ascii", "replace")
+    if kind not in KINDS:
+        kind, packed = kinds[(data[0] if data else 0) % len(kinds)], data[1:]
     assert encode(decode(packed)) == packed
     rule = KINDS[kind]
     scope = {"board": "board/electricity/u1", "trust": "trust/a", "mail": "mail/abc"}.get(
