@@ -27,6 +27,16 @@ _CACHE_MAX = 20_000
 _MONEY_MAX = 10**12
 _QUANTITY_MAX = 10**9
 _SIGNS = {"": "", "comma": ",", "point": "."}
+_COUNTS = ("min_qty", "capacity", "pack", "stock")
+_UNITS = {
+    "KMT": ("km",),
+    "KGM": ("kg",),
+    "KWH": ("kwh",),
+    "LTR": ("l", "ltr"),
+    "DAY": ("d", "day", "days", "tage", "jours"),
+    "MON": ("month", "months", "monate", "mois"),
+    "ANN": ("year", "years", "jahre", "ans"),
+}
 _BASE = {
     "sku": "sku, article, article number, article no, item, item number, item no, part number, product code, code, ean,"
     " gtin, artikel, artikelnummer, artikel nr, art nr, bestellnummer, référence, réf, code article, codigo,"
@@ -128,7 +138,8 @@ def read(data: bytes, template: Template, reading: Reading | None = None) -> Pri
     if strange := [name for name in reading.constants if name not in names]:
         raise CommandError("SUP-2", f"value {strange[0][:40]!r}: there is no column of this name")
     sign, notes = _decimal(data, layout, _SIGNS[reading.decimal])
-    return _Reader(template, sign, dict(reading.constants)).read(rows(data, layout), (*layout.notes, *notes))
+    reader = _Reader(template, sign, bool(reading.decimal), dict(reading.constants))
+    return reader.read(rows(data, layout), (*layout.notes, *notes))
 
 
 def changes(before: Mapping[str, Offer], found: PriceList, whole: bool) -> Changes:
@@ -164,6 +175,8 @@ def _names(template: Template) -> dict[str, list[str]]:
     base = _BASE | {"unit_price": f"{_BASE['unit_price']}, {_BASIS[template.price_basis]}"}
     for name in (name for name in base if name not in names):
         words = base[name]
+        if name in ("unit_price", "floor", "cost"):
+            words += "".join(f", {word} {how}{template.currency}" for word in words.split(", ") for how in ("", "in "))
         names[name] = [word for word in words.split(", ") if normal(word) not in taken]
     return names
 
@@ -191,11 +204,13 @@ def _decimal(data: bytes, layout: Layout, told: str) -> tuple[str, tuple[str, ..
 class _Reader:
     """One pass over the rows; thrown away afterwards."""
 
-    def __init__(self, template: Template, sign: str, constants: dict[str, str]) -> None:
-        self._template, self._sign, self._constants = template, sign, constants
+    def __init__(self, template: Template, sign: str, told: bool, constants: dict[str, str]) -> None:
+        self._template, self._sign, self._told, self._constants = template, sign, told, constants
         code = template.currency
         self._currency = (code.casefold(), *_MARKS.get(code, ("kr", "kr.", "kč") if code in _CROWNS else ()))
         self._priced = {"unit_price", "floor", "cost", *(one.name for one in template.charges)}
+        self._beside = {one.name: ("%", *_UNITS.get(one.unit, ())) for one in template.compared} | {"tax": ("%",)}
+        self._beside |= dict.fromkeys(self._priced, self._currency)
         self._complaints: list[Complaint] = []
         self._wrong, self._complete, self._bad_row = 0, True, False
         self._found: dict[str, Offer] = {}
@@ -300,17 +315,25 @@ class _Reader:
     def _whole(self, cell: str, scale: int, yes_or_no: bool, name: str) -> int:
         if yes_or_no and cell.casefold() in _WORDS:
             return _WORDS[cell.casefold()]
-        signs = self._currency if name in self._priced else () if name in _BASE and name != "tax" else ("%",)
-        key = cell, scale, signs[:1]
+        signs = self._beside.get(name, ())
+        key = cell, scale, signs or _COUNTS
         if key in self._cache:
             return self._cache[key]
-        found = value(bare(cell, signs), self._sign) * scale
+        number = bare(cell, signs)
+        if name in _COUNTS and not self._told:
+            self._unmistakable(number)
+        found = value(number, self._sign) * scale
         if found != int(found):
             raise Unread("has more decimals than count here" if scale > 1 else "is not a whole number")
         if len(self._cache) == _CACHE_MAX:
             self._cache.clear()
         self._cache[key] = int(found)
         return int(found)
+
+    def _unmistakable(self, number: str) -> None:
+        """25.000 is 25 to one program and 25,000 to another, whatever the prices beside it look like (SUP-3)."""
+        if decimal_sign(number) == "" and self._sign and number.count(self._sign) == 1:
+            raise Unread("can be read in two ways; say --decimal comma or --decimal point")
 
     def _merge(self, row: Offer) -> bool:
         """Adds a rung to its article (SUP-4)."""

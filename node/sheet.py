@@ -14,12 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
 
 from protocol.errors import CommandError
 
 SEPARATORS = (";", ",", "\t", "|")
 ENCODINGS = ("utf-8", "utf-16", "windows-1252")
+HEAD_LINES = 20  # (g) among which the headings are looked for
 CELLS_MAX = 200  # (g) columns of a file
 CELL_SHOWN_MAX = 60  # characters of a cell that a complaint repeats
 _LOOK_BYTES = 1 << 16
@@ -101,18 +101,7 @@ def layout_of(data: bytes, names: Mapping[str, Iterable[str]], columns: Mapping[
     if unknown := [name for name in columns if name not in names]:
         known = ", ".join(names)
         raise CommandError("SUP-2", f"column {unknown[0][:40]!r}: there is none of this name; known: {known}")
-    text = io.TextIOWrapper(io.BytesIO(data), encoding=codec, newline="")
-    head, lines = "", 0
-    separators: tuple[str, ...] = SEPARATORS
-    for line in islice(text, 100):
-        lines += 1
-        if (given := line.strip().removeprefix("sep=")) != line.strip() and len(given) <= 1:
-            separators = (given or ";",)
-        elif line.strip(" \t;,|\r\n\ufeff"):
-            head = line
-            break
-    found = [(_named(head, separator, wanted), separator) for separator in separators]
-    (named, separator) = max(found, key=lambda one: (sum(map(bool, one[0])), head.count(one[1])))
+    head, lines, named, separator = _heading(data, codec, wanted)
     for name in wanted:
         if named.count(name) > 1:
             raise CommandError("SUP-2", f"price list line {lines}: two columns mean {name}; say which by --column")
@@ -122,9 +111,38 @@ def layout_of(data: bytes, names: Mapping[str, Iterable[str]], columns: Mapping[
         raise CommandError("SUP-2", f"price list line {lines}: there is no column {columns[missing[0]][:40]!r}")
     skipped = [cell.strip() for cell, name in zip(_cells(head, separator), named, strict=True) if not name]
     notes = [says] if says else []
+    if lines > 1 and any(named):
+        notes.append(f"The headings stand in line {lines - head.count(chr(10)) + 1}; what is above is not read.")
     if ignored := [cell[:30] for cell in skipped if cell]:
         notes.append(f"Columns that are not read: {', '.join(ignored)}.")
     return Layout(codec, separator, tuple(named), lines, tuple(notes))
+
+
+def _heading(data: bytes, codec: str, wanted: Mapping[str, list[str]]) -> tuple[str, int, list[str], str]:
+    """(the headings as they stand, the line they end in, what they mean, the separator): of the first lines the one
+    that names most columns."""
+    text = io.TextIOWrapper(io.BytesIO(data), encoding=codec, newline="")
+    best: tuple[int, int, str, int, list[str], str] = (-1, 0, "", 0, [], SEPARATORS[0])
+    separators: tuple[str, ...] = SEPARATORS
+    lines = looked = 0
+    for line in text:
+        lines += 1
+        if looked == HEAD_LINES or lines > 100 or len(line) > _LOOK_BYTES:
+            break
+        if (given := line.strip().removeprefix("sep=")) != line.strip() and len(given) <= 1:
+            separators = (given or ";",)
+            continue
+        if not line.strip(" \t;,|\r\n\ufeff"):
+            continue
+        looked, head = looked + 1, line
+        while head.count('"') % 2 and head.count("\n") < 5 and (more := text.readline(_LOOK_BYTES)):
+            head, lines = head + more, lines + 1  # a heading in two lines
+        for separator in separators:
+            named = _named(head, separator, wanted)
+            found = sum(map(bool, named)), head.count(separator)
+            if found > best[:2]:
+                best = (*found, head, lines, named, separator)
+    return best[2:]
 
 
 def _cells(head: str, separator: str) -> list[str]:
