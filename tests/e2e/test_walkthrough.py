@@ -98,4 +98,5 @@ def test_three_people_live_a_co_op_by_hand(folder: Path) -> None:
     assert "This binds you to buy" in said
     assert re.search(r"as supplier: standing 0\.[1-9]", said)
     assert "The deal holds: 2 members" in said
+    assert re.search(r"The ballot [0-9a-f]{8} of [0-9a-f]{8} is one of the 2 that", said)
     assert "Traceback" not in said
