@@ -272,7 +272,7 @@ def test_a_requirement_that_nobody_could_check_is_not_written() -> None:
     """TPL-16, NEG-71: a limit on the price is the pledge's; written as a requirement it would bind nobody, silently."""
     desk = Desk(MADE.members[0])
     for name, code in (("price", "TPL-16"), ("colour", "TPL-16"), ("organic", "")):
-        must = {"attribute": name, "operator": "at-least", "value": 1}
+        must: dict[str, str | int] = {"attribute": name, "operator": "at-least", "value": 1}
         command = ask.AddIntent("tea", "tea", "any", 3, 1, 3_000, "ready", desk.now + 1, ("basic",), (must,))
         if code:
             assert _refusal(desk, command) == code
