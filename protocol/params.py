@@ -121,6 +121,7 @@ WINDOW_MS = 28 * DAY_MS  # FRM-9 (g), who is ready within the same four weeks
 
 # Co-ops (05-formation)
 MEMBERS_MAX = 500  # FRM-20 (g)
+BEFORE_MAX = 8  # FRM-37 (g), co-ops that one comes from
 INVITATIONS_MAX = 1_000  # CLI-70 (g), made at a time
 
 EVIDENCE_MAX = 8  # ELE-34 (g), records attached to a join or nomination

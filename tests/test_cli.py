@@ -235,6 +235,17 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda one: one == c.Stand(bytes.fromhex(COOP), 2000, ("none",), "Hello"),
     ),
     "coop vote": (f"coop vote ab {ME.hex()[:6]}", lambda one: one == c.Vote(bytes.fromhex(COOP), ((ME,),))),
+    "coop succeed": (
+        f"coop succeed ab --intent home --purpose P --min 2 --max 5 --merge {'0' * 32} --member {ME.hex()}",
+        lambda one: one
+        == c.FoundCoop(
+            "home", "P", 2, 5, "home", 0, before=tuple(sorted((bytes.fromhex(COOP), bytes(16)))), listed=(ME,)
+        ),
+    ),
+    "coop propose": (
+        f"coop propose ab {'0' * 32}",
+        lambda one: one == c.ProposeCoop(bytes.fromhex(COOP), bytes(16)),
+    ),
     "coop leave": (
         "coop leave ab --reason timing",
         lambda one: one == c.LeaveCoop(bytes.fromhex(COOP), "timing"),

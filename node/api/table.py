@@ -81,6 +81,7 @@ ROUTES = (
     Route("GET", "/coops/{coop}/invitations", c.AskInvitations),
     Route("POST", "/coops/{coop}/join", c.JoinCoop),
     Route("POST", "/coops/{coop}/leave", c.LeaveCoop),
+    Route("POST", "/coops/{coop}/propose", c.ProposeCoop),
     Route("POST", "/coops/{coop}/pledge", c.Pledge),
     Route("POST", "/coops/{coop}/stand", c.Stand),
     Route("POST", "/coops/{coop}/vote", c.Vote),

@@ -43,7 +43,8 @@ for command in (
     *(files.demo, files.verify, files.tally, files.groups, files.record),
 ):
     wltm.add_command(command)
-coop.coop.add_command(membership.coop_leave)
+for about in (membership.coop_leave, membership.coop_succeed, membership.coop_propose):
+    coop.coop.add_command(about)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from protocol.commands.coop import (
     JoinCoop,
     LeaveCoop,
     Pledge,
+    ProposeCoop,
     Recall,
     Stand,
     Vote,
@@ -164,6 +165,7 @@ __all__ = [
     "OpenRfq",
     "PassRequest",
     "Pledge",
+    "ProposeCoop",
     "PublishPolicy",
     "PutArticles",
     "Query",
@@ -199,8 +201,8 @@ __all__ = [
 # fmt: off
 Command = (
     SetBoundaries | SetBaseline | AddIntent | WidenIntent | WithdrawIntent | Watch | FoundCoop | Invite | JoinCoop
-    | LeaveCoop | Pledge | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit | Decline
-    | Report | Attest
+    | LeaveCoop | ProposeCoop | Pledge | Stand | Vote | Recall | Vouch | AskReceipts | AskInclusion | OpenRfq | Commit
+    | Decline | Report | Attest
     | SetRule | LiftRule | PublishPolicy | FollowNotices | UnfollowNotices | MakeToken | RevokeToken | SendMail
     | DropMail | AddPeer | ForgetPeer | AskPeers | AskMesh | AskStatus | AskNeeds | AskBoard | AskIntents | AskCoops
     | AskCoop | AskInvitations | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query

@@ -26,6 +26,8 @@ class FoundCoop:
     witnesses: tuple[bytes, ...] = ()
     risk: str = "lowest"
     admits: Mapping[str, int] = field(default_factory=dict)
+    before: tuple[bytes, ...] = ()  # the co-ops that it comes from (FRM-37)
+    listed: tuple[bytes, ...] = ()  # who alone may join beside the founder; without: by invitation
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,15 @@ class JoinCoop:
     least: int = 0
     most: int = 0
     exclude: tuple[bytes, ...] = ()
+    token: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposeCoop:
+    """Show the members of `coop` the charter of its successor, with the invitation by which they may join it."""
+
+    coop: bytes
+    successor: bytes
     token: bytes = b""
 
 

@@ -45,6 +45,23 @@ def find_charter(log: Log) -> Record | None:
     return min(filter(is_charter, log.of_kind("charter.1")), key=lambda one: one.id, default=None)
 
 
+def successor_in(record: Record, network: bytes) -> Record | None:
+    """The charter that a `successor.1` shows, if it is one that comes from the co-op it is shown to (FRM-38)."""
+    try:
+        charter = embedded(record.body["charter"], network)
+    except (Reject, Ignore):
+        return None
+    good = charter.kind == "charter.1" and is_charter(charter)
+    slot = successor_slot(bytes.fromhex(charter.scope.partition("/")[2])) if good else ""
+    named = bytes.fromhex(record.scope.partition("/")[2]) in charter.body.get("before", ()) if good else False
+    return charter if named and record.header.slot is not None and record.header.slot.name == slot else None
+
+
+def successor_slot(coop: bytes) -> str:
+    """Where a member shows the charter of this co-op."""
+    return f"successor/{coop[:8].hex()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Invitation:
     """The founder's word that whoever presents it may join: the first `count` who do, by their `nonce` (FRM-26)."""

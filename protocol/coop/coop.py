@@ -213,9 +213,9 @@ class _Reader:
         ballots = self._box(question_name("ballots", roster), box, opened, "ballot_ms")
         if ballots is None:
             return False
+        self._leave("ballots")
         if not ballots:
             return self._fact("nobody voted")
-        self._leave("ballots")
         staying = self.coop.keys
         demands = tuple(one for one in self.coop.demands if one.member in staying)
         if not any(one.want for one in demands):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from protocol.coop.box import LEAVE
-from protocol.coop.charter import charter_hash, find_charter, good_join, is_charter
+from protocol.coop.charter import charter_hash, find_charter, good_join, is_charter, successor_in
 from protocol.coop.coop import Coop, read_coop
 from protocol.coop.decision import Docket, Witness
 from protocol.coop.formation import Group
@@ -26,7 +26,7 @@ from protocol.record.record import Record
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "reveal.1", "lease.1", "end.1")
 MEMBER_KINDS = (
     *("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "answer.1", "unopened.1"),
-    *("heartbeat.1", "recall.1"),
+    *("heartbeat.1", "recall.1", "successor.1"),
 )
 
 
@@ -126,6 +126,8 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
     if record.kind == LEAVE:
         parents = (context.log.records.get(one) for one in record.header.refs)
         return any(one is not None and one.kind == "join.1" and one.author == record.author for one in parents)
+    if record.kind == "successor.1" and successor_in(record, settings.network) is None:
+        return False
     coop = context.coop(settings) if record.kind in MEMBER_KINDS else None
     return coop is None or record.author in coop.joined
 

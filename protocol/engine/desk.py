@@ -7,16 +7,18 @@ before anything has changed. Spec: 04-intent, INT-1 to INT-9; 05-formation, FRM-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from protocol import commands as ask
-from protocol.coop.charter import Invitation
+from protocol.coop.charter import Invitation, charter_hash, find_charter
 from protocol.coop.coop import Coop
 from protocol.coop.preference import Vector, from_levels, mean
 from protocol.coop.template import Template, subject_of
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
+from protocol.engine.coop import succeeding
 from protocol.engine.coop.board import publish_charter
 from protocol.engine.coop.faults import is_faulty_witness
 from protocol.engine.coop.membership import Wish, check_invitation, used_by
@@ -241,7 +243,7 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
         "region": region,
         "template": intent.body["template"],
         "epoch": 0,
-        "listed": [],
+        "listed": sorted(dict.fromkeys((*command.listed, core.me.key))) if command.listed else [],
         "least": command.least,
         "most": command.most,
         "witnesses": sorted(dict.fromkeys(command.witnesses or (core.me.key,))),
@@ -253,6 +255,9 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
         body["admits"] = dict(command.admits)
     if "subject" in intent.body:
         body["subject"] = intent.body["subject"]
+    if command.before:
+        succeeding.check_members(core, command.before)
+        body["before"] = sorted(dict.fromkeys(command.before))
     faulty = next((key for key in command.witnesses if is_faulty_witness(core, key)), None)
     if faulty is not None:
         raise CommandError("ELE-56", f"witnesses: {faulty.hex()[:8]} signed twice as a witness; the proof is held here")
@@ -263,9 +268,25 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     coop = "coop/" + hashed[:16].hex()
+    _show_those_before(core, command, coop)
     core.keep(f"wish/{coop}", Wish(scope, command.intent).to_bytes())
     core.keep(f"engaged/{scope}/{command.intent}", coop.encode())
     return {"coop": hashed[:16], "charter": hashed}
+
+
+def _show_those_before(core: Core, command: ask.FoundCoop, scope: str) -> None:
+    """A charter that follows others is shown to their members, where its founder is one (FRM-38)."""
+    charter = find_charter(core.peek(scope))
+    if charter is None or not command.before:
+        return
+    token = b""
+    if not command.listed:
+        hashed = charter_hash(charter.author, charter.body)
+        ends = charter.header.created + charter.body["times"]["join_ms"]
+        token = Invitation.sign(core.me, hashed, core.entropy(16), ends, command.most).token()
+    for old in command.before:
+        with suppress(CommandError):  # of some the founder is no member: another shows it there
+            succeeding.show(core, old, charter, token)
 
 
 def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
@@ -303,9 +324,10 @@ def join_coop(core: Core, command: ask.JoinCoop) -> dict[str, Any]:
     coop_scope = "coop/" + command.coop.hex()
     if len(command.coop) != 16:
         raise CommandError("FRM-23", "coop: must be 16 bytes")
-    if command.token:
-        check_invitation(core, core.context(coop_scope), command.token)
-    wish = Wish(scope, command.intent, command.least, command.most, tuple(command.exclude), command.token)
+    token = command.token or succeeding.introduce(core, coop_scope)
+    if token:
+        check_invitation(core, core.context(coop_scope), token)
+    wish = Wish(scope, command.intent, command.least, command.most, tuple(command.exclude), token)
     view = core.context(coop_scope).coop(core.settings)
     if view is not None and view.state not in ("called", "forming"):
         raise NotNow("FRM-23", f"join: the co-op is {view.state}; its roster is closed")

@@ -12,6 +12,7 @@ from protocol.coop.template import money
 from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.engine.baseline import compared
 from protocol.engine.context import Context
+from protocol.engine.coop import succeeding
 from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.ladder import wider_rounds
 from protocol.engine.coop.outlook import candidates
@@ -58,7 +59,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
         elif context.family == "coop":
             coop = context.coop(core.settings)
             if coop is not None:
-                found += _of_coop(core, context, coop)
+                found += _of_coop(core, context, coop) + succeeding.waiting(core, context, coop)
         elif context.family == "deal":
             deal = context.deal(core.settings)
             if deal is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.engine import baseline, desk, queries, taste
-from protocol.engine.coop import board, floor, ladder, leaving, membership, receipts, vouching
+from protocol.engine.coop import board, floor, ladder, leaving, membership, receipts, succeeding, vouching
 from protocol.engine.core import Core
 from protocol.engine.deal import (
     answering,
@@ -56,6 +56,7 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Recall: floor.recall,
     ask.Vouch: vouching.vouch,
     ask.LeaveCoop: leaving.leave,
+    ask.ProposeCoop: succeeding.propose,
     ask.AskReceipts: receipts.receipts,
     ask.AskInclusion: receipts.inclusion,
     ask.OpenRfq: asking.open_rfq,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.params import BOX_IDS_MAX, MEMBERS_MAX, RECEIPT_IDS_MAX, ROUND_MAX, WITNESSES_MAX
+from protocol.params import BEFORE_MAX, BOX_IDS_MAX, MEMBERS_MAX, RECEIPT_IDS_MAX, ROUND_MAX, WITNESSES_MAX
 from protocol.record.schema import array, ascending, data, fields, integer, one_of, slug, text
 from protocol.record.shapes import (
     ADMITS,
@@ -56,7 +56,7 @@ COOP_KINDS: Mapping[str, Kind] = {
                 "risk": one_of("lowest", "low", "high"),
                 "times": TIMES,
             },
-            {"admits": ADMITS, "subject": SUBJECT},
+            {"before": ascending(DEAL, BEFORE_MAX, 1), "admits": ADMITS, "subject": SUBJECT},
         ),
     ),
     "accept.1": Kind("once", COOP_SCOPE, fields({"charter": ID, "box": ID})),
@@ -76,6 +76,7 @@ COOP_KINDS: Mapping[str, Kind] = {
         ),
     ),
     "leave.1": Kind("once", COOP_SCOPE, fields({"reason": REASONS, "remark": text()})),
+    "successor.1": Kind("once", COOP_SCOPE, fields({"charter": RAW, "invite": data(0, 512)})),
     "pledge.1": Kind("once", COOP_SCOPE, fields({"roster": ID, **NUMBERS})),
     # 06-decision
     "receipt.1": Kind(

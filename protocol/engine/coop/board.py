@@ -203,6 +203,7 @@ def _rightly_founded(core: Core, board: str, charter: Record) -> bool:
         and board == f"board/{body['category']}/{body['region']}"
         and (body["fee_max_minor"], body["risk"]) == (0, "lowest")
         and body["times"] in core.settings.presets.values()
+        and "before" not in body
     )
 
 

@@ -6,6 +6,7 @@ FRM-36.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from protocol import commands as ask
@@ -48,8 +49,10 @@ def leave(core: Core, command: ask.LeaveCoop) -> dict[str, Any]:
 
 
 def attend(core: Core, context: Context) -> None:
-    """Decline what a member who is leaving is awarded (FRM-35)."""
+    """Leave the co-ops that this one follows, and decline what a member who is leaving is awarded (FRM-35, FRM-39)."""
     coop = context.coop(core.settings)
+    if coop is not None:
+        _move(core, context, coop)
     reason = core.facts.get(_standing(context.scope))
     if reason is None or coop is None or coop.mandate is None:
         return
@@ -66,6 +69,19 @@ def answer(core: Core, context: Context) -> None:
     scope = "coop/" + deal.mandate.charter[:16].hex() if deal is not None else ""
     if _standing(scope) in core.facts and scope in core.contexts:
         attend(core, core.contexts[scope])
+
+
+def _move(core: Core, context: Context, coop: Coop) -> None:
+    """On a roster that follows others, once: what the join said (FRM-39)."""
+    told = f"moved/{context.scope}"
+    if not coop.roster or told in core.facts or not any(key in core.personas for key in coop.keys):
+        return
+    before = coop.charter.body.get("before", ())
+    for old in before:
+        with suppress(CommandError):  # bound there, or never in it
+            leave(core, ask.LeaveCoop(old))
+    if before:
+        core.keep(told, b"1")
 
 
 def _check_free(core: Core, coop: Coop, persona: Persona) -> None:
