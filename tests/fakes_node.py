@@ -138,7 +138,7 @@ def deal() -> dict[str, Any]:
         "events": [
             {"id": bytes([4]) * 32, "by": ME, "member": ME, "action": "deliver", "quantity": 9, "reference": "truck 7"}
         ],
-        "renewals": [],
+        "renewals": [{"member": ME, "answer": "change", "reason": "price", "remark": "Too dear."}],
         "fallen": [],
     }
 

@@ -475,6 +475,7 @@ def test_a_deal_after_its_award(rig: Rig) -> None:
     assert "Agreed: 30 units a period" in said
     assert "got 9 of 360, GBP 792.00 in all; 9 delivered; 8 received; ends" in said
     assert "takes green 24; differing on delivery" in said
+    assert "00010203 would change: price Too dear." in said
     assert "substitute 03030303: green 24 at GBP 2.10 a unit; waits for your answer" in said
     assert "report 04040404 by 00010203: deliver 9 for 00010203 truck 7" in said
     rig.node.answers[c.Cancel] = {"id": bytes(32), "says": "Cancelled: 3 units and GBP 25.50 in all stay owed."}

@@ -72,7 +72,7 @@ def _after(deal: Deal, currency: str) -> tuple[str, ...]:
     if "renewals" not in _bases(deal.open) and deal.renewals:
         said = [one.body["answer"] for one in deal.renewals]
         counts = ", ".join(f"{said.count(name)} {name}" for name in ("renew", "change", "leave"))
-        lines.append(f"In the poll: {counts}. `wltm coop renew` founds the next co-op with those who go on.")
+        lines.append(f"In the poll: {counts}. `wltm coop succeed` founds the next co-op with those who go on.")
     return tuple(lines)
 
 
