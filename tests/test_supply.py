@@ -16,8 +16,8 @@ from protocol.deal.offer import Offer, Rules, available, flat, floor_of, from_by
 from protocol.encoding import decode, encode
 from protocol.engine.deal import shop as shops
 from protocol.engine.deal import supplying
-from protocol.errors import CommandError
-from protocol.events import Compute, Computed, Notify
+from protocol.errors import CommandError, Ignore
+from protocol.events import Compute, Computed, Notify, RecordReceived
 from protocol.params import ARTICLES_MAX
 from protocol.record.record import Record
 from tests.deals import TEMPLATE, Handmade, persona
@@ -263,6 +263,21 @@ def test_what_came_of_it(state: str, supplier: str, said: str, left: int) -> Non
         assert desk.ask(ask.Countersign(deal_id()))["id"] in desk.records
         desk.ask(ask.ReleaseCapacity(deal_id()))
         assert desk.ask(ask.AskSupply())["reserved"] == []
+
+
+def test_a_request_without_a_mandate_is_shown_with_the_check_that_failed() -> None:
+    """SUP-20, NEG-86: nothing is quoted for it, and the supplier sees why."""
+    lie = Handmade({"rfq.1": lambda body: body | {"members": body["members"] + 1}})
+    request = lie.rfq
+    desk = Desk(SELLER, [one for one in lie.records if one.scope == request.scope and one is not request])
+    desk.now = request.header.created + 1
+    desk.ask(prices(article()))
+    desk.engine._core.follow(request.scope)
+    with pytest.raises(Ignore):
+        desk.do(RecordReceived(request, ""))
+    (row,) = desk.ask(ask.AskRequests())
+    assert (row["status"], row["code"], row["members"]) == ("refused", "NEG-40", 4)
+    assert desk.said("quotation.1") == []
 
 
 def test_a_last_round_is_told_once() -> None:

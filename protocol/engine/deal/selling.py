@@ -14,6 +14,7 @@ from protocol.deal.life import deal_scope
 from protocol.engine.core import Core
 from protocol.engine.deal import stocking, supplying
 from protocol.engine.deal.detailing import read
+from protocol.engine.deal.refused import turned_away
 from protocol.engine.deal.shop import entries, rules_of, shop
 from protocol.errors import CommandError, NotNow
 from protocol.record.log import Log
@@ -22,9 +23,14 @@ PAGE_MAX = 500
 
 
 def requests(core: Core) -> list[dict[str, Any]]:
-    """Every request this node looked at as a supplier, newest first."""
+    """Every request this node looked at as a supplier, newest first; and those whose mandate does not hold (NEG-86)."""
     known = shop(core).deals
     rows = [{"deal": bytes.fromhex(scope.removeprefix("deal/")), **one} for scope, one in known.items()]
+    for one in turned_away(core):
+        request, code, message = core.turned_away["deal/" + one["deal"].hex()]
+        told = {name: request.body[name] for name in ("category", "region", "members", "quantity", "pooled_minor")}
+        told |= {"code": code, "message": message, "since": request.header.created}
+        rows.append({"deal": one["deal"], "status": "refused", **told})
     rows.sort(key=lambda one: (-one["since"], one["deal"]))
     return [{name: value for name, value in row.items() if name != "quotation"} for row in rows]
 
