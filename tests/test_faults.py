@@ -125,6 +125,28 @@ def test_a_double_ballot_is_published_by_somebody_in_turn_and_by_nobody_twice() 
     assert "two ballots" in view[0]["says"]
 
 
+def test_one_intent_committed_to_two_rosters_is_shown_by_its_co_op() -> None:
+    """FRM-41, FRM-30: one marker is a commitment, two are a fault that everybody on the roster can see."""
+    made = Handmade(members=5, witnesses=4)
+    desk, liar = at(made, "elected", made.members[1]), made.members[2]
+    intent = next(one.intent for one in made.coop().members if one.key == liar.key)
+    for roster in (made.coop().roster, bytes(32)):
+        body = {"intent": intent.id, "roster": roster}
+        slot, until = Slot("once", f"power/{intent.id[:8].hex()}", 0), intent.header.expires
+        marker = Record.sign(
+            liar, NETWORK, "commitment-marker.1", intent.scope, body, created=desk.now, expires=until, slot=slot
+        )
+        desk.engine._core.follow(intent.scope)
+        desk.do(RecordReceived(marker, ""))
+        desk.tick()
+        desk.tick(5 * made.coop().times["settle_ms"])
+        assert len(desk.ask(ask.AskCoop(made.hash[:16]))["faults"]) == (roster == bytes(32))
+    (fault,) = desk.said("fault.1")
+    found = fault_in(fault, NETWORK)
+    assert found is not None
+    assert (found.first.author, found.first.kind) == (liar.key, "commitment-marker.1")
+
+
 def test_the_liar_itself_publishes_nothing() -> None:
     """ELE-54: the control; its own node holds both as well."""
     made, second, _ = doubled()

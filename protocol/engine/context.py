@@ -70,6 +70,7 @@ class Context:
     standings: dict[bytes, Standing] = field(default_factory=dict)  # of a board: template -> whom it groups
     formations: dict[tuple[bytes, int], dict[bytes, Group | None] | None] = field(default_factory=dict)
     """(template, epoch) -> the groups of own intents; None: a worker is at it."""
+    markers: int = 0  # of a board: how many double commitments it holds
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
     faults_seen: dict[bytes, int] = field(default_factory=dict)  # both ids of a double signature -> when
     shown: str = ""

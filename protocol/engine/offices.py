@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.engine import baseline, desk, queries, taste
-from protocol.engine.coop import board, floor, ladder, leaving, membership, receipts, succeeding, vouching
+from protocol.engine.coop import board, faults, floor, ladder, leaving, membership, receipts, succeeding, vouching
 from protocol.engine.core import Core
 from protocol.engine.deal import (
     answering,
@@ -28,7 +28,7 @@ from protocol.engine.needs import needs
 from protocol.engine.network import policy, post, relays, steward
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
-    "board": (board.attend, ladder.attend),
+    "board": (board.attend, ladder.attend, faults.on_board),
     "coop": (membership.attend, leaving.attend),
     "deal": (dealing.attend, leaving.answer, supplying.attend, bettering.attend, detailing.attend),
     "mail": (post.attend,),

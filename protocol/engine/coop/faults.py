@@ -6,8 +6,10 @@ made (nothing). Spec: 07-election, ELE-54 to ELE-56; 09-accountability, ATT-7.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from protocol.coop.coop import Coop
 from protocol.encoding import digest
 from protocol.engine.context import Context
 from protocol.engine.core import Core, trust_scope
@@ -16,6 +18,7 @@ from protocol.params import ATTESTATION_LIFE_MS, FAULTS_SHOWN_MAX
 from protocol.record.record import FaultProof, Slot
 from protocol.trust.accountability import fault_in, fault_slot
 
+MARKER = "commitment-marker.1"
 _AS_WITNESS = ("accept.1", "proposal.1", "vote.1")
 _ONE_WORD = ("end.1", "recall.1")  # two of them say no more than one (ELE-42, ELE-44)
 _WORDS = {
@@ -24,6 +27,7 @@ _WORDS = {
     "pledge.1": "two pledges; if both are in the box, neither counts",
     "nomination.1": "two nominations; if both are in the box, neither counts",
     "commitment.1": "two answers to the award; if both are in the box, neither counts",
+    MARKER: "one intent's commitment in two co-ops; each counts once, in its own",
     "vote.1": "two votes as a witness in one step; what is certified stands, the witness loses a later seat",
     "proposal.1": "two proposals as a witness in one round; what is certified stands, the witness loses a later seat",
 }
@@ -31,7 +35,36 @@ _WORDS = {
 
 def attend(core: Core, context: Context, parties: tuple[bytes, ...], turn_ms: int) -> None:
     """Publish what nobody has published when the turn of an own persona has come."""
-    for proof in shown(context):
+    _publish(core, context, shown(context), parties, turn_ms)
+
+
+def attend_intents(core: Core, context: Context, coop: Coop) -> None:
+    """The same of members who committed one intent to two rosters, on the boards of this co-op's intents (FRM-41)."""
+    _publish(core, context, committed_twice(core, coop), coop.joined, coop.times["settle_ms"])
+
+
+def on_board(core: Core, context: Context) -> None:
+    """When a marker makes a second one a lie, the co-ops of this board have to look."""
+    known = sum(proof.first.kind == MARKER for proof in context.log.faults())
+    if known != context.markers:
+        context.markers = known
+        for other in core.contexts.values():
+            if other.family == "coop":
+                core.dirty.setdefault(other.scope, None)
+
+
+def committed_twice(core: Core, coop: Coop) -> list[FaultProof]:
+    """Members of the roster who signed two commitment markers for one intent, by the boards that are followed here."""
+    boards = dict.fromkeys(member.intent.scope for member in coop.members)
+    logs = [core.contexts[board].log for board in boards if board in core.contexts]
+    proofs = [proof for log in logs for proof in log.faults() if proof.first.kind == MARKER]
+    return [proof for proof in proofs if proof.first.author in coop.joined]
+
+
+def _publish(
+    core: Core, context: Context, proofs: Iterable[FaultProof], parties: tuple[bytes, ...], turn_ms: int
+) -> None:
+    for proof in proofs:
         author = proof.first.author
         if author in core.personas or published(core, proof):
             continue
@@ -96,8 +129,8 @@ def is_faulty_witness(core: Core, key: bytes) -> bool:
     return False
 
 
-def view(core: Core, context: Context) -> list[dict[str, Any]]:
-    """The faults in a scope, in plain words."""
+def view(core: Core, context: Context, coop: Coop) -> list[dict[str, Any]]:
+    """The faults in a co-op, and of its members' intents, in plain words."""
     return [
         {
             "author": proof.first.author,
@@ -106,5 +139,5 @@ def view(core: Core, context: Context) -> list[dict[str, Any]]:
             "proof": [proof.first.id, proof.second.id],
             "published": published(core, proof),
         }
-        for proof in shown(context)
+        for proof in (*shown(context), *committed_twice(core, coop))
     ]

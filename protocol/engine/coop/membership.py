@@ -70,6 +70,7 @@ def attend(core: Core, context: Context) -> None:
     witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
     lease.attend(core, context, coop)
     faults.attend(core, context, (*coop.keys, *coop.council.witnesses), coop.times["settle_ms"])
+    faults.attend_intents(core, context, coop)
     if coop.mandate is not None and concerns_me(core, coop):
         scope = deal_scope(coop.mandate.deal)
         core.follow(scope)

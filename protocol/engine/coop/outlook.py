@@ -22,7 +22,7 @@ def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
     """The fields that a co-op's detail has of it."""
     return {
         "candidates": candidates(core, coop),
-        "faults": faults.view(core, context),
+        "faults": faults.view(core, context, coop),
         **lease.view(context, coop),
     }
 
