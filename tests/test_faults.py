@@ -186,6 +186,7 @@ def test_in_a_town_it_is_said_about_once() -> None:
     assert len(slots) <= 2 * len(set(slots))
     proofs = [fault_in(one, one.header.network) for one in held]
     assert {one.first.author for one in proofs if one is not None} == {liar}
+    assert {one.first.scope.partition("/")[0] for one in proofs if one is not None} == {"coop", "deal"}
 
 
 # What it costs a witness

@@ -43,6 +43,13 @@ def attend_intents(core: Core, context: Context, coop: Coop) -> None:
     _publish(core, context, committed_twice(core, coop), coop.joined, coop.times["settle_ms"])
 
 
+def attend_deal(core: Core, context: Context, coop: Coop, suppliers: tuple[bytes, ...]) -> None:
+    """The same in a deal, of members, witnesses and those whose quotations are certified: strangers may speak there."""
+    parties = (*coop.keys, *coop.council.witnesses)
+    proofs = [one for one in shown(context) if one.first.author in (*parties, *suppliers)]
+    _publish(core, context, proofs, parties, coop.times["settle_ms"])
+
+
 def on_board(core: Core, context: Context) -> None:
     """When a marker makes a second one a lie, the co-ops of this board have to look."""
     known = sum(proof.first.kind == MARKER for proof in context.log.faults())

@@ -16,7 +16,7 @@ from protocol.deal.ranking import Ranking
 from protocol.deal.revision import revision_value
 from protocol.deal.tender import ranking_of
 from protocol.engine.context import Context
-from protocol.engine.coop import witness
+from protocol.engine.coop import faults, witness
 from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal import answering, blame, opening
@@ -47,6 +47,8 @@ def attend(core: Core, context: Context) -> None:
     elif coop is not None and coop.mandate is not None and coop.mandate.deal == deal.mandate.deal:
         # Quotations arrive by the request's own clock, whether or not the co-op has certified it by then.
         witness.acknowledge(core, context, deal.council, deal.open, until, ref, vouched)
+    if coop is not None:
+        faults.attend_deal(core, context, coop, tuple(one.author for one in deal.quotations))
     if deal.agreements:
         for subject in (*(one.supplier for one in deal.agreements), deal.rfq.author, *core.personas):
             core.follow(trust_scope(subject))
