@@ -14,7 +14,10 @@ from protocol.events import Event, Submit
 from protocol.record.record import Record
 from tests.sim.world import Node, World
 
-HUMAN = ("pledge.1", "nomination.1", "ballot.1", "deal.1", "commitment.1", "intent.1", "attestation.1", "recall.1")
+HUMAN = tuple(
+    "pledge.1 nomination.1 ballot.1 deal.1 commitment.1 intent.1 attestation.1 recall.1 event.1"
+    " cancel.1 consent.1 substitute.1 renewal.1".split()
+)
 
 
 @dataclass
