@@ -192,7 +192,8 @@ def ledger_text(deal: dict[str, Any]) -> str:
     lines = [f"deal {short(deal['id'])}: {deal['state']}", *(line(one) for one in deal["says"])]
     lines += [_account_text(row, currency) for row in deal["accounts"]]
     for one in deal["renewals"]:
-        lines.append(f"{short(one['member'])} would {one['answer']}: {one['reason']} {line(one['remark'])}".rstrip(" :"))
+        why = f"{one['reason']} {line(one['remark'])}".strip()
+        lines.append(f"{short(one['member'])} would {one['answer']}" + (f": {why}" if why else ""))
     for one in deal["substitutes"]:
         price, waits = money(one["unit_price_minor"], currency), "; waits for your answer" if one["waits"] else ""
         lines.append(f"substitute {short(one['id'])}: {line(one['article'])} at {price} a unit{waits}")
