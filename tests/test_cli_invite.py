@@ -113,3 +113,10 @@ def test_what_it_did_not_write_stays(town: Rig, tmp_path: Path) -> None:
     assert out.read_text() == "my,own\nnotes,here\n"
     missing = tmp_path / "none" / "links.csv"
     assert "cannot be written" in town(f"invite ab --csv {source} --out {missing} --yes", USAGE)
+
+
+def test_a_merger_names_whole_ids(town: Rig) -> None:
+    """CLI-73"""
+    asked = "coop succeed ab --intent home --purpose P --yes --merge"
+    for wrong in ("ab", "0" * 31, "G" * 32):
+        assert "whole id" in town(f"{asked} {wrong}", USAGE)

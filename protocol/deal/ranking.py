@@ -1,7 +1,7 @@
 """Which quotations count, what each comes to, and in which order they stand.
 
 Decides it from integers and what the request fixed before the first commitment, so that every member's node ranks
-alike; never asks who a supplier is. Spec: 08-negotiation, NEG-20 to NEG-31.
+alike; never asks who a supplier is. Spec: 08-negotiation, NEG-20 to NEG-29.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from protocol.coop.template import Template, money
+from protocol.coop.units import PERIODS, UNITS
 from protocol.deal.allocation import NOTHING, Allocation, Besides, Demand, allocate
 from protocol.deal.negotiation import OPERATORS, Bid, Limits, Quotation, Request, besides_of, read
 from protocol.errors import Reject
@@ -195,5 +196,41 @@ def _ranked_words(place: int, row: Ranked, best: Ranked, template: Template) -> 
         parts.append(f"{len(found.left_out)} members not served")
     if row.unserved_minor:
         parts.append(f"{money(row.unserved_minor, currency)} for what is not served or taken beyond want")
-    parts += [f"{money(amount, currency)} for {name}" for name, amount in row.adjustments if amount]
-    return "; ".join([*parts, f"score {money(row.score_minor, currency)}"])
+    parts += _counted(row, template)
+    parts.append(f"score {money(row.score_minor, currency)}")
+    return "; ".join([*parts, *([_beside(row, best, template)] if row is not best else [])])
+
+
+def _counted(row: Ranked, template: Template) -> list[str]:
+    """What each attribute counts for this co-op over the term: "renewable 80 % counts GBP 54.00 for it"."""
+    known, found = {one.name: one for one in template.compared}, list[str]()
+    for name, amount in row.adjustments:
+        if amount:
+            one = known[name]
+            unit = "" if one.unit == "C62" else f" {UNITS[one.unit]}"
+            value = f"{row.quotation.attributes[name] / one.scale:g}{unit}"
+            side = "for" if amount < 0 else "against"
+            found.append(f"{one.label} {value} counts {money(abs(amount), template.currency)} {side} it")
+    return found
+
+
+def _beside(row: Ranked, best: Ranked, template: Template) -> str:
+    """Why it stands behind the first, by period: what speaks against it, but what for it."""
+    labels = {one.name: one.label for one in template.compared}
+    first, each = dict(best.adjustments), PERIODS[template.period]
+    differences = [
+        (row.cost_minor - best.cost_minor, "dearer", "cheaper"),
+        (row.unserved_minor - best.unserved_minor, "more left unserved", "less left unserved"),
+    ]
+    for name, amount in row.adjustments:
+        differences.append((amount - first[name], f"worse for {labels[name]}", f"better for {labels[name]}"))
+    said = [
+        f"{money(abs(amount) // template.periods, template.currency)} a {each} {worse if amount > 0 else better}"
+        for sign in (1, -1)
+        for amount, worse, better in differences
+        if amount * sign > 0
+    ]
+    against = sum(1 for amount, _, _ in differences if amount > 0)
+    if not said:
+        return "as good as the first; a lot put it behind"
+    return "beside the first: " + ", but ".join(", ".join(part) for part in (said[:against], said[against:]) if part)
