@@ -146,6 +146,7 @@ def test_what_stays_owed_is_said() -> None:
     assert (line["owed"], line["cancelled_by"]) == (3, M1.key)
     assert refused(node, ask.Cancel(deal(), "price")).code == "REC-14"
     assert {one["owed"] for one in view(node)["accounts"] if one["member"] != M1.key} == {36, 48}
+    assert any("ended early by the agreed terms; 3 units stay owed." in one for one in view(node)["says"])
 
 
 def test_a_report_and_its_correction_reach_the_other_side() -> None:

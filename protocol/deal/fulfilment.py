@@ -87,7 +87,7 @@ def accounts(log: Log, terms: Terms) -> tuple[Account, ...]:
     events = _by_member(log.of_kind("event.1"), terms)
     found: list[Account] = []
     for member, quantity in terms.shares:
-        said = events.get(member, [])
+        said = events[member]
         ends, by, fee = _ending(log, terms, member, said)
         periods = periods_due(terms, ends) if by else terms.periods
         article, price = _substituted(log, terms, member)
@@ -149,10 +149,11 @@ def cancelled_at(terms: Terms, said: int, wished: int, by_member: bool, delivere
 
 def _by_member(events: Iterable[Record], terms: Terms) -> dict[bytes, list[Record]]:
     """The events that count, by whom they are about."""
-    found: dict[bytes, list[Record]] = {}
+    found: dict[bytes, list[Record]] = {member: [] for member, _ in terms.shares}
     for one in events:
-        if one.body["agreement"] == terms.agreement and is_party(terms, one):
-            found.setdefault(one.body["member"], []).append(one)
+        about, parties = found.get(one.body["member"]), (terms.supplier, one.body["member"])
+        if about is not None and one.body["agreement"] == terms.agreement and one.author in parties:
+            about.append(one)
     return found
 
 

@@ -65,6 +65,11 @@ def _after(deal: Deal, currency: str) -> tuple[str, ...]:
             lines.append("What is missing is a claim against the supplier: say so with `wltm coop attest`.")
         case _:
             lines.append(f"{len(accounts) - len(short)} of {len(accounts)} members have got all that is owed.")
+    left = [line for line in accounts if line.cancelled_by]
+    if left:
+        owed = sum(line.owed for line in left)
+        names = _names(line.member for line in left)
+        lines.append(f"The shares of {names} ended early by the agreed terms; {owed} units stay owed.")
     claims = [claim for line in accounts if (claim := _claim(line))]
     lines += claims[:_NAMED_MAX]
     if len(claims) > _NAMED_MAX:
