@@ -18,12 +18,14 @@ from protocol.deal.bundle import make, verify
 from protocol.deal.deal import read_deal
 from protocol.deal.fulfilment import cancel_slot, consent_slot
 from protocol.deal.holding import Step
+from protocol.engine.deal.telling import told
 from protocol.errors import Ignore
 from protocol.identity import Persona
 from protocol.record.log import Log
 from protocol.record.record import Record
 from tests.deals import NETWORK, TEMPLATE, Handmade, Twists, persona
 from tests.test_bundle import forged, refusal, signed_again, without
+from tests.test_lots import Scarce
 
 STRANGER = persona("stranger")
 
@@ -199,3 +201,36 @@ def test_what_fills_a_slot_hides_no_signature() -> None:
         after = read_deal(log, docket, NETWORK)
         assert after is not None
         assert after.state == "countersigned"
+
+
+class OneSigns(Scarce):
+    """Of two suppliers that are awarded, the later by key signs something else."""
+
+    def say(self, who: Persona, kind: str, scope: str, body: dict[str, Any], slot: str = "") -> Record:
+        if kind == "countersign.1" and who.key == max(one.supplier for one in self.deal().agreements):
+            body = body | {"agreement": bytes(32)}
+        return super().say(who, kind, scope, body, slot)
+
+
+def test_one_supplier_of_two_leaves_its_part_unsigned() -> None:
+    """AGR-2, AGR-6, AGR-21, BUN-11: the other part stands and comes to its own end; each is told whose it was."""
+
+    def serves(keys: list[bytes]) -> list[list[Any]]:
+        first, second = [who for who in keys if who != persona("s2").key]
+        return [[first, 9], [second, 6]]
+
+    made = OneSigns({"serves": serves}, members=5, witnesses=4, suppliers=3, windows={"answer_ms": 60_000})
+    deal = made.deal()
+    assert deal.state == "countersigned"
+    signed, silent = deal.agreements
+    assert (signed.signed, silent.signed) == (True, False)
+    assert any(f"{silent.supplier.hex()[:8]} did not countersign" in one for one in told(deal, made.now, "GBP"))
+    supplier = next(one for one in made.suppliers if one.key == signed.supplier)
+    for member, quantity in signed.allocation.shares:
+        body = {"agreement": signed.hash, "action": "deliver", "member": member, "quantity": quantity * 12}
+        made.say(supplier, "event.1", made.deal_scope, body | {"reference": ""})
+    assert made.deal().state == "delivered"
+    steps: list[Step] = []
+    assert verify(make(NETWORK, TEMPLATE, made.records, made.room), steps.append).deal.state == "delivered"
+    words = [step.sentence for step in steps if step.name == "countersign"]
+    assert words == ["the supplier signed this very agreement", f"{silent.supplier.hex()[:8]} did not sign"]
