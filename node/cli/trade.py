@@ -65,7 +65,7 @@ def award(options: Options, /, coop_id: str) -> None:
 
 @click.group("supplier", cls=Group, example="wltm supplier deals", help="For suppliers.")
 def supplier() -> None:
-    """Quote; the rest is `coop commit`'s and `coop report`'s siblings."""
+    """Quote; what comes after an award is `deal`'s."""
 
 
 @supplier.command(
