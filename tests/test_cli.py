@@ -355,7 +355,7 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
 
 @pytest.mark.parametrize("name", sorted(SIGNING))
 def test_nothing_is_signed_without_a_yes(rig: Rig, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLI-4, CLI-72: without a terminal and without --yes the sentence is the answer; with it the command reaches the node."""
+    """CLI-4, CLI-72: without a terminal and without --yes the sentence is the answer; with it the node gets it."""
     line, right = SIGNING[name]
     acts = [kind for kind in rig.node.answers if kind is c.AskStatus]
     assert acts

@@ -7,7 +7,6 @@ before anything has changed. Spec: 04-intent, INT-1 to INT-9; 05-formation, FRM-
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -285,8 +284,10 @@ def _show_those_before(core: Core, command: ask.FoundCoop, scope: str) -> None:
         ends = charter.header.created + charter.body["times"]["join_ms"]
         token = Invitation.sign(core.me, hashed, core.entropy(16), ends, command.most).token()
     for old in command.before:
-        with suppress(CommandError):  # of some the founder is no member: another shows it there
+        try:
             succeeding.show(core, old, charter, token)
+        except CommandError:
+            continue  # of some the founder is no member: another shows it there
 
 
 def invite(core: Core, command: ask.Invite) -> dict[str, Any]:

@@ -6,7 +6,6 @@ FRM-36.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from protocol import commands as ask
@@ -78,8 +77,10 @@ def _move(core: Core, context: Context, coop: Coop) -> None:
         return
     before = coop.charter.body.get("before", ())
     for old in before:
-        with suppress(CommandError):  # bound there, or never in it
+        try:
             leave(core, ask.LeaveCoop(old))
+        except CommandError:
+            continue  # bound there, or never in it
     if before:
         core.keep(told, b"1")
 
