@@ -13,6 +13,7 @@ from node.cli import (
     coop,
     details,
     election,
+    export,
     files,
     home,
     invite,
@@ -40,7 +41,7 @@ for command in (
     *(template.template, prefer.prefer),
     *(trade.rfq, trade.award, business.supplier, talk.deal, details.details),
     *(mail.mail, relay.relay, home.log, home.config),
-    *(files.demo, files.verify, files.tally, files.groups, files.record),
+    *(files.demo, files.verify, export.export, files.tally, files.groups, files.record),
 ):
     wltm.add_command(command)
 for about in (membership.coop_leave, membership.coop_succeed, membership.coop_propose):
