@@ -25,6 +25,7 @@ class Erp:
         self.refused: list[str] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.url = ""
+        self._signed: dict[str, None] = {}
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
     async def __aenter__(self) -> Erp:
@@ -76,12 +77,20 @@ class Erp:
             case "agreed":
                 await self._ask(http, "POST", f"/supplier/requests/{deal}/countersign", {})
             case "details" if detail["came"] == detail["of"]:  # now it is known where to deliver
-                me = next(one for one in await self._ask(http, "GET", "/deals") if one["id"] == deal)
                 self.orders[deal] = await self._ask(http, "GET", f"/supplier/requests/{deal}/order")
-                members = [one["member"] for one in self.orders[deal]["lines"]]
-                for line in (one for one in me["accounts"] if one["member"] in members):
-                    report = {"action": "deliver", "member": line["member"], "quantity": line["owed"] - line["got"]}
-                    await self._ask(http, "POST", f"/deals/{deal}/report", report)
+                await self._deliver(http, deal)
+            case "countersigned":  # now it is certain that it is to be delivered
+                self._signed[deal] = None
+                await self._deliver(http, deal)
+
+    async def _deliver(self, http: ClientSession, deal: str) -> None:
+        if deal not in self.orders or deal not in self._signed:
+            return
+        known = next(one for one in await self._ask(http, "GET", "/deals") if one["id"] == deal)
+        members = [one["member"] for one in self.orders[deal]["lines"]]
+        for line in (one for one in known["accounts"] if one["member"] in members and not one["fulfilled"]):
+            report = {"action": "deliver", "member": line["member"], "quantity": line["owed"] - line["got"]}
+            await self._ask(http, "POST", f"/deals/{deal}/report", report)
 
     async def _ask(self, http: ClientSession, method: str, path: str, values: Any = None) -> Any:
         headers = {"Authorization": f"Bearer {self.told['token']}"}

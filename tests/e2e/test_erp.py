@@ -8,12 +8,15 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.erp import Erp
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 240
 
 
+@pytest.mark.timeout(PATIENCE_S + 20)
 def test_an_erp_wins_signs_and_delivers(tmp_path: Path) -> None:
     """CLI-20: `--with-supplier`; webhooks move it, its own key opens all that it needs, names arrive sealed."""
     out = tmp_path / "out"
