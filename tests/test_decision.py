@@ -213,15 +213,24 @@ def test_votes_are_signed_once() -> None:
 
 
 def test_what_others_voted_for_passes_the_cap() -> None:
-    """DEC-6: a vote when another voted for its value in that step, a proposal when another did so in that round."""
-    held = docket(vote(PEOPLE[1], 0, "prevote", A))
-    assert held.backed(vote(PEOPLE[0], 0, "prevote", A))
-    assert held.backed(proposal(PEOPLE[0], 0, A))
-    assert not held.backed(vote(PEOPLE[1], 0, "prevote", A))
-    assert not held.backed(vote(PEOPLE[0], 0, "precommit", A))
-    assert not held.backed(vote(PEOPLE[0], 1, "prevote", A))
-    for alone in (proposal(PEOPLE[1], 0, A), proposal(PEOPLE[0], 1, A), proposal(PEOPLE[0], 0, B)):
-        assert not held.backed(alone)
+    """DEC-6: a vote or proposal for a value for which more than f others voted there; but no second one for it."""
+    held, twice = docket(*(vote(one, 0, "prevote", A) for one in PEOPLE[1:3])), START + 1
+    for record in (vote(PEOPLE[0], 0, "prevote", A), proposal(PEOPLE[0], 0, A)):
+        assert held.backed(record, 1)
+        assert not held.backed(record, 2)
+    for vain in (
+        vote(PEOPLE[1], 0, "prevote", A, twice),
+        vote(PEOPLE[0], 0, "precommit", A),
+        vote(PEOPLE[0], 1, "prevote", A),
+        vote(PEOPLE[0], 0, "prevote", A, START, "roster/9/prevote"),
+        proposal(PEOPLE[0], 1, A),
+        proposal(PEOPLE[0], 0, B),
+    ):
+        assert not held.backed(vain, 1)
+    held.note(vote(PEOPLE[0], 0, "prevote", A))
+    held.note(proposal(PEOPLE[0], 0, A))
+    assert not held.backed(vote(PEOPLE[0], 0, "prevote", A, twice), 1)
+    assert not held.backed(proposal(PEOPLE[3], 0, A), 1)
 
 
 def test_resume_and_jump() -> None:

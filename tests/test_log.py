@@ -278,9 +278,12 @@ def test_an_author_is_full_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
     log = filled([receipt(ANN, 0), unknown(ANN), ballot(ANN)])
     refused("GOS-8", lambda: log.add(receipt(ANN, 1)), log)
     refused("GOS-8", lambda: log.add(receipt(ANN, 1), wanted=True), log)
+    assert log.contested(receipt(ANN, 1))
+    assert not log.contested(receipt(BEN))
     assert log.add(receipt(BEN)).stored
     log.discard(unknown(ANN).id)
     assert log.add(receipt(ANN, 1)).stored
+    assert log.add(receipt(ANN, 2), needed=True).stored  # an answer builds on it
 
 
 def test_a_new_version_needs_no_room(monkeypatch: pytest.MonkeyPatch) -> None:

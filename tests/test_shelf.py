@@ -161,3 +161,25 @@ def test_a_record_costs_few_bytes(authors: int, most: int) -> None:
     tracemalloc.stop()
     assert len(shelf) == 20_000
     assert held / 20_000 < most
+
+
+def test_what_answers_build_on_finds_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GOS-8, GOS-42, DEC-6: what is needed always, what was asked for by id within bounds of its own; nothing else."""
+    monkeypatch.setattr("protocol.network.shelf.AUTHOR_RECORDS_MAX", 5)
+    monkeypatch.setattr("protocol.network.shelf.CARRIED_ASKED_MAX", 2)
+    shelf, many = Shelf(COOP), [line(number, slot=number // 5, kind="vote.1") for number in range(12)]
+    assert [shelf.add(one) for one in many[:4]] == [True] * 4
+    with pytest.raises(Ignore, match="slot"):
+        shelf.add(many[4])
+    assert shelf.add(many[4], needed=True)
+    with pytest.raises(Ignore, match="author"):
+        shelf.add(many[5])
+    assert shelf.add(many[5], needed=True)
+    for one, taken in ((many[6], True), (many[7], False)):
+        shelf.ask([one.id])
+        if taken:
+            assert shelf.add(one)
+        else:
+            with pytest.raises(Ignore, match="author"):
+                shelf.add(one)
+    assert len(shelf) == 7

@@ -14,6 +14,7 @@ from protocol.params import ROUND_DOUBLINGS_MAX, ROUND_MAX
 from protocol.record.record import Record
 
 NIL = b""
+STEPS = ("prevote", "precommit")
 Judge = Callable[[bytes, bool], bool | None]  # (value, fresh) -> good, bad, or "cannot tell yet"
 
 
@@ -138,18 +139,30 @@ class Docket:
                 return hashed
         return None
 
-    def backed(self, record: Record) -> bool:
-        """Whether somebody else voted for what this vote or proposal is for: such pass the cap on a slot (DEC-6)."""
-        body = record.body
+    def backed(self, record: Record, faults: int) -> bool:
+        """Whether an answer may build on this vote or proposal, and nothing held does in its place: more than `faults`
+        others voted for what it is for. Such a record finds room whatever its author did (DEC-6).
+        """
+        body, slot = record.body, record.header.slot
+        steps: tuple[str, ...] = STEPS
         match record.kind:
             case "vote.1":
-                hashed, steps = body["value"], [body["step"]]
+                name, number, hashed, steps = body["question"], body["round"], body["value"], (body["step"],)
+                held = self.voted_for(name, number, body["step"], record.author, hashed)
+                own_slot = slot_of(name, number, body["step"])
             case "proposal.1":
-                hashed, steps = value_hash(body["value"]), ["prevote", "precommit"]
+                name, number, hashed = body["question"], body["round"], value_hash(body["value"])
+                held, own_slot = (name, hashed) in self._values, slot_of(name, number)
             case _:
                 return False
-        sides = (self._votes.get((body["question"], body["round"], step), {}).get(hashed, {}) for step in steps)
-        return any(key != record.author for side in sides for key in side)
+        if held or slot is None or slot.name != own_slot:
+            return False
+        sides = (self._votes.get((name, number, step), {}).get(hashed, {}) for step in steps)
+        return any(sum(key != record.author for key in side) > faults for side in sides)
+
+    def voted_for(self, name: str, number: int, step: str, key: bytes, hashed: bytes) -> bool:
+        """Whether a vote of `key` for this value in this step is held."""
+        return key in self._votes.get((name, number, step), {}).get(hashed, {})
 
     def count(self, name: str, number: int, step: str, council: Council, hashed: bytes | None = None) -> int:
         """How many witnesses voted in a step, for one value or (None) for any."""
@@ -190,7 +203,7 @@ class Docket:
 
     def _speakers(self, name: str, number: int) -> Iterator[bytes]:
         yield from self._proposals.get((name, number), {})
-        for step in ("prevote", "precommit"):
+        for step in STEPS:
             for cast in self._votes.get((name, number, step), {}).values():
                 yield from cast
 

@@ -350,14 +350,12 @@ class Core:
         """Whether what waits refers to it: the cap on a slot must not keep out what others build on (GOS-6)."""
         return any(record.id in one.awaited for one in self.neighbours.values())
 
-    def _is_wanted(self, context: Context, record: Record) -> bool:
-        """Whether a record passes the cap of its slot."""
-        return record.id in context.wanted or context.docket.backed(record) or self.awaited(record)
-
     def _take(self, context: Context, record: Record, own: bool, source: str, human: bool = False) -> None:
-        wanted = own or (context.log.contested(record) and self._is_wanted(context, record))
+        contested = context.log.contested(record)
+        needed = contested and room.needed(self, context, record)
+        wanted = own or (contested and self.awaited(record))
         standing = own or (context.log.crowded and room.standing(self, context, record))
-        added = context.log.add(record, wanted, standing)
+        added = context.log.add(record, wanted, standing, needed)
         if not added.stored:
             return
         context.wanted.pop(record.id, None)

@@ -94,9 +94,10 @@ class Shelf:
         while len(self._asked) > CARRIED_ASKED_MAX:
             del self._asked[next(iter(self._asked))]
 
-    def add(self, one: Outline, awaited: bool = False, standing: bool = False) -> bool:
+    def add(self, one: Outline, awaited: bool = False, standing: bool = False, needed: bool = False) -> bool:
         """Take a record; False when it is held. `awaited`: others build on it, so it passes the cap of its slot.
-        `standing`: its author needs no share of the room for strangers.
+        `standing`: its author needs no share of the room for strangers. `needed`: an answer may build on it, so that it
+        finds room whatever its author did.
 
         Raises Ignore REC-14 when the slot holds better ones, GOS-8, GOS-48 or GOS-49 when there is no room.
         """
@@ -107,9 +108,11 @@ class Shelf:
         replaced = _latest(said, one, row)
         if replaced and _rank(replaced) >= _rank(row):
             raise Ignore("REC-14", "slot: a later version of this record is known")
-        if not (replaced or awaited or one.id in self._asked) and _count(said, row[:_SHORT]) >= ONCE_HELD_MAX:
+        asked = one.id in self._asked
+        if not (replaced or awaited or needed or asked) and _count(said, row[:_SHORT]) >= ONCE_HELD_MAX:
             raise Ignore("REC-14", "slot: its author's equivocation is known already")
-        self._check_bounds(said, row, replaced, standing)
+        if not needed:
+            self._check_bounds(said, row, replaced, standing, asked)
         if replaced:
             self._remove(author, replaced)
         self._keep(author, row)
@@ -132,14 +135,16 @@ class Shelf:
                 elif self.expires is None or expires < self.expires:
                     self.expires = expires
 
-    def _check_bounds(self, said: bytes, row: bytes, replaced: bytes, standing: bool) -> None:
-        """What replaces needs no place of its own, and hardly any room."""
+    def _check_bounds(self, said: bytes, row: bytes, replaced: bytes, standing: bool, asked: bool) -> None:
+        """What replaces needs no place of its own, and hardly any room; for what is asked for by id some is kept."""
         more, known = _number(row, _SIZE), said is not _NOTHING
         if replaced:
             if more <= SMALL_BYTES:
                 return
             more = max(0, more - _number(replaced, _SIZE))
         count, weight = len(said) // _WIDTH - bool(replaced), int.from_bytes(said[:_TOTAL], "big")
+        if asked and count < AUTHOR_RECORDS_MAX + CARRIED_ASKED_MAX and self._bytes + more <= self._bound.scope_bytes:
+            return
         if count >= AUTHOR_RECORDS_MAX:
             raise Ignore("GOS-8", f"author: has {AUTHOR_RECORDS_MAX} records in {self.scope} already")
         if standing:

@@ -47,9 +47,9 @@ class Log:
         self._weights: dict[bytes, int] = {}  # author -> bytes
         self._weight = 0
 
-    def add(self, record: Record, wanted: bool = False, standing: bool = False) -> Added:
-        """Take an admitted record. `wanted` ids (listed by a certified manifest) pass the cap of a slot; an author with
-        `standing` needs no share of what strangers may fill (GOS-49).
+    def add(self, record: Record, wanted: bool = False, standing: bool = False, needed: bool = False) -> Added:
+        """Take an admitted record. `wanted` ones pass the cap of a slot; an author with `standing` needs no share of
+        what strangers may fill (GOS-49); one that is `needed` for an answer finds room whatever its author did (GOS-8).
 
         Raises Ignore REC-14 when the slot holds better ones, GOS-8, GOS-48 or GOS-49 when there is no room.
         """
@@ -60,7 +60,7 @@ class Log:
         held = self._slots.get(key) if key is not None else None
         proof = None
         if held is None:
-            self._check_bounds(record, standing, 0)
+            self._check_bounds(record, standing, 0, needed)
         elif header.slot is not None and header.slot.mode == "latest":
             if _rank(held[0]) >= _rank(record):
                 raise Ignore("REC-14", "slot: a later version of this record is known")
@@ -70,9 +70,9 @@ class Log:
             self.discard(held[0].id)
             held = None
         else:
-            if len(held) >= ONCE_HELD_MAX and not wanted:
+            if len(held) >= ONCE_HELD_MAX and not (wanted or needed):
                 raise Ignore("REC-14", "slot: its author's equivocation is known already")
-            self._check_bounds(record, standing, 0)
+            self._check_bounds(record, standing, 0, needed)
             proof = FaultProof.of(held[0].header, header)
         self._put(record, key, held or [])
         return _ADDED if proof is None else Added(True, proof)
@@ -172,16 +172,22 @@ class Log:
         return self._weight
 
     def contested(self, record: Record) -> bool:
-        """Whether the slot of a record that is not held holds so many that only a wanted one finds place in it."""
-        key = record.header.slot_key
-        return key is not None and len(self._slots.get(key, ())) >= ONCE_HELD_MAX
+        """Whether a record that is not held may find place only because others build on it: its slot, its author's
+        share or the scope has been used up, or nearly.
+        """
+        key, author = record.header.slot_key, record.author
+        full = len(self._authors.get(author, ())) >= AUTHOR_RECORDS_MAX or self.crowded
+        heavy = self._weights.get(author, 0) + len(record.raw) > self._bound.author_bytes
+        return full or heavy or (key is not None and len(self._slots.get(key, ())) >= ONCE_HELD_MAX)
 
     def knows(self, author: bytes) -> bool:
         """Whether an author has said anything here."""
         return author in self._authors
 
-    def _check_bounds(self, record: Record, standing: bool, growth: int) -> None:
+    def _check_bounds(self, record: Record, standing: bool, growth: int, needed: bool = False) -> None:
         """`growth`: of a new version over the one that it replaces."""
+        if needed:
+            return
         said = self._authors.get(record.author)
         if said is None and not standing and len(self._authors) >= AUTHORS_MAX:
             raise Ignore("GOS-8", f"scope: {self.scope} holds {AUTHORS_MAX} authors already")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from protocol.coop.charter import is_charter
 from protocol.engine.coop import room
 from protocol.engine.network import post, spread, steward
-from protocol.engine.network.door import DOOR_KINDS, Door
+from protocol.engine.network.door import NOTED_KINDS, Door
 from protocol.errors import Ignore
 from protocol.events import Store
 from protocol.network.gossip import Want
@@ -43,7 +43,7 @@ def load(core: Core, scope: str, rows: Iterable[Record | Outline]) -> None:
     records = [one for one in heard if isinstance(one, Record)]
     outlines = [one for one in heard if isinstance(one, Outline)] or [outline(one) for one in records]
     core.shelves[scope], door = Shelf(scope, outlines), Door()
-    for record in records:
+    for record in sorted(records, key=lambda one: one.kind == "vote.1"):  # after what says who is a witness
         door.note(record)
     if records:
         core.doors[scope] = door
@@ -88,7 +88,7 @@ def admit(core: Core, record: Record, peer: str) -> bool:
     standing = door.check(record, core.settings.network)
     if not standing:
         room.check_newcomer(shelf, one.author, core.neighbours.get(peer))
-    if not shelf.add(one, core.awaited(record), standing):
+    if not shelf.add(one, core.awaited(record), standing, door.needs(record)):
         return False
     noted(core, record)
     if record.scope not in core.followed:
@@ -102,7 +102,7 @@ def admit(core: Core, record: Record, peer: str) -> bool:
 def noted(core: Core, record: Record) -> None:
     """A record stands on a shelf now."""
     core.states.pop(record.scope, None)
-    if record.kind in DOOR_KINDS:
+    if record.kind in NOTED_KINDS:
         core.doors.setdefault(record.scope, Door()).note(record)
 
 
