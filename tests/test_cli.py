@@ -305,7 +305,7 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda one: one == c.Respond(bytes.fromhex(DEAL), bytes([5]) * 32, "It is."),
     ),
     "deal suggest": (
-        "deal suggest ab --weight green=-5 --require 'years<=2' --drop local --terms basic --reason Why",
+        "deal suggest ab --weight green=-0.05 --require 'years<=2' --drop local --terms basic --reason Why",
         lambda one: (
             one
             == c.Suggest(
@@ -327,7 +327,7 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda one: one == c.Counter(bytes.fromhex(DEAL), ME, 210, 30, "Please"),
     ),
     "deal final": (
-        "deal final cd --rung 1=230 --rung 500=210 --capacity 900",
+        "deal final cd --rung 1=2.30 --rung 500=2.10 --capacity 900",
         lambda one: one == c.Final(bytes.fromhex(DEAL), ((1, 230), (500, 210)), 900),
     ),
     "coop attest": (
@@ -497,8 +497,32 @@ def test_needs_say_what_silence_means(rig: Rig) -> None:
     rig.node.answers[c.AskNeeds] = [need]
     said = rig("needs")
     assert said.startswith("vote      abababab  over since ")
-    assert said.splitlines()[1:] == ["          Rank the candidates", "          No vote."]
+    assert said.splitlines()[1:] == [
+        "          Rank the candidates",
+        "          If you say nothing: no vote.",
+        "          → wltm coop vote abababab CANDIDATE…, best first",
+    ]
     assert rig.json("needs")[0]["coop"] == COOP
+
+
+def test_what_a_need_shows_can_be_typed(rig: Rig) -> None:
+    """CLI-59: the beginnings of ids that only a need shows; a line for every kind, and none with a gap."""
+    base = {"deal": bytes.fromhex(DEAL), "coop": bytes.fromhex(COOP), "until": 10**13, "says": "x", "silence": ""}
+    rig.node.answers[c.AskNeeds] = [
+        {**base, "kind": "attest", "subject": bytes([9]) * 32, "role": "member"},
+        {**base, "kind": "succeed", "successor": bytes([8]) * 16},
+        {**base, "kind": "succeed"},
+        {**base, "kind": "of another version"},
+    ]
+    said = rig("needs")
+    lines = [one.split(" → ")[1] for one in said.splitlines() if " → " in one]
+    assert lines[0] == "wltm coop attest abababab 09090909 --role member --outcome kept, or broken"
+    assert lines[1:] == ["wltm coop join 08080808 --intent NAME"]
+    rig("coop attest ab 0909 --role member --outcome kept --yes")
+    assert rig.node.submitted[-1] == c.Attest(bytes.fromhex(DEAL), bytes([9]) * 32, "member", "kept", {})
+    rig("coop join 0808 --intent home --yes")
+    assert rig.node.submitted[-1] == c.JoinCoop(bytes([8]) * 16, "home")
+    assert "is none of them" in rig("coop attest ab 0a --role member --outcome kept --yes", USAGE)
 
 
 def test_a_table_is_aligned_and_empty_is_said() -> None:

@@ -56,7 +56,7 @@ def shown(node: FakeNode) -> str:
 
 
 def test_the_page_begins_with_what_needs_you() -> None:
-    """API-12"""
+    """API-12, CLI-59"""
     node = FakeNode()
     coop = bytes.fromhex(COOP)
     node.answers[c.AskNeeds] = [{"kind": "vote", "coop": coop, "says": "Rank them", "until": 1, "silence": "No vote."}]
@@ -65,7 +65,8 @@ def test_the_page_begins_with_what_needs_you() -> None:
         assert text.index(earlier) < text.index(later)
     assert "GBP 21,000.00" in text
     assert "GBP 10,000.00 to GBP 30,000.00" in text
-    assert "No vote." in text
+    assert "If you say nothing: no vote." in text
+    assert "wltm coop vote abababab CANDIDATE…" in text
 
 
 def test_nobody_connected_says_what_to_do() -> None:

@@ -28,6 +28,7 @@ STATES = (
     *("cancelled", "ended"),
 )
 FAILED = ("void", "defaulted")
+_KEY_DIGITS = 64  # a persona's whole key, in hex
 
 
 @click.group("coop", cls=Group, example="wltm coop list", help="The co-ops you are in, or could be.")
@@ -167,14 +168,16 @@ def coop_found(
 def coop_join(options: Options, /, coop_id: str, intent: str, least: int, most: int, yes: bool) -> None:
     """Joining asks; the roster's decision admits."""
     client = Client.of(options)
-    row = coop_of(client, coop_id)
+    called = [row["id"] for row in client.get("/coops")]
+    called += [need["successor"] for need in client.get("/needs") if "successor" in need]
+    name = one_of(coop_id, [*dict.fromkeys(called)], "co-op")
     options.confirm(
-        f"This asks to be on the roster of {short(row['id'])} and shows its members your intent {intent}. It buys"
+        f"This asks to be on the roster of {short(name)} and shows its members your intent {intent}. It buys"
         " nothing; you can leave until your own commitment.",
         yes,
     )
-    answer = client.post(f"/coops/{row['id']}/join", {"intent": intent, "least": least, "most": most})
-    options.out(answer, f"Asked to join {short(row['id'])}.")
+    answer = client.post(f"/coops/{name}/join", {"intent": intent, "least": least, "most": most})
+    options.out(answer, f"Asked to join {short(name)}.")
 
 
 @coop.command(
@@ -325,7 +328,8 @@ def coop_attest(
     if subject in ("supplier", "negotiator"):
         whom, role = str((subject == "negotiator" and row.get("asked_by")) or row[subject]), subject
     elif role:
-        whom = persona(subject)
+        waits = [need["subject"] for need in client.get("/needs") if need.get("deal") == found and "subject" in need]
+        whom = persona(subject, None if len(subject) == _KEY_DIGITS else waits)
     else:
         raise Stop(USAGE, "--role: say as what you attest a DID: supplier, member or negotiator", "CLI-6")
     graded = {name: grade(name, mark) for name, _, mark in (item.partition("=") for item in dimensions)}

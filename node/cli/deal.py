@@ -80,8 +80,9 @@ def repair(
 
 def _report(options: Options, typed: str, action: str, values: dict[str, Any], yes: bool) -> None:
     client = Client.of(options)
-    found, _ = deal_of(client, typed)
-    values["member"] = persona(values.get("member") or client.get("/status")["persona"])
+    row = _detail(client, typed)
+    found, keys = row["id"], [one["member"] for one in row["accounts"]]
+    values["member"] = persona(values["member"], keys) if values.get("member") else client.get("/status")["persona"]
     said = f"{action} {values['quantity']} units, member {short(values['member'])}"
     options.confirm(
         f"This states in deal {short(found)}: {said}. It stays on record; a mistake is corrected by `wltm deal"

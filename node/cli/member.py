@@ -16,6 +16,7 @@ from node import invitation
 from node.cli.client import Client, part
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.cli.views import board_text, needs_text
+from node.cues import KINDS
 from node.present import amount, instant, line, now_ms, short
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
@@ -23,8 +24,6 @@ CHARTER_SECONDS = 15.0  # until the node goes on waiting alone
 JOINED = {"joined": "Joined {0}, unless its roster is full; `wltm coop show {0}` says how it goes."}
 JOINS_LATER = "The charter of {0} has not come yet: the node joins by itself when it does."
 _OPERATORS = {">=": "at-least", "<=": "at-most", "=": "equal"}
-KINDS = ("pledge", "stand", "vote", "rfq", "reply", "adopt", "counter", "final", "commit", "attest",
-         "widen")  # fmt: skip
 PATIENCE = click.option(
     "--patience", type=click.IntRange(1), default=600, show_default=True, help="With --until: seconds."
 )
@@ -33,7 +32,7 @@ PATIENCE = click.option(
 @click.command(
     "needs", cls=Command, example="wltm needs", help="What waits for you, until when, and what silence means."
 )
-@click.option("--until", "kind", type=click.Choice(KINDS), help="Wait until this is among them.")
+@click.option("--until", "kind", type=click.Choice(KINDS), metavar="KIND", help="Wait until this is among them.")
 @PATIENCE
 @click.pass_obj
 def needs(options: Options, kind: str | None, patience: int) -> None:
@@ -276,6 +275,14 @@ def join(
         elif time.monotonic() > end:
             break
     options.out(answer, lambda: JOINED.get(answer["state"], JOINS_LATER).format(short(coop)))
+
+
+def weight(item: str, currency: str) -> tuple[str, int]:
+    """What a unit of an attribute counts, below 0 where more is better: 'renewable_percent=-0.05'."""
+    name, equals, worth = item.partition("=")
+    if not equals:
+        raise Stop(USAGE, f"--weight {item[:40]}: write it like renewable_percent=-0.05", "CLI-6")
+    return name, (-1 if worth.startswith("-") else 1) * amount(worth.removeprefix("-"), currency)
 
 
 def requirement(item: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from node.cli.home import configuration
 from node.cli.member import YES
 from node.cli.shell import USAGE, WRONG, Options, Stop, content, table
 from node.cli.trade import supplier as supplier
-from node.present import one_of, short
+from node.present import amount, money, one_of, short
 
 SHOWN = 10  # complaints and names that are printed
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -205,7 +205,6 @@ def confirm(
     options: Options, /, deal: str, sku: str, rungs: tuple[str, ...], capacity: int | None, yes: bool
 ) -> None:
     """Never below a floor."""
-    from node.present import amount
     from node.template import in_home
 
     client = Client.of(options)
@@ -269,8 +268,9 @@ def order(options: Options, /, deal: str, out: Path | None) -> None:
         _write_order(out, found)
     columns = {"member": "member", "quantity": "quantity", "name": "name", "address": "address"}
     rows = [one | one["details"] | {"member": short(one["member"])} for one in found["lines"]]
-    head = f"{found['quantity']} of {found['sku']} at {found['unit_price_minor']} {found['currency']} minor units each"
-    options.out(found, lambda: f"{head} per {found['period']}, {found['periods']} periods\n" + table(rows, columns, ""))
+    price = money(found["unit_price_minor"], found["currency"])
+    head = f"{found['quantity']} of {found['sku']} a period at {price} each, {found['periods']} periods"
+    options.out(found, lambda: f"{head}\n" + table(rows, columns, ""))
 
 
 def _write_order(path: Path, found: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import click
 from node.cli.client import Client
 from node.cli.coop import deal_of
 from node.cli.deal import deal
-from node.cli.member import YES, requirement
+from node.cli.member import YES, requirement, weight
 from node.cli.shell import USAGE, Options, Stop
 from node.cli.views import talk_text
 from node.present import amount, one_of, short
@@ -86,7 +86,7 @@ def reply(options: Options, /, deal_id: str, query: str, text: str, yes: bool) -
     help="Suggest changes of the request; its members adopt them or not.",
 )
 @_DEAL
-@click.option("--weight", "weights", multiple=True, metavar="NAME=MINOR", help="What a unit of an attribute is worth.")
+@click.option("--weight", "weights", multiple=True, metavar="NAME=AMOUNT", help="What a unit of an attribute is worth.")
 @click.option("--require", "requirements", multiple=True, metavar="NAME>=VALUE", help="Or <=, or =; a scaled value.")
 @click.option("--drop", "drops", multiple=True, metavar="NAME", help="An attribute that nothing is required of.")
 @click.option("--terms", multiple=True, help="Data terms to ask for too (repeat).")
@@ -106,9 +106,9 @@ def suggest(
 ) -> None:
     """One suggestion each; it may hold several changes, which are adopted together or not at all."""
     client = Client.of(options)
-    found, _ = deal_of(client, deal_id)
+    found, row = deal_of(client, deal_id)
     values: dict[str, Any] = {
-        "weights_minor": dict(_weight(item) for item in weights),
+        "weights_minor": dict(weight(item, row["currency"]) for item in weights),
         "requirements": [requirement(item) for item in requirements],
         "drops": sorted({*drops}),
         "terms": sorted({*terms}),
@@ -177,19 +177,19 @@ def counter(options: Options, /, deal_id: str, supplier: str, price: str, quanti
 
 @deal.command(
     "final",
-    example="wltm deal final 3f2a91c0 --rung 1=230 --rung 500=210 --yes",
+    example="wltm deal final 3f2a91c0 --rung 1=2.30 --rung 500=2.10 --yes",
     help="As the supplier: better your quotation, once.",
 )
 @_DEAL
-@click.option("--rung", "rungs", multiple=True, metavar="MINIMUM=MINOR", help="From this quantity on, this unit price.")
+@click.option("--rung", "rungs", multiple=True, metavar="QUANTITY=PRICE", help="From this quantity on.")
 @click.option("--capacity", type=click.IntRange(0), default=0, help="Counted units a period (default: as before).")
 @YES
 @click.pass_obj
 def final(options: Options, /, deal_id: str, rungs: tuple[str, ...], capacity: int, yes: bool) -> None:
-    """Prices in minor units; it may be worse in nothing."""
+    """It may be worse in nothing."""
     client = Client.of(options)
-    found, _ = deal_of(client, deal_id)
-    ladder = [_rung(item) for item in rungs]
+    found, row = deal_of(client, deal_id)
+    ladder = [_rung(item, row["currency"]) for item in rungs]
     options.confirm(
         f"This seals your last word in deal {short(found)}: it binds you as your quotation does, and cannot be"
         " changed.",
@@ -199,16 +199,8 @@ def final(options: Options, /, deal_id: str, rungs: tuple[str, ...], capacity: i
     options.out(answer, f"Your last word in deal {short(found)} is sealed.")
 
 
-def _rung(item: str) -> list[int]:
-    minimum, equals, minor = item.partition("=")
-    if not equals or not minimum.isdecimal() or not minor.isdecimal():
-        raise Stop(USAGE, f"--rung {item[:40]}: write it like 500=210, the price in minor units", "CLI-6")
-    return [int(minimum), int(minor)]
-
-
-def _weight(item: str) -> tuple[str, int]:
-    name, equals, worth = item.partition("=")
-    if not equals or not worth.removeprefix("-").isdecimal():
-        raise Stop(USAGE, f"--weight {item[:40]}: write it like renewable_percent=-5, in minor units", "CLI-6")
-    return name, int(worth)
-
+def _rung(item: str, currency: str) -> list[int]:
+    minimum, equals, price = item.partition("=")
+    if not equals or not minimum.isdecimal():
+        raise Stop(USAGE, f"--rung {item[:40]}: write it like 500=2.10", "CLI-6")
+    return [int(minimum), amount(price, currency)]

@@ -12,10 +12,10 @@ import click
 
 from node.cli.client import Client, part
 from node.cli.coop import coop_of
-from node.cli.member import YES
+from node.cli.member import YES, requirement, weight
 from node.cli.shell import USAGE, Command, Group, Options, Stop, content
 from node.cli.views import award_text, deals_text
-from node.present import amount, one_of, short
+from node.present import one_of, short
 
 
 @click.command(
@@ -26,18 +26,19 @@ from node.present import amount, one_of, short
 )
 @click.argument("coop_id", metavar="COOP")
 @click.option("--weight", "weights", multiple=True, metavar="NAME=AMOUNT", help="What a unit of an attribute is worth.")
+@click.option("--require", "requirements", multiple=True, metavar="NAME>=VALUE", help="Or <=, or =: no offer without.")
 @YES
 @click.pass_obj
-def rfq(options: Options, /, coop_id: str, weights: tuple[str, ...], yes: bool) -> None:
+def rfq(
+    options: Options, /, coop_id: str, weights: tuple[str, ...], requirements: tuple[str, ...], yes: bool
+) -> None:
     """Weights, requirements and data terms are those of the members' intents; a weight may be stressed up to twice."""
     client = Client.of(options)
     row = coop_of(client, coop_id)
-    values: dict[str, Any] = {"weights_minor": {}}
-    for name, equals, worth in (item.partition("=") for item in weights):
-        if not equals:
-            raise Stop(USAGE, f"--weight {name[:40]}: write it like renewable_percent=0.05", "CLI-6")
-        sign = -1 if worth.startswith("-") else 1
-        values["weights_minor"][name] = sign * amount(worth.removeprefix("-"), row["currency"])
+    values: dict[str, Any] = {
+        "weights_minor": dict(weight(item, row["currency"]) for item in weights),
+        "requirements": [requirement(item) for item in requirements],
+    }
     options.confirm(
         f"This asks suppliers, for {short(row['id'])} and under your mandate, to quote for {row['members']} members. It"
         " commits nobody to buy, and cannot be changed once signed.",

@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from node.cues import cue, silence
 from node.present import line, moment, money, now_ms, short, until, words
 from protocol.identity import did
 
 
 def needs_text(found: Sequence[dict[str, Any]]) -> str:
-    """One paragraph per thing that waits: what, until when, what it binds, what silence means."""
+    """One paragraph per thing that waits: what, until when, what it binds, what silence means, what to type."""
     lines = []
     for need in found:
         where = short(need.get("coop") or need.get("deal") or "")
         left = f"  {until(need['until'], now_ms())}" if need.get("until") else ""
         lines.append(f"{need['kind']:<9} {where}{left}")
-        lines += [f"          {sentence}" for sentence in (need["says"], need.get("silence")) if sentence]
+        sentences = (need["says"], silence(need))
+        lines += [f"          {line(sentence)}" for sentence in sentences if sentence]
         lines += [f"          candidate {candidate_text(one)}" for one in need.get("candidates", ())]
+        lines += [f"          → {line(found)}" for found in (cue(need),) if found]
     return "\n".join(lines) or "Nothing waits for you."
 
 
@@ -158,15 +161,17 @@ _SIGNS = {"at-least": "at least", "at-most": "at most", "equal": "exactly"}
 def talk_text(said: dict[str, Any]) -> str:
     """A request's requirements, then questions with their replies, then suggestions with their voices."""
     asked = said["asked"]
-    lines = [f"deal {short(said['deal'])}: {said['state']}" + (", revised by its members" if asked["revision"] else "")]
+    revised = ", as its members changed it" if any(one["adopted"] for one in said["suggestions"]) else ""
+    lines = [f"deal {short(said['deal'])}: {said['state']}{revised}"]
     lines += [f"  must: {_must(one)}" for one in asked["requirements"]]
-    lines += [f"  weighs: {name} {weight} minor units" for name, weight in asked["weights_minor"].items()]
+    lines += [f"  {_weighs(name, weight, said['currency'])}" for name, weight in asked["weights_minor"].items()]
     for one in said["queries"]:
         lines.append(f"question {short(one['id'])} by {_speaker(one)}: {line(one['text'])}")
         lines += [f"  {_speaker(reply)} replies: {line(reply['text'])}" for reply in one["replies"]]
     for one in said["suggestions"]:
         parts = [_must(two) for two in one["requirements"]] + [f"nothing of {name}" for name in one["drops"]]
-        parts += [f"{name} weighs {weight}" for name, weight in one["weights_minor"].items()] + list(one["terms"])
+        parts += [_weighs(name, weight, said["currency"]) for name, weight in one["weights_minor"].items()]
+        parts += [f"also the data terms {name}" for name in one["terms"]]
         came = ", adopted" if one["adopted"] else f", {one['voices']} voices" if one["voices"] else ""
         lines.append(f"suggestion {short(one['id'])} by {_speaker(one)}: {line('; '.join(parts))}{came}")
         lines += [f"  because: {line(one['text'])}"] if one["text"] else []
@@ -176,6 +181,12 @@ def talk_text(said: dict[str, Any]) -> str:
         lines.append(f"counter-offer to {short(one['supplier'])}: {price} for {one['quantity']}{said_with}")
         lines += ["  this is beyond the mandate that the members gave"] if one["beyond"] else []
     return "\n".join(lines)
+
+
+def _weighs(name: str, weight: int, currency: str) -> str:
+    if not weight:
+        return f"{name} counts nothing"
+    return f"a unit of {name} counts {money(abs(weight), currency)} {'against' if weight > 0 else 'for'} a quotation"
 
 
 def _must(one: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from node import present
+from node import cues, present
 from protocol import commands as c
 from protocol.identity import did
 
@@ -132,4 +132,4 @@ def _coop(coop: dict[str, Any]) -> dict[str, Any]:
 def _need(need: dict[str, Any], now: int) -> dict[str, Any]:
     where = need.get("coop") or need.get("deal") or ""
     left = present.until(need["until"], now) if need.get("until") else ""
-    return {"where": where, "left": left, "silence": "", **need}
+    return {**need, "where": where, "left": left, "silence": cues.silence(need), "cue": cues.cue(need)}

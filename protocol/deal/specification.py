@@ -88,8 +88,12 @@ def check_specification(asked: Specification, coop: Coop, template: Template) ->
     meant = specification_of(coop, template)
     for name, weight in asked.weights_minor.items():
         most = WEIGHT_FACTOR_MAX * meant.weights_minor.get(name, 0)
+        if not most:
+            known = ", ".join(meant.weights_minor) or "nothing"
+            raise Reject("NEG-70", f"weights_minor.{name}: by their intents the members weigh {known}")
         if not (0 < weight <= most or most <= weight < 0):
-            raise Reject("NEG-70", f"weights_minor.{name}: by the members' intents from 0 to {most}")
+            side = f"above 0, at most {most}" if most > 0 else f"below 0, at least {most}"
+            raise Reject("NEG-70", f"weights_minor.{name}: must be {side}, by what the members' intents say")
     tight = bounds(asked.requirements)
     for key, value in bounds(meant.requirements).items():
         if not _covers(tight, key, value):

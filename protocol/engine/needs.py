@@ -162,7 +162,8 @@ def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str
                     "role": role,
                     "outcome": "broken" if subject in [one.supplier for one in unsigned] else "kept",
                     "until": deal.rfq.header.expires,
-                    "says": "What you say of them stands for years and counts for those who trust you.",
+                    "says": f"Did {subject.hex()[:8]} keep its word as {role}? What you say stands for years and counts"
+                    " for those who trust you.",
                     "silence": "Nothing is said; nobody's standing changes.",
                 }
             )
