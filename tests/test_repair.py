@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 
 from protocol.deal.allocation import Besides, Ladder
 from protocol.deal.award import Award, Part, fallen
-from protocol.deal.contract import agree
+from protocol.deal.contract import agree, as_pledged
 from protocol.deal.repair import good_repair, seat
 from protocol.encoding import digest
 from protocol.identity import Persona
 from protocol.record.record import Record, Slot
-from tests.deals import LIFE_MS, NETWORK, START_MS, persona
+from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "repair.json"
 SCOPE, RFQ, BOX = "deal/" + "0" * 32, bytes(32), digest("test", b"box")
@@ -106,6 +107,20 @@ def test_which_rung_fell_and_by_how_much() -> None:
     assert (gone.minimum, gone.ordered, gone.unit_price_minor) == (9, 0, 0)
 
 
+def test_a_witness_lists_no_commitment_to_more_than_was_pledged() -> None:
+    """NEG-51: with the price before their eyes, somebody would take all that there is; others are heard."""
+    made = Handmade()
+    coop, said = made.coop(), [one for one in made.records if one.kind == "commitment.1"]
+    assert all(as_pledged(coop, one) for one in said)
+    bound = next(one for one in said if one.body["answer"] == "commit")
+    who = next(one for one in made.members if one.key == bound.author)
+    for other in ({"want": 10_000, "least": 10_000}, {"price_max_minor": 10**15}, {"tolerate": 0}, {"least": 0}):
+        body = {name: bound.body[name] for name in ("want", "tolerate", "least", "price_max_minor")} | other
+        assert not as_pledged(coop, word(who, tuple(body.values()), slot="commitment"))
+        assert as_pledged(coop, word(who, tuple(body.values()), slot="repair"))
+    assert not as_pledged(coop, word(persona("stranger"), (3, 1, 1, 1_000), slot="commitment"))
+
+
 _NUMBERS = st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 3), st.integers(840, 910)).filter(
     lambda one: one[2] <= one[0]
 )
@@ -133,6 +148,32 @@ def test_a_round_never_makes_it_dearer(said: list[tuple[Numbers, bool, Numbers, 
     for member, quantity in repaired[0].allocation.shares if repaired else ():
         assert repaired[0].allocation.unit_price_minor <= last[member].body["price_max_minor"]
         assert quantity <= last[member].body["want"] + last[member].body["tolerate"]
+
+
+CAPPED = award(replace(part(SELLERS[0], {ANN: 5, BEN: 5, CAT: 2}), capacity=12), reserve=(DAN, EVE))
+
+
+@given(st.lists(st.tuples(st.integers(1, 10**9), st.integers(0, 12)), min_size=3, max_size=3), st.binary(max_size=2))
+def test_who_steps_in_takes_nothing_from_who_committed(greedy: list[tuple[int, int]], box: bytes) -> None:
+    """NEG-113: not by a huge want, nor by a least that fills the supplier's room, whatever the lot says."""
+    hashed = digest("test", box)
+    first = [word(who, (5, 0, 2, 1_000), slot="commitment") for who in (ANN, BEN)]
+    (alone,) = agree(CAPPED, first, hashed)
+    said = zip((CAT, DAN, EVE), greedy, strict=True)
+    more = [word(who, (want, 0, min(least, want), 1_000)) for who, (want, least) in said]
+    (stands,) = agree(CAPPED, [*first, *more], hashed, dict(alone.allocation.shares))
+    for who in (ANN, BEN):
+        assert stands.quantity_of(who.key) == alone.quantity_of(who.key) == 5
+
+
+def test_without_that_rule_they_would() -> None:
+    """NEG-113: the control; one who wants all of the room gets most of it, or all."""
+    first = [word(who, (5, 0, 2, 1_000), slot="commitment") for who in (ANN, BEN)]
+    boxes = [digest("test", bytes([number])) for number in range(8)]
+    levelled = [agree(CAPPED, [*first, word(DAN, (10**9, 0, 1, 1_000))], box)[0] for box in boxes]
+    assert {one.quantity_of(ANN.key) for one in levelled} == {4}
+    taken = [agree(CAPPED, [*first, word(DAN, (12, 0, 12, 1_000))], box)[0] for box in boxes]
+    assert 0 in {one.quantity_of(ANN.key) for one in taken}
 
 
 def test_if_words_could_be_taken_back_it_would() -> None:

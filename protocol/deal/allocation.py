@@ -7,7 +7,7 @@ at who a member is. Spec: 08-negotiation, NEG-10 to NEG-19.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from protocol.encoding import digest
@@ -39,10 +39,14 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Besides:
-    """What each member served pays besides the unit price: minor units over a term of `periods`; below 0: cash-back."""
+    """What each member served pays besides the unit price: minor units over a term of `periods`; below 0: cash-back.
+
+    `period`: how long each of them is, as UN/CEFACT Recommendation 20 says it.
+    """
 
     charge_minor: int = 0
     periods: int = 1
+    period: str = "MON"
 
     def within(self, demand: Demand, price: int) -> Demand | None:
         """The demand where it is willing at this unit price, its least raised so that whatever it is given costs, all
@@ -84,11 +88,15 @@ def allocate(
     demands: Sequence[Demand],
     manifest: bytes,
     besides: Besides = NOTHING,
+    first: Collection[bytes] = (),
 ) -> Allocation | None:
-    """The deepest rung that stands, or None (NEG-12, NEG-17). Raises Reject NEG-10 when a member stands there twice."""
+    """The deepest rung that stands, or None (NEG-12, NEG-17). Raises Reject NEG-10 when a member stands there twice.
+
+    first: members whose turns come before all others' (NEG-113).
+    """
     if len({demand.member for demand in demands}) != len(demands):
         raise Reject("NEG-10", "pledges: a member stands there twice")
-    ordered = sorted(demands, key=lambda demand: turn(manifest, demand.member))
+    ordered = sorted(demands, key=lambda demand: (demand.member not in first, turn(manifest, demand.member)))
     room = capacity // pack * pack
     for rung in range(len(ladder) - 1, -1, -1):
         minimum, price = ladder[rung]

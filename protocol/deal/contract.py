@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from protocol.coop.box import Box, Question, held_once, manifest_ids, settled
+from protocol.coop.coop import Coop
 from protocol.deal.allocation import Demand, allocate
 from protocol.deal.award import Agreement, Award, agreement_hash, fallen
 from protocol.deal.fulfilment import Terms, accounts
@@ -18,6 +19,8 @@ from protocol.deal.life import Reader
 from protocol.deal.repair import last_words, seat_of
 from protocol.params import PERIOD_MS
 from protocol.record.record import Record
+
+_NOBODY: Mapping[bytes, int] = {}
 
 
 def commit(reader: Reader) -> bool:
@@ -97,14 +100,19 @@ def _poll(reader: Reader, members: tuple[bytes, ...]) -> bool:
     return True
 
 
-def agree(award: Award, commitments: Sequence[Record], hashed: bytes) -> tuple[Agreement, ...]:
-    """What those who committed come to, part by part (NEG-53). hashed: of the certified box of their last words."""
+def agree(
+    award: Award, commitments: Sequence[Record], hashed: bytes, before: Mapping[bytes, int] = _NOBODY
+) -> tuple[Agreement, ...]:
+    """What those who committed come to, part by part (NEG-53). hashed: of the certified box of their last words.
+
+    before: member -> what the first commitments alone would give them; they keep it whoever steps in (NEG-113).
+    """
     bound = [one for one in commitments if one.body["answer"] == "commit"]
     stamps = {one.author: one.header.created for one in bound}
     found = []
     for part in award.parts:
-        inside = [demand_of(one) for one in bound if seat_of(award, one) is part]
-        allocation = allocate(part.ladder, part.capacity, part.pack, inside, hashed, part.besides)
+        inside = [_kept(demand_of(one), before) for one in bound if seat_of(award, one) is part]
+        allocation = allocate(part.ladder, part.capacity, part.pack, inside, hashed, part.besides, before)
         if allocation is not None:
             terms = Terms(
                 agreement=agreement_hash(award.hash, part.supplier, allocation),
@@ -122,10 +130,23 @@ def agree(award: Award, commitments: Sequence[Record], hashed: bytes) -> tuple[A
     return tuple(found)
 
 
+def as_pledged(coop: Coop, record: Record) -> bool:
+    """Whether a first commitment is to the numbers that its author pledged, and were ranked (NEG-51)."""
+    slot, body = record.header.slot, record.body
+    if record.kind != "commitment.1" or slot is None or slot.name != "commitment" or body["answer"] != "commit":
+        return True
+    return demand_of(record) in coop.demands
+
+
 def demand_of(record: Record) -> Demand:
     """The numbers of a pledge or a commitment."""
     body = record.body
     return Demand(record.author, body["want"], body["tolerate"], body["least"], body["price_max_minor"])
+
+
+def _kept(demand: Demand, before: Mapping[bytes, int]) -> Demand:
+    """The demand, its least being what its member had already, as far as they want it (NEG-113)."""
+    return replace(demand, least=max(demand.least, min(demand.want, before.get(demand.member, 0))))
 
 
 def _good_commitment(rfq: bytes, award: bytes, record: Record) -> bool:

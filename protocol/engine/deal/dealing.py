@@ -10,6 +10,7 @@ from functools import partial
 
 from protocol.coop.coop import Coop
 from protocol.deal.choice import answers_in, answers_question, award_value
+from protocol.deal.contract import as_pledged
 from protocol.deal.life import DEAL_TERMINAL, Deal, patience_ends
 from protocol.deal.lots import answer_hash
 from protocol.deal.ranking import Ranking
@@ -21,6 +22,8 @@ from protocol.engine.coop.floor import find_question
 from protocol.engine.core import Core, trust_scope
 from protocol.engine.deal import answering, blame, opening
 from protocol.engine.deal.telling import told
+from protocol.identity import Persona
+from protocol.record.record import Record
 
 
 def attend(core: Core, context: Context) -> None:
@@ -29,8 +32,8 @@ def attend(core: Core, context: Context) -> None:
     if deal is None or deal.rfq.header.expires <= core.now:
         return
     until, ref = deal.rfq.header.expires, deal.rfq.id
-    vouched = partial(opening.vouched, context, deal)
     coop = coop_of(core, deal)
+    vouched = partial(_vouched, context, deal, coop)
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
         opening.attend(core, context, core.context(coop.charter.scope), deal, coop)
@@ -61,6 +64,11 @@ def attend(core: Core, context: Context) -> None:
         if coop is not None:
             core.dirty.setdefault(coop.charter.scope, None)  # its witnesses may be waiting for the request
         core.notify("deal", deal=deal.mandate.deal, coop=deal.mandate.charter[:16], state=deal.state, says=list(says))
+
+
+def _vouched(context: Context, deal: Deal, coop: Coop | None, record: Record, persona: Persona) -> bool:
+    """Whether a witness may say that it had this in time (NEG-51, NEG-63)."""
+    return (coop is None or as_pledged(coop, record)) and opening.vouched(context, deal, record, persona)
 
 
 def coop_of(core: Core, deal: Deal) -> Coop | None:
