@@ -176,6 +176,7 @@ class Member:
         """Commits, or, if it is this person's turn in this run, declines and says why."""
         row = await self.node.get(f"/coops/{need['coop']}")
         detail, deal = row["deal_detail"], need["deal"]
+        self.story.rank(need["coop"], detail)
         for supplier, code in detail["refused"]:
             if supplier not in self.story.refused:
                 self.story.refused[supplier] = code

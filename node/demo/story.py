@@ -56,6 +56,7 @@ class Story:
     attested: dict[tuple[str, str, str, str], None] = field(default_factory=dict)  # (co-op, author, subject, role)
     open_to_attest: dict[str, None] = field(default_factory=dict)  # co-ops
     answers: dict[str, int] = field(default_factory=dict)  # co-op -> lots committed to or declined
+    ranked: dict[str, None] = field(default_factory=dict)  # co-ops whose ranking was told
     _reached: dict[tuple[str, str], None] = field(default_factory=dict)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -85,6 +86,18 @@ class Story:
             self.stages[stage] = round(self.seconds, 1)
             self.say(f"{stage}" + (f": co-op {coop[:8]}" if coop else ""))
 
+    def rank(self, coop: str, deal: dict[str, Any]) -> None:
+        """The quotations of a co-op are open, and ranked alike by all: told once, with the reasons."""
+        if coop in self.ranked:
+            return
+        self.ranked[coop] = None
+        count = len(deal["quotations"])
+        self.say(f"the witnesses release their shares; each node opens {count} quotations and ranks them by itself:")
+        for line in deal.get("ranking", ()):
+            for key, name in self.people.items():
+                line = line.replace(key[:8], name)
+            self.say(f"  {line}")
+
     def answer(self, coop: str, lots: int) -> None:
         """A member has committed or declined; when all have, the stage is complete."""
         self.answers[coop] = self.answers.get(coop, 0) + 1
@@ -101,6 +114,8 @@ class Story:
             if known is None or known["state"] != row["state"]:
                 for stage in _STATES[row["state"]][1]:
                     self.reach(stage, row["id"])
+                if row["state"] == "countersigned":
+                    self.say(f"{self.name(row['supplier'])} countersigns what {row['members']} members decided")
                 if row["state"] == "void":
                     self.say(f"co-op {row['id'][:8]} ends without a deal")
         self.moved()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from protocol import commands as ask
+from protocol.deal.bundle import verify
 from protocol.errors import CommandError
 from tests.sim.faults import Faults
 from tests.sim.safety import Safety
@@ -20,9 +21,9 @@ STAGES = TIMES | {"suggest_ms": 10_000, "final_ms": 10_000}
 END_MS = 600_000
 
 
-def talked(seed: int, faults: Faults | None = None) -> Town:
+def talked(seed: int, faults: Faults | None = None, times: dict[str, int] = STAGES) -> Town:
     """Six members and three suppliers who use every stage: s1 suggests, members adopt, s1 has the last word."""
-    town = Town(seed, faults=faults, times=STAGES)
+    town = Town(seed, faults=faults, times=times)
     suggested: dict[str, None] = {}
 
     def suggest(deal: dict[str, Any]) -> ask.Suggest | None:
@@ -142,3 +143,25 @@ def test_messages_that_get_lost() -> None:
     town.open()
     assert town.live(END_MS, town.settled)
     assert town.live(180_000, lambda: town.converged() == [])
+
+
+def test_every_window_at_once_to_the_delivery() -> None:
+    """NEG-76, NEG-82, NEG-91, NEG-114: with a lease, and one who declines; the bundle holds, and all end alike."""
+    windows = {"answer_ms": 10_000, "repair_ms": 10_000, "lease_ms": 60_000, "renew_ms": 10_000}
+    town = talked(2, times=STAGES | windows)
+    town.acts["repair"] = lambda name, need: ask.Repair(need["deal"]) if name == "m4" else None
+    safety = Safety(town.world)
+    town.open()
+    assert town.live(END_MS, town.agreed)
+    coop = town.coops("m0")[0]
+    seller = "s1"
+    assert coop["supplier"] == town.world.nodes[seller].persona.key
+    for deal in town.world.ask(seller, ask.AskDeals()):
+        for row in deal["accounts"]:
+            town.world.ask(seller, ask.Report(deal["id"], "deliver", row["member"], row["owed"]))
+    assert town.live(60_000, lambda: town.coops("m0")[0]["state"] == "delivered")
+    found = verify(town.world.ask("m1", ask.AskBundle(coop["id"]))["bundle"])
+    assert [found.deal.state, len(found.deal.adopted)] == ["delivered", 1]
+    town.live(30_000, lambda: False)
+    assert town.converged() == []
+    safety.check_views()
