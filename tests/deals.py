@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from protocol.coop import coop as coops
-from protocol.coop.box import Box, Question, manifest
+from protocol.coop.box import LEAVE, Box, Question, manifest
 from protocol.coop.charter import charter_hash, coop_scope
 from protocol.coop.coop import slot_name
 from protocol.coop.decision import Council, Docket, slot_of, value_hash
@@ -174,7 +174,9 @@ class Handmade:
         value, base = question.value or b"", question.name.partition("/")[0]
         if question.box is not None:
             box = question.box
-            ids = sorted(one.id for one in self._held(scope)[0].of_kind(box.kind) if self.lists(box, one))
+            log = self._held(scope)[0]
+            said = [*log.of_kind(box.kind), *(log.of_kind(LEAVE) if box.leaves else ())]
+            ids = sorted(one.id for one in said if self.lists(box, one))
             value = self._twisted(base, manifest(ids))
             for witness in self._receipting(base, box.receipts_needed(council)):
                 for at in range(0, len(ids), RECEIPT_IDS_MAX):

@@ -83,7 +83,8 @@ class _Walk:
         coop_part, coop = self._coop()
         deal_part, deal, ranking = self._deal(coop_part, coop)
         needed = {**coop_part.log.records, **deal_part.log.records}
-        ballots = sorted(coop_part.log.of_kind("ballot.1"), key=lambda one: one.id)
+        said = sorted(coop_part.log.of_kind("ballot.1"), key=lambda one: one.id)
+        ballots = [one for one in said if one.author not in coop.left]  # FRM-33
         slot = coops.slot_name("ballot", coop.roster)
         counted = [one for one in ballots if coop_part.log.sole("ballot.1", one.author, slot)]
         return Proof(
@@ -175,8 +176,9 @@ class _Walk:
             if agreed is not None and is_party(agreed.terms, record):
                 part.take(record)
         for record in part.at_hand.values():
-            offered = record.kind == "consent.1" and record.body["substitute"] in part.log.records
-            if offered and any(is_party(one.terms, record) for one in deal.agreements):
+            offer = part.log.records.get(record.body["substitute"]) if record.kind == "consent.1" else None
+            agreed = hashes.get(offer.body.get("agreement", b"")) if offer is not None else None
+            if agreed is not None and is_party(agreed.terms, record):
                 part.take(record)
         deal = self._read_deal(part)
         for line in (line for one in deal.agreements for line in one.accounts if line.contested or line.cancelled_by):
