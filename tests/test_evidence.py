@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from protocol.coop.charter import charter_hash, coop_scope, roster_of, sponsors
 from protocol.coop.coop import good_nomination, slot_name
 from protocol.coop.evidence import Admission, Standing, admission, attached, standing_in, vouch_slot
+from protocol.engine.core import trust_scope
 from protocol.errors import Reject
 from protocol.identity import Persona
 from protocol.params import EVIDENCE_BYTES_MAX, EVIDENCE_MAX, MEMBERS_MAX, NEWCOMER_OUTCOMES
@@ -43,8 +44,11 @@ def outcome(seller: Persona, subject: Persona = ANN, created: int = START_MS - 1
     return say(seller, "attestation.1", "trust/0", body, "said", created)
 
 
-def vouch(friend: Persona, subject: Persona = ANN, slot: str = "", created: int = START_MS - 1) -> Record:
-    return say(friend, "vouch.1", "trust/0", {"subject": subject.key}, slot or vouch_slot(subject.key), created)
+def vouch(
+    friend: Persona, subject: Persona = ANN, slot: str = "", created: int = START_MS - 1, scope: str = ""
+) -> Record:
+    body, where = {"subject": subject.key}, scope or trust_scope(subject.key)
+    return say(friend, "vouch.1", where, body, slot or vouch_slot(subject.key), created)
 
 
 def stands(evidence: list[Record] | list[bytes], who: Persona = ANN, roster: bytes = ID) -> Record:
@@ -76,6 +80,7 @@ COUNTS: list[tuple[str, list[Record], tuple[int, int]]] = [
     ("for oneself", [vouch(ANN)], (0, 0)),
     ("for another", [vouch(FRIENDS[0], persona("m1"))], (0, 0)),
     ("in another slot", [vouch(FRIENDS[0], slot="vouch/0")], (0, 0)),
+    ("in another scope", [vouch(FRIENDS[0], scope="trust/0")], (0, 0)),
     ("a vouch that is over", [vouch(FRIENDS[0], created=START_MS - LIFE_MS)], (0, 0)),
     ("of all sorts", [outcome(SELLERS[0]), vouch(FRIENDS[0]), stands([])], (1, 1)),
 ]

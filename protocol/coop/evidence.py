@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from protocol.encoding import decode, digest_of
 from protocol.errors import Ignore, Reject
-from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES
+from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES, TRUST_PREFIX_DIGITS
 from protocol.record.record import Record, embedded
 
 EVIDENCE_KINDS: Mapping[str, tuple[str, str]] = {
@@ -100,9 +100,9 @@ def is_outcome(one: Record, subject: bytes, network: bytes) -> bool:
 
 
 def is_vouch(one: Record, subject: bytes) -> bool:
-    """Whether somebody else vouches for the subject in it (ELE-37)."""
-    slot = one.header.slot
-    good = one.kind == "vouch.1" and one.body["subject"] == subject and one.author != subject
+    """Whether somebody else vouches for the subject in it, where vouches for them stand (ELE-37)."""
+    slot, scope = one.header.slot, "trust/" + subject.hex()[:TRUST_PREFIX_DIGITS]
+    good = one.scope == scope and one.kind == "vouch.1" and one.body["subject"] == subject and one.author != subject
     return good and slot is not None and slot.name == vouch_slot(subject)
 
 
