@@ -83,7 +83,9 @@ def relaxed(market: Market, seconds: float = SECONDS_MAX) -> Answer:
     rows = _rows(market, tiers, segments, columns)
     width, count = len(columns), len(tiers)
     periods = market.request.template.periods
-    values = [tiers[tier].value_minor - segments[place].price_max_minor * periods for tier, place in columns]
+    most = market.most_minor
+    worth = [min(segment.price_max_minor, most) * periods for segment in segments]
+    values = [tiers[tier].value_minor - worth[place] for tier, place in columns]
     tops = [float(segments[place].want + segments[place].tolerate) for _, place in columns]
     tops += [float(tier.capacity // tier.pack) for tier in tiers] + [1.0] * count
     result = milp(
@@ -271,7 +273,8 @@ def _ordered(market: Market, answer: Answer) -> Answer:
     for supplier, quantity in answer:
         within = Limits(market.limits.price_max_minor, 1, quantity)
         try:
-            part = weigh(market.offers[supplier], market.request, within, lots[supplier], market.manifest)
+            offer, demands = market.offers[supplier], lots[supplier]
+            part = weigh(offer, market.request, within, demands, market.manifest, market.most_minor)
         except Reject:
             continue
         found.append((supplier, part.allocation.quantity))

@@ -62,7 +62,7 @@ def alone(of: Market) -> Ranking:
     rows = []
     for one in of.offers.values():
         try:
-            rows.append(weigh(one, of.request, of.limits, of.demands, of.manifest))
+            rows.append(weigh(one, of.request, of.limits, of.demands, of.manifest, of.most_minor))
         except Reject:
             continue
     ranked = sorted(rows, key=lambda row: (row.score_minor, row.hash))
@@ -177,7 +177,10 @@ def test_every_answer(seed: int, rng: Random) -> None:
             assert by_member[who].least <= amount <= by_member[who].most
             assert paid <= by_member[who].price_max_minor
     served = dict(given_)
-    unserved = 12 * sum((one.want - served.get(one.member, 0)) * one.price_max_minor for one in of.demands)
+    lacking = [(one, one.want - served.get(one.member, 0)) for one in of.demands]
+    unserved = 12 * sum(units * min(one.price_max_minor, of.most_minor) for one, units in lacking if units > 0)
+    paid_by = {who: row.allocation.unit_price_minor for row in found.parts for who, _ in row.allocation.shares}
+    unserved += 12 * sum(units * paid_by[one.member] for one, units in lacking if units < 0)
     costs = sum(row.cost_minor + sum(amount for _, amount in row.adjustments) for row in found.parts)
     assert found.score_minor == costs + unserved
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from protocol.deal.allocation import Demand, turn
 from protocol.deal.negotiation import Limits, Request, besides_of
-from protocol.deal.ranking import Offer, Ranked, Ranking, suits, unserved, weigh
+from protocol.deal.ranking import Offer, Ranked, Ranking, suits, unserved, unserved_most, weigh
 from protocol.encoding import digest_of
 from protocol.errors import Reject
 from protocol.params import PARTS_MAX
@@ -29,6 +29,11 @@ class Market:
     offers: Mapping[bytes, Offer]
     demands: tuple[Demand, ...]
     manifest: bytes
+
+    @property
+    def most_minor(self) -> int:
+        """The most that a unit left unserved counts (NEG-28)."""
+        return unserved_most(self.demands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +96,12 @@ def evaluate(market: Market, answer: Answer) -> Choice:
     total, limits = sum(quantity for _, quantity in answer), market.limits
     if not limits.quantity_least <= total <= limits.quantity_most:
         raise Reject("NEG-94", f"answer: {total} in all is outside the mandate")
-    lots = lots_of(market, answer)
+    lots, most = lots_of(market, answer), market.most_minor
     parts: list[Ranked] = []
     for supplier, quantity in answer:
         within = Limits(limits.price_max_minor, 1, quantity)
         try:
-            part = weigh(market.offers[supplier], market.request, within, lots[supplier], market.manifest)
+            part = weigh(market.offers[supplier], market.request, within, lots[supplier], market.manifest, most)
         except Reject as error:
             raise Reject("NEG-94", f"answer: {supplier.hex()[:8]}: {error.message}") from None
         found = part.allocation
@@ -105,7 +110,7 @@ def evaluate(market: Market, answer: Answer) -> Choice:
         parts.append(part)
     inside = {demand.member for lot in lots.values() for demand in lot}
     outside = [demand for demand in market.demands if demand.member not in inside]
-    rest = unserved(outside, (), market.request.template.periods)
+    rest = unserved(outside, (), market.request.template.periods, most)
     return Choice(tuple(parts), rest + sum(part.score_minor for part in parts))
 
 

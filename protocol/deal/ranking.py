@@ -77,11 +77,12 @@ def rank(request: Request, limits: Limits, bids: Sequence[Bid], demands: Sequenc
     ranked: list[Ranked] = []
     refused: list[Refused] = []
     offers: list[Offer] = []
+    most = unserved_most(demands)
     for bid in bids:
         try:
             offer = admit(bid, request)
             offers.append(offer)
-            ranked.append(weigh(offer, request, limits, demands, manifest))
+            ranked.append(weigh(offer, request, limits, demands, manifest, most))
         except Reject as error:
             refused.append(Refused(bid.hash, bid.supplier, error.code, error.message))
     return Ranking(
@@ -109,15 +110,17 @@ def admit(bid: Bid, request: Request) -> Offer:
     return Offer(bid.hash, quotation)
 
 
-def weigh(offer: Offer, request: Request, limits: Limits, demands: Sequence[Demand], manifest: bytes) -> Ranked:
-    """What an offer comes to for these demands. Raises Reject NEG-25 to NEG-27."""
+def weigh(
+    offer: Offer, request: Request, limits: Limits, demands: Sequence[Demand], manifest: bytes, most_minor: int
+) -> Ranked:
+    """What an offer comes to for these demands. Raises Reject NEG-25 to NEG-27. most_minor: `unserved_most` of all."""
     quotation = offer.quotation
     served = suited(quotation, request, demands)
     found = serve(quotation, limits, served, manifest, besides_of(quotation, request.template))
     inside = {one.member for one in served}
     unsuited = [(one.member, "NEG-73") for one in demands if one.member not in inside]
     found = replace(found, left_out=tuple(sorted([*found.left_out, *unsuited])))
-    return _score(offer, found, request, demands)
+    return _score(offer, found, request, demands, most_minor)
 
 
 def serve(
@@ -154,17 +157,35 @@ def suits(quotation: Quotation, request: Request, member: bytes) -> bool:
     return all(one.attribute in values and one.met_by(values[one.attribute]) for one in wanted)
 
 
-def unserved(demands: Sequence[Demand], shares: Sequence[tuple[bytes, int]], periods: int) -> int:
-    """What is not served, at its members' own highest prices over the term; below 0 for what is taken beyond want."""
-    given = dict(shares)
-    return periods * sum((one.want - given.get(one.member, 0)) * one.price_max_minor for one in demands)
+def unserved_most(demands: Sequence[Demand]) -> int:
+    """The most that a unit left unserved counts: twice the middle of the highest prices of those who want any, so that
+    nobody who names a price beyond all reason decides for the others (NEG-28).
+    """
+    prices = sorted(one.price_max_minor for one in demands if one.want)
+    return 2 * prices[(len(prices) - 1) // 2] if prices else 0
 
 
-def _score(offer: Offer, allocation: Allocation, request: Request, demands: Sequence[Demand]) -> Ranked:
+def unserved(
+    demands: Sequence[Demand], shares: Sequence[tuple[bytes, int]], periods: int, most_minor: int, price_minor: int = 0
+) -> int:
+    """What is not served over the term, at its members' own highest prices up to the most; below 0 for what is taken
+    beyond want, at the price paid for it (NEG-28).
+    """
+    given, total = dict(shares), 0
+    for one in demands:
+        lacking = one.want - given.get(one.member, 0)
+        total += lacking * (min(one.price_max_minor, most_minor) if lacking > 0 else price_minor)
+    return periods * total
+
+
+def _score(
+    offer: Offer, allocation: Allocation, request: Request, demands: Sequence[Demand], most_minor: int
+) -> Ranked:
     """NEG-28: what the roster pays, what it leaves unserved at its own highest prices, and what else it values."""
     template, quotation = request.template, offer.quotation
     cost = template.cost(allocation.unit_price_minor, allocation.quantity, len(allocation.shares), quotation.charges)
-    lacking = unserved(demands, allocation.shares, template.periods)
+    price = allocation.unit_price_minor
+    lacking = unserved(demands, allocation.shares, template.periods, most_minor, price)
     adjustments = tuple(
         (
             attribute.name,
