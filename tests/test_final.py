@@ -67,6 +67,7 @@ GOOD: list[tuple[str, Quotation]] = [
     ("more terms", changed(terms=("basic", "no-sharing"))),
     ("another name for it", changed(reference="leaf-2")),
 ]
+BEYOND = changed(ladder=((10, 900), (501, 700)))  # its last rung is above its capacity
 WORSE: list[tuple[str, Quotation]] = [
     ("dearer", changed(ladder=((10, 901), (100, 800)))),
     ("dearer for some quantities", changed(ladder=((10, 850), (101, 700)))),
@@ -115,6 +116,13 @@ def test_packs_fit_into_each_other(first: int, final: int, good: bool) -> None:
     """NEG-83: what could be ordered in packs of six can be in threes, and not in fours."""
     before, after = changed(pack=first), changed(pack=final)
     assert (latest(before.to_bytes(), after.to_bytes(), _PACKS) == after.to_bytes()) is good
+
+
+def test_a_rung_that_the_first_could_never_serve_binds_nobody() -> None:
+    """NEG-83: quantities above its capacity are none that it serves."""
+    check_better(BEYOND, changed(ladder=((10, 900),), capacity=900), TEMPLATE)
+    with pytest.raises(Reject, match="NEG-83"):
+        check_better(replace(BEYOND, capacity=501), changed(ladder=((10, 900),), capacity=900), TEMPLATE)
 
 
 _LADDERS = st.lists(st.tuples(st.integers(1, 40), st.integers(1, 20)), min_size=1, max_size=4).map(
@@ -458,6 +466,17 @@ def vectors() -> dict[str, Any]:
         for name, final in WORSE
         if final.currency == TEMPLATE.currency
     ]
+    flat = changed(ladder=((10, 900),), capacity=900)
+    others = [
+        ("smaller packs", _PACKS, changed(pack=6), changed(pack=3), True),
+        ("packs that do not fit", _PACKS, changed(pack=6), changed(pack=4), False),
+        ("no rung where the first served nothing", TEMPLATE, BEYOND, flat, True),
+        ("no rung where it just served", TEMPLATE, replace(BEYOND, capacity=501), flat, False),
+    ]
+    for name, template, first, final, good in others:
+        given_ = {"template": template.to_mapping(), "first": first.to_bytes(), "final": final.to_bytes()}
+        case = {"name": name, "clause": "NEG-83", "input": plain(given_)}
+        cases.append(case | ({"output": True} if good else {"reject": "NEG-83"}))
     return {"name": "final", "spec": "08-negotiation", "cases": cases}
 
 

@@ -30,7 +30,7 @@ def check_better(first: Quotation, final: Quotation, template: Template) -> None
     for name in _SAME:
         if getattr(first, name) != getattr(final, name):
             raise Reject("NEG-83", f"final.{name}: must stay as it was quoted first")
-    if not _never_dearer(first.ladder, final.ladder):
+    if not _never_dearer(first.ladder, final.ladder, first.capacity):
         raise Reject("NEG-83", "final.ladder: some quantity would cost more than first quoted")
     if final.capacity < first.capacity or first.pack % final.pack:
         raise Reject("NEG-83", "final.capacity, final.pack: must serve all that was quoted first")
@@ -47,11 +47,11 @@ def check_better(first: Quotation, final: Quotation, template: Template) -> None
             raise Reject("NEG-83", f"final.attributes.{attribute.name}: must be no worse than first quoted")
 
 
-def _never_dearer(first: Ladder, final: Ladder) -> bool:
-    """Whether each quantity that the first ladder serves costs as much or less on the final one."""
+def _never_dearer(first: Ladder, final: Ladder, capacity: int) -> bool:
+    """Whether each quantity that the first serves, up to its capacity, costs as much or less on the final ladder."""
     if final[0][0] > first[0][0]:
         return False
-    starts = [minimum for minimum, _ in (*first, *final) if minimum >= first[0][0]]
+    starts = [minimum for minimum, _ in (*first, *final) if first[0][0] <= minimum <= capacity]
     return all(_price(final, start) <= _price(first, start) for start in starts)
 
 
