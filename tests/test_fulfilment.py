@@ -329,6 +329,7 @@ def vectors() -> dict[str, Any]:
     return {"name": "fulfilment", "spec": "09-accountability", "network": NETWORK.hex(), "terms": terms, "cases": cases}
 
 
+TWO = [offer(850, article="leaf 3", at=1), offer(860)]
 _LINES: list[tuple[str, str, list[Record]]] = [
     ("nothing said", "AGR-10", []),
     ("in parts", "AGR-4", [event(SELLER, "deliver", ANN, 12), event(SELLER, "deliver", ANN, 24, 1)]),
@@ -340,6 +341,12 @@ _LINES: list[tuple[str, str, list[Record]]] = [
     ("cancelled", "AGR-14", [cancel(ANN, ANN, 0, at=5 * DAY_MS)]),
     ("cancelled by a stranger", "AGR-13", [cancel(BEN, ANN, 0)]),
     ("cancelled twice", "AGR-13", [cancel(ANN, ANN, 0), cancel(ANN, ANN, DAY_MS)]),
+    ("cancelled without a reason", "AGR-13", [cancel(ANN, ANN, 0, reason="")]),
+    ("cancelled by both", "AGR-13", [cancel(ANN, ANN, 90 * DAY_MS), cancel(SELLER, ANN, 60 * DAY_MS)]),
+    ("payments differ", "AGR-12", [event(ANN, "pay", ANN, 36), event(SELLER, "pay", ANN, 30)]),
+    ("corrected twice", "AGR-11", [SAID[2], SAID[10], event(ANN, "correct", ANN, 25, 2, corrects=SAID[2].id)]),
+    ("two substitutes taken", "AGR-17", [one for sub in TWO for one in (sub, answer(ANN, sub))]),
+    ("taken and refused", "AGR-17", [TWO[0], answer(ANN, TWO[0]), answer(ANN, TWO[0], "refuse")]),
     ("a substitute taken", "AGR-17", [SAID[9], SAID[11]]),
     ("a substitute refused", "AGR-17", [SAID[9], answer(ANN, SAID[9], "refuse")]),
     ("a dearer substitute", "AGR-16", [offer(901), answer(ANN, offer(901))]),

@@ -193,7 +193,9 @@ def _ending(log: Log, terms: Terms, member: bytes, said: Sequence[Record]) -> tu
     found: list[tuple[int, int, bytes]] = []
     for author in (member, terms.supplier):
         one = log.sole("cancel.1", author, cancel_slot(terms.agreement, member))
-        if one is None or one.body["agreement"] != terms.agreement or one.body["member"] != member:
+        if one is None or (one.body["agreement"], one.body["member"]) != (terms.agreement, member):
+            continue
+        if not one.body["reason"]:  # AGR-13: who ends a share says why
             continue
         created = one.header.created
         delivered = any(stamp < created for stamp in moves)
