@@ -62,6 +62,7 @@ CHARGED: list[tuple[str, Besides, list[Row]]] = [  # each at a price of 50, with
     ("a charge within the limit", Besides(120, 12), [(4, 0, 1, 60)]),
     ("a charge above the limit", Besides(481, 12), [(4, 0, 1, 60), (5, 0, 1, 60)]),
     ("a charge raises the least that is worth it", Besides(240, 12), [(4, 0, 0, 60)] * 40),
+    ("and sets aside who cannot have it", Besides(240, 12), [(4, 0, 0, 60)] * 60),
     ("a charge on a price at the limit", Besides(1, 12), [(4, 0, 1, 50)]),
     ("cash-back does not excuse a price", Besides(-5_000, 12), [(4, 0, 1, 49), (4, 0, 1, 50)]),
 ]

@@ -440,16 +440,24 @@ def test_rosters(conditions: list[dict[str, Any]], most: int, names: list[str]) 
         assert [one.key for one in roster_of(charter, order, NETWORK)] == sorted(persona(name).key for name in names)
 
 
+def _full() -> list[tuple[str, str, Record, list[Record], list[Record]]]:
+    """Name, clause, charter, more joins than there is room for, and who is on the roster."""
+    charter, joins = _conditional([{}, {}, {}], 2)
+    two = [_join(OPEN, who, invite=TICKET) for who in (GUEST, OTHER)]
+    for_two = Invitation.sign(FOUNDER, OPEN_HASH, b"m" * 16, UNTIL, 2).token()
+    three = [_join(OPEN, who, invite=for_two) for who in (GUEST, OTHER, FOUNDER)]
+    rows = [
+        ("more than the most", "FRM-27", charter, joins, 2),
+        ("two on an invitation for one", "FRM-26", OPEN, two, 1),
+        ("three on an invitation for two", "FRM-26", OPEN, three, 2),
+    ]
+    return [(*row[:4], sorted(row[3], key=lambda one: one.id)[: row[4]]) for row in rows]
+
+
 def test_the_first_by_id_up_to_the_most_and_one_an_invitation() -> None:
     """FRM-26, FRM-27"""
-    charter, joins = _conditional([{}, {}, {}], 2)
-    first = sorted(sorted(joins, key=lambda one: one.id)[:2], key=lambda one: one.author)
-    assert [one.join for one in roster_of(charter, joins, NETWORK)] == first
-    two = [_join(OPEN, who, invite=TICKET) for who in (GUEST, OTHER)]
-    assert [one.join for one in roster_of(OPEN, two, NETWORK)] == [min(two, key=lambda one: one.id)]
-    for_two = Invitation.sign(FOUNDER, OPEN_HASH, b"m" * 16, UNTIL, 2).token()
-    three = sorted((_join(OPEN, who, invite=for_two) for who in (GUEST, OTHER, FOUNDER)), key=lambda one: one.id)
-    assert [one.join for one in roster_of(OPEN, three, NETWORK)] == sorted(three[:2], key=lambda one: one.author)
+    for _, _, to, joins, on in _full():
+        assert [one.join for one in roster_of(to, joins, NETWORK)] == sorted(on, key=lambda one: one.author)
 
 
 def vectors() -> dict[str, Any]:
@@ -475,6 +483,9 @@ def vectors() -> dict[str, Any]:
         to, joins = _conditional(conditions, most)
         given_ = {"charter": to.raw, "joins": [one.raw for one in joins]}
         hashes.append((f"roster: {name}", "FRM-27", given_, sorted(persona(one).key for one in names)))
+    for name, clause, to, joins, on in _full():
+        given_ = {"charter": to.raw, "joins": [one.raw for one in joins]}
+        hashes.append((f"roster: {name}", clause, given_, sorted(one.author for one in on)))
     founded = {"author": author.hex(), "body": charter}
     cases: list[dict[str, Any]] = [
         {
