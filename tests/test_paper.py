@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from node import paper
 from node.cli import wltm
 from node.cli.shell import OK, USAGE, WRONG, run
-from node.paper.facts import dues, value
+from node.paper.facts import decimal, dues, value
 from node.paper.tables import MONEY, PICK, packed, safe
 from protocol.errors import Reject
 from tests.deals import Handmade
@@ -239,6 +239,8 @@ def test_who_did_not_sign_owes_nothing() -> None:
 def test_scaled_values() -> None:
     """PAP-3"""
     assert [value(75, 10), value(70, 10), value(-5, 100), value(3, 1)] == ["7.5", "7", "-0.05", "3"]
+    amounts = [(5, "GBP"), (-123_456, "EUR"), (5, "JPY"), (-5, "KWD")]
+    assert [decimal(*one) for one in amounts] == ["0.05", "-1234.56", "5", "-0.005"]
 
 
 # The command.

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from node import paper
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 240
 KEYS = "ok members suppliers seed seconds stages digests_equal coops bundle".split()
@@ -86,6 +88,8 @@ def check(report: Mapping[str, Any], told: str) -> None:
         assert min(coop["pooled_value_minor"], coop["unit_price_minor"], coop["saving_minor"]) > 0
         verdict = [sys.executable, "-m", "node.cli", "verify", coop["bundle"]]
         assert subprocess.run(verdict, cwd=ROOT, capture_output=True).returncode == 0
+        for form in paper.FORMATS:  # PAP-1
+            assert all(paper.export(Path(coop["bundle"]).read_bytes(), form).values())
     for event in ("POWER CUT", "the power is back", "is refused [NEG-23]", "declines: "):
         assert event in told
 
