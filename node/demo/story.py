@@ -115,7 +115,7 @@ class Story:
                 for stage in _STATES[row["state"]][1]:
                     self.reach(stage, row["id"])
                 if row["state"] == "countersigned":
-                    self.say(f"{self.name(row['supplier'])} countersigns what {row['members']} members decided")
+                    self.say(f"{self.name(row['supplier'])} countersigns what the members have signed")
                 if row["state"] == "void":
                     self.say(f"co-op {row['id'][:8]} ends without a deal")
         self.moved()

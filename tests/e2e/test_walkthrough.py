@@ -15,6 +15,21 @@ AGAIN = """
 scripts/wltm intent add power --category electricity --region u10 --want 1 --spend 3 --by +30d --yes
 scripts/wltm join "$(cat out/invitation)" --intent power --yes || [ $? = 2 ]
 """
+# What the charter's optional windows are for, while the README's organiser waits: each side says what it may.
+TALK = (
+    (
+        "member",
+        "scripts/wltm deal ask - 'Is the meter changed for free?' --yes\n"
+        "scripts/wltm deal suggest - --require 'renewable_percent>=80' --reason 'Green, then.' --yes",
+    ),
+    ("organiser", "scripts/wltm needs --until reply\nscripts/wltm deal reply - - 'Yes.' --yes"),
+    ("organiser", "scripts/wltm needs --until adopt\nscripts/wltm deal adopt - - --yes"),
+    ("member", "scripts/wltm needs --until adopt\nscripts/wltm deal adopt - - --yes"),
+    ("organiser", "scripts/wltm needs --until counter\nscripts/wltm deal counter - - --price 2.05 --quantity 50 --yes"),
+    ("supplier", "scripts/wltm needs --until final\nscripts/wltm deal final - --rung 10=2.30 --rung 40=2.05 --yes"),
+    ("supplier", "scripts/wltm deal talk -"),
+)
+ASKED = "scripts/wltm rfq - --yes\n"
 END = "the block has ended"
 
 
@@ -77,7 +92,10 @@ def test_three_people_live_a_co_op_by_hand(folder: Path) -> None:
     try:
         shown = [(who, terminals[who].type(commands)) for who, commands in blocks()[:3]]
         assert "somebody has used it already" in terminals["supplier"].type(AGAIN)
-        shown += [(who, terminals[who].type(commands)) for who, commands in blocks()[3:]]
+        for who, commands in blocks()[3:]:
+            before, asked, after = commands.rpartition(ASKED)
+            shown += [(one, terminals[one].type(what)) for one, what in ((who, before + asked), *TALK) if asked]
+            shown.append((who, terminals[who].type(after)))
         views = {
             who: json.loads(terminals[who].type("scripts/wltm coop show - --json")) for who in ("member", "organiser")
         }
@@ -90,11 +108,14 @@ def test_three_people_live_a_co_op_by_hand(folder: Path) -> None:
     for view in views.values():
         assert view["state"] == "delivered"
         assert view["certificate_ok"]
-        assert view["unit_price_minor"] == 210
+        assert view["unit_price_minor"] == 205
         assert view["saving_minor"] > 0
     assert views["member"]["agreement"] == views["organiser"]["agreement"] != ""
     assert "supplier" not in {need.get("role") for need in json.loads(standing)}
     said = "".join(text for _, text in shown)
+    assert "renewable_percent at least 80, adopted" in said
+    for kind in ("revision", "box of finals", "countersign"):
+        assert re.search(f"^✓ {kind}: ", said, re.MULTILINE), kind
     assert "This binds you to buy" in said
     assert re.search(r"as supplier: standing 0\.[1-9]", said)
     assert "The deal holds: 2 members" in said
