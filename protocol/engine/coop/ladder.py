@@ -80,7 +80,7 @@ def wider_rounds(core: Core, context: Context) -> list[dict[str, Any]]:
                 "id": intent.id,
                 "name": name,
                 "until": (core.now // template.epoch_ms + 1) * template.epoch_ms,
-                "says": says + (f" {ready} {_where(above)}: `wltm intent widen {name}` asks there." if above else ""),
+                "says": says + (f" {ready} {_where(above)}, where you may ask too." if above else ""),
                 "silence": "It stays where it is, and takes part in the next round there.",
             }
         )

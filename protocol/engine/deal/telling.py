@@ -16,8 +16,13 @@ from protocol.deal.life import Deal, stuck
 _NAMED_MAX = 5  # names in one sentence, claims in one telling
 _FREE = "Your pledge is free: found or join the next co-op."
 _OPEN = {
+    "suggestions": "Members and suppliers may suggest changes of the request until the box closes; else it stands.",
+    "revision": "The members adopt what was suggested or not; then suppliers quote for what they made of it.",
     "quotations": "Suppliers may quote, sealed, until the box closes; who is silent makes no offer.",
     "reveals": "The quotations are being opened; whose does not open makes no offer.",
+    "finals": "Suppliers may better their quotations once, sealed, until the box closes; else the first ones stand.",
+    "final-reveals": "The last words are being opened; whose does not open keeps to the first quotation.",
+    "answers": "Members' nodes answer which quotations together serve them best; the best answer by the rule counts.",
     "award": "The witnesses compute the award; more than a third of them silent, and nothing is decided.",
     "commitments": "Each member with a lot commits or declines until the box closes; who is silent is left out.",
     "repairs": "Who has a lot or got none may step in until the box closes; who is silent keeps to what they said.",
