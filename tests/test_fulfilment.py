@@ -192,6 +192,18 @@ def test_what_stays_owed_and_that_nobody_else_is_touched() -> None:
     assert read(cancel(ANN, ANN, 0, at=5 * DAY_MS), event(SELLER, "deliver", ANN, 6)).fulfilled
 
 
+def test_a_delivery_of_nothing_holds_nobody() -> None:
+    """AGR-14: a supplier that reports none, or takes its report back, has not delivered."""
+    terms = replace(TERMS, cancellation="before-delivery")
+    left = cancel(ANN, ANN, 0, at=5 * DAY_MS)
+    nothing, one = event(SELLER, "deliver", ANN, 0, at=DAY_MS), event(SELLER, "deliver", ANN, 1, at=DAY_MS)
+    back = event(SELLER, "correct", ANN, 0, at=6 * DAY_MS, corrects=one.id)
+    for said in ([nothing], [one, back], []):
+        assert read(left, *said, terms=terms).owed == 0
+    for said in ([one], [nothing, one], [one, event(ANN, "correct", ANN, 0, at=6 * DAY_MS, corrects=one.id)]):
+        assert read(left, *said, terms=terms).owed == 36
+
+
 def test_of_both_sides_the_earlier_end_counts() -> None:
     """AGR-13: the supplier asks no fee for its own; of two at one end the one without a fee."""
     mine, theirs = cancel(ANN, ANN, 90 * DAY_MS), cancel(SELLER, ANN, 40 * DAY_MS)

@@ -178,6 +178,13 @@ def _sum(said: Sequence[Record], author: bytes, actions: tuple[str, ...], member
     return sum(int(corrected.get(one.id, one).body["quantity"]) for one in counted)
 
 
+def _moves(own: Sequence[Record]) -> list[int]:
+    """When one side says that something came; what it says was nothing did not (AGR-14)."""
+    corrected = _corrections(own)
+    moved = [one for one in own if one.body["action"] in ("deliver", "receive")]
+    return [one.header.created for one in moved if corrected.get(one.id, one).body["quantity"]]
+
+
 def _corrections(own: Sequence[Record]) -> Mapping[bytes, Record]:
     """Event -> its author's last word on its quantity, by stamp and id (AGR-11)."""
     found: dict[bytes, Record] = {}
@@ -189,7 +196,8 @@ def _corrections(own: Sequence[Record]) -> Mapping[bytes, Record]:
 
 def _ending(log: Log, terms: Terms, member: bytes, said: Sequence[Record]) -> tuple[int, bytes, int]:
     """(when, by whom, fee) of the cancellation that ends a share first; (0, b"", 0) without one (AGR-13)."""
-    moves = [one.header.created for one in said if one.body["action"] in ("deliver", "receive")]
+    sides = [[one for one in said if one.author == author] for author in (member, terms.supplier)]
+    moves = [stamp for own in sides for stamp in _moves(own)]
     found: list[tuple[int, int, bytes]] = []
     for author in (member, terms.supplier):
         one = log.sole("cancel.1", author, cancel_slot(terms.agreement, member))
