@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
+from itertools import product
 
 import pytest
 from hypothesis import given
@@ -249,6 +251,71 @@ def test_any_bytes_can_be_judged(value: bytes) -> None:
     verdict = judge_manifest(desk.log, desk.docket, question(), COUNCIL, value, ())
     assert verdict is False or value == manifest([])
     assert missing(desk.log, value) == []
+
+
+# Every pattern of receipts, for up to ten witnesses
+
+TEN = sorted((Persona.from_seed(bytes([number + 1]) * 32) for number in range(10)), key=lambda one: one.key)
+RECEIPTS = [receipt(one, A) for one in TEN]
+Verdicts = tuple[bool | None, bool | None]
+
+
+@cache
+def verdicts(size: int, vouchers: int, own: bool, others: int) -> Verdicts:
+    """What a witness who holds its own receipt for a ballot or not, and so many others', says of a fresh manifest
+    without it and of one with it, once receipts have had their time.
+    """
+    council = Council(tuple(one.key for one in TEN[:size]), bytes(32))
+    asked = question(replace(box(), vouchers=vouchers))
+    desk = Desk(A, *RECEIPTS[0 if own else 1 : others + 1])
+    mine = contents(desk.log, desk.docket, asked, council)
+    duty = tuple(one for one in mine if desk.docket.receipted(NAME, one, TEN[0].key))
+    said = [judge_manifest(desk.log, desk.docket, asked, council, manifest(ids), duty) for ids in ([], [A.id])]
+    return said[0], said[1]
+
+
+def for_both(size: int, vouchers: int, liars: int, seen: int, met: int) -> tuple[int, int]:
+    """The most prevotes that a manifest without a ballot, and one with it, can have.
+
+    `seen`: honest witnesses who had it in time, of whom `met` hold each other's receipts and the rest their own alone;
+    liars give receipts to whom they like and prevote for both.
+    """
+    without = with_it = liars
+    held = [(True, met - 1)] * met + [(True, 0)] * (seen - met) + [(False, seen)] * (size - liars - seen)
+    for own, others in held:
+        each = [verdicts(size, vouchers, own, others + lies) for lies in range(liars + 1)]
+        without += any(one is True for one, _ in each)
+        with_it += any(one is True for _, one in each)
+    return without, with_it
+
+
+def test_whose_receipts_have_met_is_left_out_by_nobody() -> None:
+    """DEC-14, DEC-17, DEC-18: for all sizes up to ten, all numbers of liars up to f, and of honest witnesses who had a
+    ballot in time and hear of each other: with enough of them no quorum leaves it out, with too few none lets it in.
+    """
+    for size, vouchers in product(range(1, 11), (1, 2)):
+        council = Council(tuple(one.key for one in TEN[:size]), bytes(32))
+        needed = vouchers * council.faults + 1
+        for liars in range(council.faults + 1):
+            for seen in range(size - liars + 1):
+                for met in range(seen + 1):
+                    without, with_it = for_both(size, vouchers, liars, seen, met)
+                    case = size, vouchers, liars, seen, met
+                    assert met < needed or without < council.quorum, case
+                    assert seen + liars >= needed or with_it < council.quorum, case
+                    assert met < seen or seen < needed or with_it >= council.quorum, case
+
+
+def test_one_receipt_less_or_one_liar_more() -> None:
+    """DEC-14, DEC-17: the controls. Where receipts have not met, a ballot may be left out; f + 1 let a late one in."""
+    assert for_both(4, 1, 1, 3, 0)[0] >= 3
+    assert for_both(4, 1, 1, 3, 3)[0] < 3
+    assert for_both(10, 1, 4, 6, 6)[0] < 7
+    assert for_both(10, 1, 4, 2, 2)[0] >= 7
+    assert for_both(4, 1, 1, 0, 0)[1] < 3
+    assert for_both(4, 1, 2, 0, 0)[1] >= 3
+    assert for_both(7, 2, 2, 2, 2)[1] < 5
+    assert for_both(7, 1, 2, 2, 2)[1] >= 5
 
 
 # What a decided box holds
