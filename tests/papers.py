@@ -13,7 +13,7 @@ from protocol.deal.holding import Step
 from protocol.deal.negotiation import read
 from protocol.identity import Persona
 from tests.deals import TEMPLATE, Handmade
-from tests.test_aftermath import lived
+from tests.test_aftermath import Lived
 from tests.test_bundle import council_of_four, forged
 from tests.test_lots import dealt
 
@@ -30,11 +30,22 @@ class Hostile(Handmade):
         return replace(plain, **more).to_bytes()  # type: ignore[arg-type]
 
 
+class Paid(Lived):
+    """The one who got half has paid for it, and the supplier says so; another says so alone."""
+
+    def _deal(self) -> None:
+        super()._deal()
+        ann, ben, _ = self.members
+        self.report(ann, "pay", ann, 18)
+        self.report(self.suppliers[0], "pay", ann, 17)
+        self.report(ben, "pay", ben, 36)
+
+
 DEALS: Mapping[str, Callable[[], Handmade]] = {
     "plain": council_of_four,
     "hostile": Hostile,
     "in parts": lambda: dealt(lambda keys: [[keys[0], 9], [keys[1], 6]]),
-    "went on": lived,
+    "went on": Paid,
 }
 
 

@@ -138,6 +138,18 @@ def test_the_flows_are_the_deal(name: str) -> None:
     assert kinds.count("vf:Commitment") == 2 * len(lines)
 
 
+def test_what_was_paid() -> None:
+    """PAP-15: by the word of who got it, else of who says to have paid."""
+    events = [one for one in graph("went on")["@graph"] if one["@id"].startswith("urn:wltm:paid:")]
+    said = {one["vf:note"]: one["vf:resourceQuantity"]["vf:hasNumericalValue"]["@value"] for one in events}
+    prices = {line.member: line.unit_price_minor for line in facts("went on").sales[0].lines}
+    ann, ben, _ = (one.key for one in DEALS["went on"]().members)
+    assert said == {
+        "for 17 units, by the supplier's word": decimal(17 * prices[ann], "GBP"),
+        "for 36 units, by the member's word": decimal(36 * prices[ben], "GBP"),
+    }
+
+
 def test_units_have_their_name_in_om() -> None:
     """PAP-17: only codes that a template or a price may have."""
     assert set(OM) <= set(UNITS) | {"GBP", "EUR", "USD"}

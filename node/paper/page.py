@@ -65,8 +65,8 @@ def _wanted(facts: Facts) -> list[str]:
         if name in rows:
             side = "for" if weight < 0 else "against"
             amount = decimal(abs(weight), facts.currency)
-            unit = UNITS[rows[name].unit] if rows[name].unit != "C62" else "one"
-            found.append(f"{rows[name].label}: each {unit} counts {facts.currency} {amount} a unit {side} an offer")
+            unit = f" ({UNITS[rows[name].unit]})" if rows[name].unit != "C62" else ""
+            found.append(f"{rows[name].label}{unit}: one more counts {facts.currency} {amount} a unit {side} an offer")
     return found
 
 

@@ -172,6 +172,27 @@ def _line(facts: Facts, sale: Sale, line: Account) -> Iterator[Node]:
             **({"fulfills": _ref(goods)} if line.owed else {}),
             note=note + (f"; contested: {', '.join(line.contested)}" if line.contested else ""),
         )
+    yield from _paid(facts, sale, line)
+
+
+def _paid(facts: Facts, sale: Sale, line: Account) -> Iterator[Node]:
+    """What is said to have been paid for so many units, by the word of who got it, else of who paid."""
+    units = line.credited if line.credited is not None else line.paid
+    if not units:
+        return
+    whose = "supplier" if line.credited is not None else "member"
+    about = sale.agreement.hash, line.member
+    yield _money_flow(
+        facts,
+        "EconomicEvent",
+        _name("paid", *about),
+        units * line.unit_price_minor,
+        provider=_ref(did(line.member)),
+        receiver=_ref(did(line.supplier)),
+        reciprocalRealizationOf=_ref(_agreed(sale)),
+        fulfills=_ref(_name("payment", *about)),
+        note=f"for {units} units, by the {whose}'s word",
+    )
 
 
 def _terms(facts: Facts, quotation: Quotation) -> str:
