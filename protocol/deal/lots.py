@@ -55,7 +55,8 @@ def market_of(
 
 def is_answer(serves: Sequence[Sequence[bytes | int]]) -> bool:
     """Whether these pairs name each supplier once, ascending (NEG-91)."""
-    return 0 < len(serves) <= PARTS_MAX and all(one[0] < other[0] for one, other in pairwise(serves))  # type: ignore[operator]
+    ascending = all(one[0] < other[0] for one, other in pairwise(serves))  # type: ignore[operator]
+    return 0 < len(serves) <= PARTS_MAX and ascending
 
 
 def price_at(market: Market, supplier: bytes, quantity: int) -> int | None:
