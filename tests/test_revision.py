@@ -306,7 +306,12 @@ STRANGE = suggestion(5, weights_minor={"gift-box": -500})
 ALL = [STRICT, LAX, HEAVY, NO_MATTER, TERMS, STRANGE]
 BOTH = suggestion(6, requirements=[asdict(ORGANIC)], weights_minor={"organic": -21})
 MANY = suggestion(7, terms=[f"t{number}" for number in range(8)])
-EVERY = [*ALL, BOTH, MANY]
+EXACTLY = suggestion(8, requirements=[{"attribute": "organic", "operator": "equal", "value": 1}])
+BETWEEN = suggestion(
+    10, requirements=[{"attribute": "organic", "operator": side, "value": 1} for side in ("at-most", "at-least")]
+)
+DROP = suggestion(11, drops=["organic"])
+EVERY = [*ALL, BOTH, MANY, EXACTLY, BETWEEN, DROP]
 REVISIONS: list[tuple[str, list[list[Record]], dict[str, Any], list[Record]]] = [
     ("nobody adopts", [], {}, []),
     ("all silent but one of five", [[STRICT]], {}, []),
@@ -336,6 +341,13 @@ REVISIONS: list[tuple[str, list[list[Record]], dict[str, Any], list[Record]]] = 
         {"weights_minor": {"organic": -500}, "requirements": []},
         [HEAVY],
     ),
+    (
+        "the same in other words is no contradiction",
+        [[EXACTLY, BETWEEN]] * 3,
+        {"requirements": [{"attribute": "organic", "operator": "equal", "value": 1}]},
+        [EXACTLY, BETWEEN],
+    ),
+    ("nothing to drop", [[DROP]] * 3, {}, [DROP]),
 ]
 
 
@@ -535,9 +547,15 @@ def vectors() -> dict[str, Any]:
         case: dict[str, Any] = {"name": f"request: {name}", "clause": code or "NEG-70"}
         case["input"] = plain(given_ | {"request": spelled(asked)})
         cases.append(case | ({"reject": code} if code else {"output": True}))
-    for name, rows, _changes, _taken in REVISIONS:
-        deal, value = revised(rows)
+    for name, demanded, rows in [
+        *((name, (), rows) for name, rows, _changes, _taken in REVISIONS),
+        ("what all demand is put in", HALF[:1] * 5, [[LAX]] * 3),
+        ("what all demand is not dropped", HALF[:1] * 5, [[DROP]] * 3),
+    ]:
+        deal, value = revised(rows, demanded)
         given_ = {
+            "template": TEMPLATE.to_mapping(),
+            "intents": [_intent(one.intent) for one in five(*demanded).members],
             "rfq": deal.rfq.id,
             "members": 5,
             "request": spelled(PLAIN),

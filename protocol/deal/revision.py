@@ -146,7 +146,7 @@ def _changes(suggestion: Record, template: Template) -> dict[tuple[str, str], An
     body, names = suggestion.body, {one.name: None for one in template.compared}
     found: dict[tuple[str, str], Any] = {("weight", name): value for name, value in body["weights_minor"].items()}
     for name in (*body["drops"], *(one.attribute for one in stated(suggestion))):
-        found["requirement", name] = tuple(one for one in stated(suggestion) if one.attribute == name)
+        found["requirement", name] = requirements_of(bounds(one for one in stated(suggestion) if one.attribute == name))
     return found if all(name in names for _, name in found) else None
 
 
