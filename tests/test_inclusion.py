@@ -139,6 +139,15 @@ def aside() -> Handmade:
     return Handmade(members=5, witnesses=4)
 
 
+def _in_deal(kind: str, slot: str) -> dict[str, Any]:
+    """The file about a record of the deal, and the same record in another slot in its place."""
+    of = aside()
+    one = next(record for record in made().records if record.kind == kind)
+    who = next(who for who in (*of.members, *of.suppliers) if who.key == one.author)
+    whole: dict[str, Any] = decode(file(made(), one))
+    return whole | {"record": of.say(who, kind, one.scope, dict(one.body), slot).raw}
+
+
 def _votes(value: bytes, number: int = 0, step: str = "precommit", question: str = "") -> list[bytes]:
     question = question or question_of(ballot(made()))
     body = {"question": question, "round": number, "step": step, "value": value}
@@ -167,6 +176,9 @@ def _lies() -> list[tuple[str, str, Callable[[dict[str, Any]], dict[str, Any]]]]
         ("junk for a record", "ENC-8", put(record=b"junk")),
         ("a record of no box", "ELE-50", put(record=of.records[0].raw)),
         ("a record of the deal", "ELE-50", put(record=_other("commitment.1"))),
+        ("a ballot in another slot", "ELE-50", put(record=_signed(0, "ballot.1", dict(mine.body), "ballot/0"))),
+        ("a last word for a quotation", "ELE-51", put(**_in_deal("quotation.1", "final"))),
+        ("a repair for a commitment", "ELE-51", put(**_in_deal("commitment.1", "repair"))),
         ("a forged record", "REC-6", lambda body: body | {"record": _flipped(body["record"])}),
         ("a forged charter", "REC-6", lambda body: body | {"anchor": _flipped(body["anchor"])}),
         ("another anchor", "FRM-20", put(anchor=_other("accept.1"))),

@@ -21,15 +21,18 @@ from protocol.record.log import Log
 from protocol.record.record import Record
 from protocol.record.schema import array, data, fields, integer
 
-# kind -> (the box's question, the field of the body that says which one: "" where there is one for all)
-BOXES: Mapping[str, tuple[str, str]] = {
-    "join.1": ("roster", ""),
-    "pledge.1": ("pledges", "roster"),
-    "nomination.1": ("candidates", "roster"),
-    "ballot.1": ("ballots", "roster"),
-    "quotation.1": ("quotations", "rfq"),
-    "commitment.1": ("commitments", "rfq"),
+# (kind, slot) -> (the box's question, the field of the body that says which one: "" where there is one for all)
+BOXES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("join.1", "join"): ("roster", ""),
+    ("pledge.1", "pledge"): ("pledges", "roster"),
+    ("nomination.1", "nomination"): ("candidates", "roster"),
+    ("ballot.1", "ballot"): ("ballots", "roster"),
+    ("quotation.1", "quotation"): ("quotations", "rfq"),
+    ("quotation.1", "final"): ("finals", "rfq"),
+    ("commitment.1", "commitment"): ("commitments", "rfq"),
+    ("commitment.1", "repair"): ("repairs", "rfq"),
 }
+HANDED_IN = tuple(dict.fromkeys(kind for kind, _ in BOXES))
 _RAW = data(1, 1 << 16)
 _FILE = fields(
     {
@@ -67,11 +70,13 @@ class Inclusion:
 
 
 def question_of(record: Record) -> str:
-    """The question that closes the box of a record; raises Reject ELE-50 when it goes into none."""
-    if record.kind not in BOXES:
-        raise Reject("ELE-50", f"record: a {record.kind} is handed in to no box")
-    base, field = BOXES[record.kind]
-    return f"{base}/{record.body[field][:8].hex()}" if field else base
+    """The question that closes the box of a record; raises Reject ELE-50 when kind and slot go into none (DEC-13)."""
+    slot, _, number = ("" if record.header.slot is None else record.header.slot.name).partition("/")
+    base, field = BOXES.get((record.kind, slot), ("", ""))
+    about = record.body[field][:8].hex() if field else ""
+    if not base or number != (about if field == "roster" else ""):
+        raise Reject("ELE-50", f"record: a {record.kind} in this slot is handed in to no box")
+    return f"{base}/{about}" if field else base
 
 
 def looks_like(raw: bytes) -> bool:

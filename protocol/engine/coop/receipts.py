@@ -11,7 +11,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.box import manifest_ids
 from protocol.coop.coop import Coop
-from protocol.deal.inclusion import BOXES, council_of, make, question_of, receipts_for
+from protocol.deal.inclusion import HANDED_IN, council_of, make, question_of, receipts_for
 from protocol.engine.context import Context
 from protocol.engine.coop.lease import deal_of
 from protocol.engine.core import Core
@@ -50,7 +50,7 @@ def inclusion(core: Core, command: ask.AskInclusion) -> dict[str, Any]:
                 return {"proof": make(core.settings.network, anchor, record, about.log, about.docket)}
             except Reject as error:
                 raise NotNow(error.code, f"receipt: {error.message}") from None
-    known = ", ".join(sorted(kind.partition(".")[0] for kind in BOXES))
+    known = ", ".join(sorted(kind.partition(".")[0] for kind in HANDED_IN))
     raise CommandError("ELE-52", f"kind: you have handed in no {command.kind[:20]!r} here (it could be one of {known})")
 
 
@@ -60,7 +60,7 @@ def _own(core: Core, context: Context, coop: Coop) -> Iterator[tuple[Context, Re
     places = [(context, coop.charter)]
     places += [(core.context(deal.rfq.scope), deal.rfq)] if deal is not None else []
     for about, anchor in places:
-        for kind in BOXES:
+        for kind in HANDED_IN:
             for key in core.personas:
                 for record in sorted(about.log.by(key, kind), key=lambda one: one.id):
                     yield about, anchor, record
