@@ -15,7 +15,10 @@ from protocol.deal.allocation import Demand
 from protocol.deal.lots import Answer, choose
 from protocol.deal.negotiation import Bid, Limits, Requirement
 from protocol.deal.ranking import Offer, rank
+from protocol.record.record import Record, Slot
+from tests.deals import NETWORK, Handmade
 from tests.markets import BOX, REQUEST, demand, key, market, offer
+from tests.stages import Desk
 
 HONEST = offer(0, ((1, 500),), 1_000)
 MEMBERS = [demand(number, 3, 1_000, least=1) for number in range(10)]
@@ -63,3 +66,25 @@ def test_a_higher_limit_is_believed_within_reason() -> None:
     """NEG-28: who would pay up to twice what the others would is no liar; an offer that serves all wins."""
     green = offer(1, ((31, 530),), 1_000, organic=1)
     assert awarded(replace(ONLY, price_max_minor=1_900), green, ORGANIC) == key(1)
+
+
+@pytest.mark.parametrize("decoys", [0, 1])
+def test_who_signs_two_requests_asks_for_nothing(decoys: int) -> None:
+    """ELE-33: a decoy of lesser id for all suppliers but a friend; nobody vouches, the next in line is asked."""
+    made = Handmade(members=5, witnesses=4)
+    said = made.records[: 1 + next(at for at, one in enumerate(made.records) if one.kind == "deal.1")]
+    header = made.rfq.header
+    for number in range(decoys):
+        body = dict(made.rfq.body) | {"nonce": number.to_bytes(16, "little"), "room": bytes(32)}
+        decoy = Record.sign(
+            made.negotiator, NETWORK, "rfq.1", made.deal_scope, body,
+            created=header.created, expires=header.expires, slot=Slot("once", "rfq", 0),
+        )  # fmt: skip
+        said = [*said, decoy]
+    desk = Desk(made.witnesses[0], said, now=made.now)
+    desk.now = said[-1].header.created + 2_000
+    desk.tick()
+    desk.tick(10_000)
+    mention = next(one for one in said if one.kind == "deal.1")
+    receipts = [one for one in desk.said("receipt.1") if mention.id in one.body["ids"]]
+    assert bool(receipts) == (not decoys)

@@ -96,7 +96,10 @@ def _vouched(core: Core, context: Context, coop: Coop, record: Record, persona: 
     """
     if record.kind != "deal.1":
         return True
-    rfq = core.peek(deal_scope(record.body["deal"])).records.get(record.body["rfq"])
+    log = core.peek(deal_scope(record.body["deal"]))
+    rfq = log.records.get(record.body["rfq"])
+    if len(log.slot("rfq.1", record.author, "rfq")) > 1:
+        return False  # of two requests suppliers would answer the one, and a friend the other
     if lease.is_recalled(context, coop):
         return False  # ELE-42: whoever was recalled asks nobody any more
     if rfq is None or rfq.kind != "rfq.1" or not request_fits(coop, context.log, rfq, record):
