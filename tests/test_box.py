@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -392,3 +395,80 @@ def test_contents_are_a_function_of_what_is_held(said: list[tuple[int, int, int]
     assert all(sum(1 for one in listed if one.author == who.key) <= 2 for who in (ANNA, BEN, CLEO))
     assert NIL not in first
     assert value_hash(manifest(first)) == digest("value", manifest(first))
+
+
+# Vectors
+
+Said = list[tuple[Record, int]]
+_TWICE, _THRICE = ballot(ANNA, 1), ballot(ANNA, 2)
+_OTHER, _ASTRAY = ballot(BEN, roster=b"\1" * 32), ballot(BEN, slot="ballot/1")
+_JUDGED: list[tuple[str, str, int, Said, list[Record], str]] = [  # last: how it is judged
+    ("all that is owed", "DEC-17", 1, [(A, 2), (B, 3)], [A, B], "fresh"),
+    ("nothing was handed in", "DEC-17", 1, [], [], "fresh"),
+    ("one that is owed is omitted", "DEC-17", 1, [(A, 2), (B, 3)], [A], "fresh"),
+    ("the same, proposed again", "DEC-18", 1, [(A, 2), (B, 3)], [A], "again"),
+    ("too few receipts to be owed", "DEC-17", 1, [(A, 2), (B, 1)], [A], "fresh"),
+    ("too few receipts to be listed", "DEC-14", 1, [(A, 2), (B, 1)], [A, B], "fresh"),
+    ("too few receipts, proposed again", "DEC-18", 1, [(A, 2), (B, 1)], [A, B], "again"),
+    ("a record that is not held", "DEC-18", 1, [(A, 2)], [A, B], "fresh"),
+    ("more than 2f receipts", "DEC-14", 2, [(A, 3)], [A], "fresh"),
+    ("of these one too few", "DEC-14", 2, [(A, 2)], [A], "fresh"),
+    ("one too few is not owed", "DEC-17", 2, [(A, 2)], [], "fresh"),
+    ("of a stranger", "DEC-13", 1, [(ballot(MALLORY), 4)], [ballot(MALLORY)], "again"),
+    ("for another roster", "DEC-13", 1, [(_OTHER, 4)], [_OTHER], "again"),
+    ("in another slot", "DEC-13", 1, [(_ASTRAY, 4)], [_ASTRAY], "again"),
+    ("two of one author", "DEC-14", 1, [(A, 2), (_TWICE, 2)], [A, _TWICE], "fresh"),
+    ("three of one author", "DEC-14", 1, [(A, 2), (_TWICE, 2), (_THRICE, 2)], [A, _TWICE, _THRICE], "fresh"),
+    ("one of two of one author", "DEC-17", 1, [(A, 2), (_TWICE, 2)], [A], "fresh"),
+    ("two others of that author", "DEC-17", 1, [(A, 2), (_TWICE, 2), (_THRICE, 2)], [A, _THRICE], "fresh"),
+    ("two more of that author", "DEC-17", 1, [(A, 2), (_TWICE, 2), (_THRICE, 2)], [_TWICE, _THRICE], "fresh"),
+    ("early, and not all have spoken", "DEC-17", 1, [(A, 2), (B, 2)], [A, B], "early"),
+    ("early, and all have spoken", "DEC-17", 1, [(A, 2), (B, 2), (C, 2)], [A, B, C], "early"),
+]
+
+
+def _judged(vouchers: int, said: Said, listed: list[Record], how: str) -> tuple[bool | None, list[bytes] | None]:
+    """A witness's verdict, and what it would propose itself; the first receipt of each record is its own."""
+    desk, asked = Desk(), question(replace(box(), vouchers=vouchers))
+    for record, by in said:
+        desk.receipted(record, by=by)
+    mine = contents(desk.log, desk.docket, asked, COUNCIL)
+    owed = tuple(one for one in mine if desk.docket.receipted(NAME, one, WITNESSES[0].key))
+    duty = {"fresh": owed, "again": (), "early": None}[how]
+    value = manifest([one.id for one in listed])
+    now = CLOSES if how == "early" else asked.due
+    own = fresh_manifest(desk.log, desk.docket, asked, COUNCIL, now)
+    verdict = judge_manifest(desk.log, desk.docket, asked, COUNCIL, value, duty)
+    return verdict, None if own is None else manifest_ids(own)
+
+
+def vectors() -> dict[str, Any]:
+    """Verdicts on manifests."""
+    words, cases = {True: "good", False: "bad", None: "wait"}, []
+    for name, clause, vouchers, said, listed, how in _JUDGED:
+        held = [
+            {
+                "id": one.id.hex(),
+                "author": one.author.hex(),
+                "belongs": box().takes(one),
+                "receipts": [witness.key.hex() for witness in WITNESSES[:by]],
+            }
+            for one, by in said
+        ]
+        given = {"vouchers": vouchers, "held": held, "listed": sorted(one.id.hex() for one in listed), "proposal": how}
+        verdict, own = _judged(vouchers, said, listed, how)
+        output = {"verdict": words[verdict], "proposes": None if own is None else [one.hex() for one in own]}
+        cases.append({"name": name, "clause": clause, "input": given, "output": output})
+    common = {
+        "witnesses": [one.key.hex() for one in WITNESSES],
+        "witness": WITNESSES[0].key.hex(),
+        "entitled": [one.key.hex() for one in (ANNA, BEN, CLEO)],
+    }
+    return {"name": "box", "spec": "06-decision", "common": common, "cases": cases}
+
+
+def test_the_vectors_are_committed() -> None:
+    """spec/vectors/box.json is what the code makes, and some verdict of each sort is in it."""
+    path = Path(__file__).parents[1] / "spec" / "vectors" / "box.json"
+    assert json.loads(path.read_text(encoding="utf-8")) == vectors()
+    assert {one["output"]["verdict"] for one in vectors()["cases"]} == {"good", "bad", "wait"}

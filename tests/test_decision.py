@@ -618,6 +618,7 @@ def _certificates() -> list[dict[str, Any]]:
             [(n, r, "precommit", v, "", 7) for n in range(3) for r, v in ((1, A), (2, B))],
             [(1, A), (2, B)],
         ),
+        ("one witness thrice", "DEC-1", [(0, 0, "precommit", A, "", at) for at in range(3)], [(0, A)]),
         ("one too few", "DEC-1", [(n, 0, "precommit", A, "", 7) for n in range(2)], [(0, A)]),
         ("strangers", "DEC-1", [(n, 0, "precommit", A, "", 7) for n in (0, 1, 4, 5, 6)], [(0, A)]),
         ("spread over two rounds", "DEC-10", [(n, n % 2, "precommit", A, "", 7) for n in range(4)], [(0, A), (1, A)]),
