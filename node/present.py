@@ -70,6 +70,11 @@ def until(instant_ms: int, now: int) -> str:
     return f"in {span(instant_ms - now)} ({moment(instant_ms)})"
 
 
+def counted(count: int, one: str, more: str = "") -> str:
+    """A number and what it counts: "1 member", "3 members"."""
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
 def amount(text: str, currency: str) -> int:
     """Minor units of an amount as typed: "35", "35.50", "GBP 35.50". Raises CommandError CLI-6."""
     digits = minor_digits(currency)

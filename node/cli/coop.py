@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from node.cli.client import Client, part
-from node.cli.member import PATIENCE, YES
+from node.cli.member import PATIENCE, REASONS, YES
 from node.cli.shell import USAGE, WRONG, Group, Options, Stop, table
 from node.cli.views import coop_text, standing_text
 from node.present import amount, money, one_of, short
@@ -284,7 +284,7 @@ def coop_commit(options: Options, /, deal: str, yes: bool) -> None:
     help="Say no to the award, with a reason.",
 )
 @click.argument("deal", metavar="COOP|DEAL")
-@click.option("--reason", required=True, help="Such as price, terms, timing, found-better, other.")
+@click.option("--reason", type=click.Choice(REASONS), required=True)
 @click.option("--remark", default="", help="A few sentences for the others.")
 @YES
 @click.pass_obj

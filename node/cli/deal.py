@@ -12,16 +12,15 @@ import click
 
 from node.cli.client import Client
 from node.cli.coop import deal_of, persona
-from node.cli.member import YES
+from node.cli.member import REASONS, YES
 from node.cli.shell import USAGE, Group, Options, Stop
 from node.cli.views import ledger_text
 from node.present import amount, instant, now_ms, one_of, short
 
-REASONS = ("changed-mind", "found-better", "other", "price", "terms", "timing")
 F = Callable[..., Any]
 
 
-@click.group("deal", cls=Group, example="wltm deal show 3f2a91c0", help="A deal after its award: what came of it.")
+@click.group("deal", cls=Group, example="wltm deal show 3f2a91c0", help="A deal: what is said in it, what came of it.")
 def deal() -> None:
     """One command per act."""
 

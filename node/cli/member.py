@@ -20,6 +20,7 @@ from node.cues import KINDS
 from node.present import amount, instant, line, now_ms, short
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
+REASONS = ("changed-mind", "found-better", "other", "price", "terms", "timing")
 CHARTER_SECONDS = 15.0  # until the node goes on waiting alone
 JOINED = {"joined": "Joined {0}, unless its roster is full; `wltm coop show {0}` says how it goes."}
 JOINS_LATER = "The charter of {0} has not come yet: the node joins by itself when it does."

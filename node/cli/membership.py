@@ -9,11 +9,9 @@ import click
 
 from node.cli.client import Client
 from node.cli.coop import coop_of, persona
-from node.cli.member import YES
+from node.cli.member import REASONS, YES
 from node.cli.shell import USAGE, Command, Options, Stop
 from node.present import amount, short
-
-REASONS = ("changed-mind", "found-better", "other", "price", "terms", "timing")
 
 
 @click.command(

@@ -57,7 +57,8 @@ def prefer(
         _answer(client, path, client.get(f"{path}/card"), choose)
     if card:
         found = client.get(f"{path}/card")
-        options.out(found, lambda: card_text(found) if found["alternatives"] else "No card is open.")
+        hint = line(f"Answer it by its letter: wltm prefer {category} --choose A")
+        options.out(found, lambda: f"{card_text(found)}\n{hint}" if found["alternatives"] else "No card is open.")
         return
     if not (show or correct or choose or again or options.json) and sys.stdin.isatty():
         _ask(options, client, path)
@@ -109,7 +110,8 @@ def card_text(found: Mapping[str, Any]) -> str:
 def preference_text(kept: Mapping[str, Any]) -> str:
     """What is known, in words, and what of it leaves the home."""
     if not kept["words"]:
-        return f"Nothing is known yet about what you like in {kept['category']}; answer a card on a terminal."
+        category = kept["category"]
+        return f"Nothing is known yet about what you like in {category}; answer a card: wltm prefer {category} --card."
     lines = [f"{kept['title']}, from {kept['answered']} of {kept['of']} cards:"]
     for one in kept["attributes"]:
         if one["words"]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from node.cues import cue, silence
-from node.present import line, moment, money, now_ms, short, until, words
+from node.present import counted, line, moment, money, now_ms, short, until, words
 from protocol.identity import did
 
 
@@ -62,9 +62,9 @@ def coop_text(found: dict[str, Any]) -> str:
     lines = [
         f"{line(found['purpose'])} — {found['state']}",
         *(line(one) for one in found["says"]),
-        f"co-op {short(found['id'])}, {charter['category']}/{charter['region']}, {charter['least']} to"
-        f" {charter['most']} members, {len(charter['witnesses'])} witnesses",
-        f"{found['members']} members on the roster, {money(found['pooled_minor'], currency)} together",
+        f"co-op {short(found['id'])}, {charter['category']}/{charter['region']}, {_range(charter)},"
+        f" {counted(len(charter['witnesses']), 'witness', 'witnesses')}",
+        f"{counted(found['members'], 'member')} on the roster, {money(found['pooled_minor'], currency)} together",
     ]
     lines += [f"  {short(key)}{_roles(found, key)}" for key in found["keys"]]
     lines += [f"candidate {candidate_text(one, currency)}" for one in found["candidates"]]
@@ -76,6 +76,11 @@ def coop_text(found: dict[str, Any]) -> str:
     if deal:
         lines.append(award_text(found))
     return "\n".join(lines)
+
+
+def _range(charter: dict[str, Any]) -> str:
+    least, most = charter["least"], charter["most"]
+    return f"{least} to {most} members" if least < most else f"exactly {counted(most, 'member')}"
 
 
 def leads_text(found: dict[str, Any]) -> list[str]:
@@ -102,7 +107,7 @@ def award_text(found: dict[str, Any]) -> str:
     deal, currency = found.get("deal_detail"), found["currency"]
     if not deal:
         return f"No request for quotations yet: the co-op is {found['state']}."
-    lines = [f"deal {short(deal['id'])}: {deal['state']}, {len(deal['quotations'])} quotations"]
+    lines = [f"deal {short(deal['id'])}: {deal['state']}, {counted(len(deal['quotations']), 'quotation')}"]
     lines += [f"  {line(row)}" for row in deal.get("ranking", ())]
     lines += [f"  refused {short(supplier)}: {code}" for supplier, code in deal["refused"]]
     lines += [f"  {answer_line(row, currency)}" for row in deal.get("answers", ())]
@@ -140,10 +145,10 @@ def deals_text(found: Sequence[dict[str, Any]]) -> str:
     """A supplier's feed: one line a deal."""
     lines = []
     for deal in found:
-        closes = f", quotations until {until(deal['quote_until'], now_ms())}" if deal["state"] == "asked" else ""
+        closes = f", quotations close {until(deal['quote_until'], now_ms())}" if deal["state"] == "asked" else ""
         mine = ", you have quoted" if deal["mine"] else ""
         board = f"{deal['category']}/{deal['region']}"
-        size = f"{deal['members']} members, {deal['quantity']} units"
+        size = f"{counted(deal['members'], 'member')}, {counted(deal['quantity'], 'unit')}"
         lines.append(f"deal {short(deal['id'])}: {deal['state']}; {board}, {size}{closes}{mine}")
         lines += [f"  {short(member)} takes {count}" for member, count in deal["shares"]]
     return "\n".join(lines) or "No requests yet."
