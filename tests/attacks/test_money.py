@@ -7,18 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 
 import pytest
 
+from protocol.coop.decision import Docket
 from protocol.deal import ranking as rules
 from protocol.deal.allocation import Demand
+from protocol.deal.deal import read_deal
+from protocol.deal.fulfilment import cancel_slot, consent_slot
 from protocol.deal.lots import Answer, choose
 from protocol.deal.negotiation import Bid, Limits, Requirement
 from protocol.deal.ranking import Offer, rank
+from protocol.engine import Engine
+from protocol.events import PeerConnected, RecordReceived
+from protocol.identity import Persona
+from protocol.record.log import Log
 from protocol.record.record import Record, Slot
-from tests.deals import NETWORK, Handmade
+from tests.deals import NETWORK, Handmade, persona
 from tests.markets import BOX, REQUEST, demand, key, market, offer
-from tests.stages import Desk
+from tests.stages import Desk, settings
 
 HONEST = offer(0, ((1, 500),), 1_000)
 MEMBERS = [demand(number, 3, 1_000, least=1) for number in range(10)]
@@ -88,3 +96,63 @@ def test_who_signs_two_requests_asks_for_nothing(decoys: int) -> None:
     mention = next(one for one in said if one.kind == "deal.1")
     receipts = [one for one in desk.said("receipt.1") if mention.id in one.body["ids"]]
     assert bool(receipts) == (not decoys)
+
+
+class Lived(Handmade):
+    """A deal with every stage that a charter may have, and afterwards all that two sides can say, truly or not."""
+
+    def __init__(self) -> None:
+        windows = dict.fromkeys(("suggest_ms", "final_ms", "answer_ms", "repair_ms", "renew_ms"), 60_000)
+        super().__init__(members=5, witnesses=4, suppliers=3, windows=windows, ladder=((1, 0), (13, 50)))
+        (self.agreed,) = self.deal().agreements
+        supplier = next(one for one in self.suppliers if one.key == self.agreed.supplier)
+        by_key = {one.key: one for one in self.members}
+        ann, ben, cat, *_ = [by_key[member] for member, _ in self.agreed.terms.shares]
+        came = self.event(supplier, "deliver", ann, 5)
+        for quantity in (7, 6):
+            self.event(supplier, "correct", ann, quantity, corrects=came.id)
+        self.event(ann, "receive", ann, 4)
+        self.event(supplier, "deliver", cat, 10**9)
+        for who, member, ends in ((ann, ann, 5), (supplier, ann, 9), (ben, ben, 0), (ben, ben, 1)):
+            body = {"agreement": self.agreed.hash, "member": member.key, "ends": ends, "reason": "price", "remark": ""}
+            self.say(who, "cancel.1", self.deal_scope, body, cancel_slot(self.agreed.hash, member.key))
+        for price in (5, 6):
+            body = {"agreement": self.agreed.hash, "members": [], "article": "other", "attributes": {}, "remark": ""}
+            offered = self.say(supplier, "substitute.1", self.deal_scope, body | {"unit_price_minor": price})
+            answer = {"substitute": offered.id, "answer": "consent"}
+            self.say(cat, "consent.1", self.deal_scope, answer, consent_slot(offered.id))
+        self.poll()
+
+    def event(self, who: Persona, action: str, member: Persona, quantity: int, **more: bytes) -> Record:
+        body = {"agreement": self.agreed.hash, "action": action, "member": member.key, "quantity": quantity}
+        return self.say(who, "event.1", self.deal_scope, body | {"reference": ""} | more)
+
+
+def told(made: Handmade, order: Sequence[Record]) -> tuple[object, ...]:
+    """What a node that was told all this in this order makes of the deal."""
+    follows = {f"scope/{one.scope}": b"1" for one in order}
+    engine = Engine(settings(), [persona("nobody")], Random(1), Random(2).randbytes, follows)
+    engine.handle(PeerConnected("left", False), made.now)
+    for one in order:
+        engine.handle(RecordReceived(one, "left"), made.now)
+    log, docket = Log(made.deal_scope), Docket()
+    for one in order:
+        if one.scope == made.deal_scope and log.add(one, wanted=True).stored:
+            docket.note(one)
+    deal = read_deal(log, docket, NETWORK)
+    assert deal is not None
+    facts = [(name, one.value_hash, one.when) for name, one in sorted(deal.decided.items())]
+    digests = (engine.digest(made.scope), engine.digest(made.deal_scope))
+    return *digests, deal.state, deal.agreements, deal.adopted, [one.id for one in deal.renewals], facts
+
+
+def test_whatever_comes_first_it_is_one_deal() -> None:
+    """NEG-41, NEG-42, GOS-6: every stage, words taken back and doubled, votes before what they are about."""
+    made = Lived()
+    roots = [one for one in made.records if one.kind in ("charter.1", "rfq.1")]  # what all else refers to (GOS-6)
+    rest = [one for one in made.records if one not in roots]
+    expected = told(made, [*roots, *rest])
+    assert expected[2] == "ended"
+    for seed in range(4):
+        assert told(made, [*roots, *Random(seed).sample(rest, len(rest))]) == expected
+    assert told(made, [*roots, *rest[:-1]]) != expected
