@@ -28,7 +28,7 @@ from protocol.encoding import decode, digest, digest_of, encode
 from protocol.errors import ProtocolError, Reject
 from protocol.identity import network_id
 from protocol.record.log import Log
-from protocol.record.record import Record
+from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
 from tests.lives import is_printed, rewrite, walked
 from tests.test_coop import plain, with_
@@ -175,6 +175,8 @@ REQUESTS: list[tuple[str, Callable[[Any], Any]]] = [
     ("one vote thrice", lambda body: body | {"certificate": body["certificate"][:1] * 3}),
     ("votes on another question", _other_votes),
     ("a certificate of junk", with_(certificate=[b"x"])),
+    ("junk beside enough votes", lambda body: body | {"certificate": [*body["certificate"], b"x"]}),
+    ("one box fewer", lambda body: body | {"boxes": body["boxes"][1:]}),
 ]
 
 
@@ -191,26 +193,33 @@ def _request(change: Callable[[Any], Any]) -> Record:
     return _signed(MADE.negotiator, "rfq.1", change(dict(MADE.rfq.body)), MADE.deal_scope)
 
 
-def _signed(who: Any, kind: str, body: dict[str, Any], scope: str, created: int = MADE.rfq.header.created) -> Record:
-    until, slot = MADE.rfq.header.expires, MADE.rfq.header.slot
-    return Record.sign(who, NETWORK, kind, scope, body, created=created, expires=until, slot=slot)
+def _signed(
+    who: Any, kind: str, body: dict[str, Any], scope: str, created: int = MADE.rfq.header.created, slot: str = "rfq"
+) -> Record:
+    until, where = MADE.rfq.header.expires, Slot("once", slot, 0)
+    return Record.sign(who, NETWORK, kind, scope, body, created=created, expires=until, slot=where)
 
 
-def test_a_request_by_another_or_elsewhere_does_not_hold() -> None:
-    """NEG-40"""
-    body = dict(MADE.rfq.body)
-    assert read_mandate(_signed(MADE.negotiator, "rfq.1", body, MADE.deal_scope), NETWORK).members == 5
+def _elsewhere() -> list[tuple[str, Record]]:
+    """The same request by somebody else, in another scope or slot, or too late."""
+    body, ended = dict(MADE.rfq.body), read_mandate(MADE.rfq, NETWORK).expires
     other = next(one for one in MADE.members if one is not MADE.negotiator)
-    for forged in (
-        _signed(other, "rfq.1", body, MADE.deal_scope),
-        _signed(MADE.negotiator, "rfq.1", body, "deal/" + "0" * 32),
-        _signed(MADE.negotiator, "rfq.1", body, MADE.deal_scope, START_MS + 9_000_000),
-    ):
-        with pytest.raises(Reject) as caught:
-            read_mandate(forged, NETWORK)
-        assert caught.value.code == "NEG-40"
+    return [
+        ("by another member", _signed(other, "rfq.1", body, MADE.deal_scope)),
+        ("in another deal", _signed(MADE.negotiator, "rfq.1", body, "deal/" + "0" * 32)),
+        ("after the mandate", _signed(MADE.negotiator, "rfq.1", body, MADE.deal_scope, ended + 1)),
+        ("in another slot", _signed(MADE.negotiator, "rfq.1", body, MADE.deal_scope, slot="rfq2")),
+    ]
+
+
+@pytest.mark.parametrize("record", [row[1] for row in _elsewhere()], ids=[row[0] for row in _elsewhere()])
+def test_a_request_holds_in_its_own_place_and_time(record: Record) -> None:
+    """NEG-40"""
+    assert read_mandate(_request(dict), NETWORK).members == 5
     with pytest.raises(ProtocolError):
         read_mandate(MADE.rfq, network_id("other", b""))
+    with pytest.raises(Reject, match="NEG-40"):
+        read_mandate(record, NETWORK)
 
 
 def test_of_two_good_requests() -> None:
@@ -433,6 +442,10 @@ def vectors() -> dict[str, Any]:
     cases += [
         {"name": f"request: {name}", "clause": "NEG-40", "input": _request(change).raw.hex(), "reject": "NEG-40"}
         for name, change in REQUESTS
+    ]
+    cases += [
+        {"name": f"request: {name}", "clause": "NEG-40", "input": record.raw.hex(), "reject": "NEG-40"}
+        for name, record in _elsewhere()
     ]
     given_ids = {"rfq": MADE.rfq.id.hex(), "roster": coop.roster.hex()}
     cases += [

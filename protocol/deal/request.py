@@ -25,8 +25,9 @@ def read_mandate(rfq: Record, network: bytes) -> Mandate:
     council = Council(witnesses, mandate.charter)
     facts = {"coop": mandate.charter[:16], "charter": mandate.charter, "members": mandate.members}
     facts |= {"quantity": mandate.quantity, "pooled_minor": mandate.pooled_minor}
-    if rfq.scope != deal_scope(mandate.deal) or rfq.author != mandate.negotiator:
-        raise Reject("NEG-40", "rfq: not by the mandate's negotiator, or not in its deal's scope")
+    slot = None if rfq.header.slot is None else rfq.header.slot.name
+    if (rfq.scope, slot, rfq.author) != (deal_scope(mandate.deal), "rfq", mandate.negotiator):
+        raise Reject("NEG-40", "rfq: not by the mandate's negotiator, or not in its deal's scope and slot")
     if any(rfq.body[name] != value for name, value in facts.items()) or witnesses_hash(witnesses) != mandate.witnesses:
         raise Reject("NEG-40", "rfq: co-op, witnesses, members, quantity or value are not those of the mandate")
     if len(rfq.body["boxes"]) != len(witnesses):
