@@ -97,11 +97,11 @@ def test_prices_are_looked_at_taken_and_not_taken(run: Any) -> None:
     path.write_text(LIST, encoding="utf-8-sig")
     line = f"supplier prices {path} --category tea --region any"
     said = rig(line + " --preview")
-    assert "1 articles would be new, 0 changed" not in said  # the floor differs: leaf has none in the file
-    assert "1 articles would be new, 1 changed, 0 gone; 0 as before." in said
+    assert "1 article would be new, 0 changed" not in said  # the floor differs: leaf has none in the file
+    assert "1 article would be new, 1 changed, 0 gone; 0 as before." in said
     assert "The decimal sign is a comma (line 2: 9,00)." in said
     assert "--yes" in rig(line, USAGE)
-    assert "are new" in rig(line + " --yes")
+    assert "1 article is new" in rig(line + " --yes")
     assert rig.json(line + " --yes")["same"] == 2
     path.write_text(LIST.replace("9,00", "x").replace("bud", "=bud"))
     errors = rig.home / "errors.csv"

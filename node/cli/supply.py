@@ -18,7 +18,7 @@ from node.cli.home import configuration
 from node.cli.member import YES
 from node.cli.shell import USAGE, WRONG, Options, Stop, content, table
 from node.cli.trade import supplier as supplier
-from node.present import amount, money, one_of, short
+from node.present import amount, counted, money, one_of, short
 
 SHOWN = 10  # complaints and names that are printed
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -93,8 +93,8 @@ def _write_errors(path: Path, complaints: list[dict[str, Any]]) -> None:
 
 
 def _taken_text(found: dict[str, Any], preview: bool) -> str:
-    did = "would be" if preview or not found["taken"] else "are"
-    counts = f"{found['new']} articles {did} new, {found['changed']} changed, {found['gone']} gone"
+    did = "would be" if preview or not found["taken"] else "is" if found["new"] == 1 else "are"
+    counts = f"{counted(found['new'], 'article')} {did} new, {found['changed']} changed, {found['gone']} gone"
     lines = [f"{counts}; {found['same']} as before."]
     for what in ("new", "changed", "gone"):
         if names := found["named"][what]:

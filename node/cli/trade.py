@@ -15,7 +15,7 @@ from node.cli.coop import coop_of
 from node.cli.member import YES, requirement, weight
 from node.cli.shell import USAGE, Command, Group, Options, Stop, content
 from node.cli.views import award_text, deals_text
-from node.present import one_of, short
+from node.present import counted, one_of, short
 
 
 @click.command(
@@ -117,13 +117,14 @@ def quote(
         "identity": {name: text for name, _, text in (item.partition("=") for item in identity)} or {"name": label},
     }
     options.confirm(
-        f"From now on this node answers requests on {category}/{region} from these {len(rows)} prices by itself. Each"
-        " quotation binds you while it is valid; a new list replaces this one for requests not yet answered.",
+        f"From now on this node answers requests on {category}/{region} from this list by itself"
+        f" ({counted(len(rows), 'article')}). Each quotation binds you while it is valid; a new list replaces this one"
+        " for requests not yet answered.",
         yes,
     )
     client.call("PUT", "/prices", values)
     answer = client.send(f"/supplier/files/{part(category)}/{part(region)}", data)
-    options.out(answer, f"Quoting on {category}/{region} from {len(rows)} prices.")
+    options.out(answer, f"Quoting on {category}/{region} from {counted(len(rows), 'article')}.")
 
 
 @supplier.command("deals", example="wltm supplier deals", help="The requests this node knows, and how they stand.")
