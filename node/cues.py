@@ -23,7 +23,7 @@ _CUES: Mapping[str, str] = {
     "final": "wltm deal final {where} --rung QUANTITY=PRICE",
     "commit": "wltm coop commit {where}, or wltm coop decline {where} --reason WORD",
     "repair": "wltm deal repair {where}",
-    "details": "wltm details send {deal}",
+    "details": "wltm details set --name NAME --address ADDRESS once, then wltm details send {deal}",
     "consent": "wltm deal consent {where} {substitute}, with --refuse to keep what was agreed",
     "attest": "wltm coop attest {where} {subject} --role {role} --outcome kept, or broken",
     "renewal": "wltm deal renew {where} renew, or change, or leave",
