@@ -18,7 +18,7 @@ from protocol.coop.decision import Council
 from protocol.coop.evidence import co_signed
 from protocol.deal.allocation import Allocation
 from protocol.deal.award import agreement_hash
-from protocol.encoding import encode
+from protocol.encoding import decode, digest_of, encode
 from protocol.engine.core import trust_scope
 from protocol.errors import CommandError
 from protocol.events import RecordReceived
@@ -425,10 +425,28 @@ def _default(*, without: str = "", twist: Callable[[list[Record]], list[Record]]
     records = [
         next(one for one in made.records if one.kind == "commitment.1" and one.author == member.key),
         next(one for one in made.records if one.kind == "quotation.1" and one.author == supplier.key),
+        made.rfq,
         next(one for one in made.records if one.kind == "proposal.1" and one.body["question"].startswith("award/")),
+        *(one for one in made.records if one.kind == "vote.1" and one.body["question"].startswith("award/")),
     ]
     shown = [one for one in twist(records) if one.kind != without]
     return attestation(member, supplier.key, "supplier", [one.raw for one in shown], **{"outcome": "broken"} | more)
+
+
+def _made_up(true: list[Record]) -> list[Record]:
+    """An award that the member made up and committed to, with the votes for the true one."""
+    mine, quoted, rfq, proposed, *votes = true
+    award = decode(proposed.body["value"])
+    award["parts"][0]["unit_price_minor"] -= 1
+    committed, value = _again(mine, award=digest_of("award", award)), _again(proposed, value=encode(award))
+    return [committed, quoted, rfq, value, *votes]
+
+
+def _again(one: Record, **other: Any) -> Record:
+    made, head = unsigned(), one.header
+    who = next(each for each in made.members if each.key == one.author)
+    body, times = dict(one.body) | other, (head.created, head.expires)
+    return Record.sign(who, NETWORK, one.kind, one.scope, body, created=times[0], expires=times[1], slot=head.slot)
 
 
 def test_who_leaves_an_award_unsigned_answers_for_it() -> None:
@@ -447,8 +465,11 @@ def test_who_leaves_an_award_unsigned_answers_for_it() -> None:
         _default(outcome="kept"),
         _default(without="quotation.1"),
         _default(without="proposal.1"),
-        _default(twist=lambda all_: [*all_[:2], elsewhere]),
-        _default(twist=lambda all_: [all_[0], losing, all_[2]]),
+        _default(without="rfq.1"),
+        _default(without="vote.1"),
+        _default(twist=lambda all_: [*all_[:3], elsewhere, *all_[4:]]),
+        _default(twist=lambda all_: [all_[0], losing, *all_[2:]]),
+        _default(twist=_made_up),
         _default(twist=lambda all_: [declined, *all_[1:]]),
         _default(twist=lambda all_: [*all_, all_[0]]),
     ):

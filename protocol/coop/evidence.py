@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from protocol.coop.decision import Council, Docket
 from protocol.encoding import decode, digest_of
 from protocol.errors import Ignore, Reject
 from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES, TRUST_PREFIX_DIGITS
@@ -118,7 +119,7 @@ def co_signed(attestation: Record, network: bytes) -> bytes | None:
         shown = [embedded(raw, network) for raw in attestation.body["evidence"]]
     except (Reject, Ignore):
         return None
-    if role == "supplier" and attestation.body["outcome"] == "broken" and len(shown) == 3:
+    if role == "supplier" and attestation.body["outcome"] == "broken" and len(shown) > 2:
         return _unsigned(subject, author, shown)
     found = {one.kind: one for one in shown}
     member_kind, other_kind = EVIDENCE_KINDS[role]
@@ -133,20 +134,35 @@ def co_signed(attestation: Record, network: bytes) -> bytes | None:
 
 
 def _unsigned(supplier: bytes, member: bytes, shown: Sequence[Record]) -> bytes | None:
-    """The request whose award a supplier left unsigned (ATT-8): it quoted, and has a part in the award that the member
-    committed to, as a witness proposed it."""
-    found = {one.kind: one for one in shown}
-    mine, quoted, proposed = (found.get(kind) for kind in ("commitment.1", "quotation.1", "proposal.1"))
-    if mine is None or quoted is None or proposed is None or len({one.scope for one in shown}) != 1:
+    """The request whose award a supplier left unsigned (ATT-8): it quoted, and the request's witnesses certified an
+    award in which it serves the member, or may, who committed to it.
+    """
+    votes = [one for one in shown if one.kind == "vote.1"]
+    found = {one.kind: one for one in shown if one.kind != "vote.1"}
+    named = ("commitment.1", "quotation.1", "rfq.1", "proposal.1")
+    if sorted(found) != sorted(named) or len(found) + len(votes) != len(shown) or len({o.scope for o in shown}) != 1:
         return None
-    about: bytes = quoted.body["rfq"]
-    both = mine.author == member and quoted.author == supplier and mine.body["rfq"] == about
-    if not both or member == supplier or mine.body["answer"] != "commit":
+    mine, quoted, rfq, proposed = (found[kind] for kind in named)
+    both = mine.author == member and quoted.author == supplier and mine.body["answer"] == "commit"
+    if not both or member == supplier or mine.body["rfq"] != rfq.id or quoted.body["rfq"] != rfq.id:
         return None
+    docket = Docket()
+    for one in votes:
+        docket.note(one)
+    council = Council(tuple(rfq.body["witnesses"]), rfq.body["charter"])
+    if not docket.certifies(f"award/{rfq.id[:8].hex()}", council, proposed.body["value"]):
+        return None
+    return rfq.id if _serves(proposed.body["value"], mine.body["award"], supplier, member) else None
+
+
+def _serves(value: bytes, hashed: bytes, supplier: bytes, member: bytes) -> bool:
+    """Whether this is the award of that hash, the supplier has a part in it, and the member a lot there or a place in
+    its reserve.
+    """
     try:
-        award = decode(proposed.body["value"])
-        named = digest_of("award", award) == mine.body["award"]
-        parts = [part["supplier"] for part in award["parts"]] if named else []
-    except (Reject, KeyError, TypeError):
-        return None
-    return about if supplier in parts else None
+        award = decode(value)
+        lots = {part["supplier"]: [key for key, _ in part["lots"]] for part in award["parts"]}
+        right = digest_of("award", award) == hashed
+        return right and supplier in lots and (member in lots[supplier] or member in award["reserve"])
+    except (Reject, KeyError, TypeError, ValueError):
+        return False

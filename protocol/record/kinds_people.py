@@ -68,7 +68,7 @@ PEOPLE_KINDS: Mapping[str, Kind] = {
                 "agreement": ID,
                 "outcome": one_of("kept", "broken"),
                 "dimensions": table(one_of("promise", "time", "quality", "communication"), integer(1, 5), 4),
-                "evidence": array(RAW, 4),
+                "evidence": array(RAW, 4 + WITNESSES_MAX),
                 "remark": text(),
             }
         ),

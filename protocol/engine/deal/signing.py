@@ -140,7 +140,8 @@ def _shown(context: Context, deal: Deal, about: Agreement, command: ask.Attest) 
         for one in context.log.of_kind("proposal.1")
         if one.body["question"] == name and one.body["value"] == deal.award.value
     ]
-    return (quoted[0], min(proposed, key=lambda one: one.id)) if quoted and proposed else ()
+    votes = [context.log.records[one] for one in deal.decided[name].votes]
+    return (quoted[0], deal.rfq, min(proposed, key=lambda one: one.id), *votes) if quoted and proposed else ()
 
 
 def deal_context(core: Core, deal: bytes) -> tuple[Context, Deal]:
