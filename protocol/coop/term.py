@@ -56,6 +56,17 @@ def ended(log: Log, council: Council, term: Term) -> bool:
     return len(enders(log, council, term)) >= council.quorum
 
 
+def backed_end(log: Log, witnesses: tuple[bytes, ...], record: Record) -> bool:
+    """Whether more than f other witnesses have said `record`'s word, that a term is over, and its author has not yet:
+    such a word finds room whatever its author did (DEC-6).
+    """
+    slot = record.header.slot
+    if slot is None or log.slot("end.1", record.author, slot.name):
+        return False
+    others = [key for key in witnesses if key != record.author and log.slot("end.1", key, slot.name)]
+    return len(others) > (len(witnesses) - 1) // 3
+
+
 def recalls(log: Log, keys: tuple[bytes, ...], term: Term) -> tuple[Record, ...]:
     """One recall of each member who has said so, by key."""
     found = (term.held(log, "recall.1", key) for key in keys)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from protocol.coop.charter import find_charter
+from protocol.coop.term import backed_end
 from protocol.deal.fulfilment import DETAIL_KINDS, PARTY_KINDS, is_party
 from protocol.deal.request import find_request
 from protocol.engine.context import Context
@@ -41,13 +42,18 @@ def needed(core: Core, context: Context, record: Record) -> bool:
     """Whether an answer builds on a record: a certified manifest lists it (DEC-19), or it is backed (DEC-6)."""
     if record.id in context.wanted:
         return True
-    if record.kind not in ("proposal.1", "vote.1"):
+    if record.kind not in ("proposal.1", "vote.1", "end.1"):
         return False
     root = find_charter(context.log)
     if root is None:
         found = find_request(context.log, context.docket, core.settings.network)
         root = found[0] if found is not None else None
-    return root is not None and context.docket.backed(record, (len(root.body["witnesses"]) - 1) // 3)
+    if root is None:
+        return False
+    witnesses = tuple(root.body["witnesses"])
+    if record.kind == "end.1":
+        return backed_end(context.log, witnesses, record)
+    return context.docket.backed(record, (len(witnesses) - 1) // 3)
 
 
 def check_newcomer(held: Log | Shelf, author: bytes, neighbour: Neighbour | None) -> None:

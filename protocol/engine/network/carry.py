@@ -43,7 +43,7 @@ def load(core: Core, scope: str, rows: Iterable[Record | Outline]) -> None:
     records = [one for one in heard if isinstance(one, Record)]
     outlines = [one for one in heard if isinstance(one, Outline)] or [outline(one) for one in records]
     core.shelves[scope], door = Shelf(scope, outlines), Door()
-    for record in sorted(records, key=lambda one: one.kind == "vote.1"):  # after what says who is a witness
+    for record in sorted(records, key=lambda one: one.kind in ("vote.1", "end.1")):  # after what says who is a witness
         door.note(record)
     if records:
         core.doors[scope] = door

@@ -17,7 +17,7 @@ from protocol.errors import Ignore, Reject
 from protocol.record.kinds import KINDS
 from protocol.record.record import Record
 
-DOOR_KINDS = ("charter.1", "join.1", "rfq.1", "vote.1")  # what a carrier reads whole
+DOOR_KINDS = ("charter.1", "join.1", "rfq.1", "vote.1", "end.1")  # what a carrier reads whole
 NOTED_KINDS = (*DOOR_KINDS, "proposal.1")
 _MARK = 16  # bytes of a hash that stand for what is voted for
 
@@ -45,20 +45,20 @@ class Door:
             case "rfq.1":
                 self.witnesses = tuple(record.body["witnesses"])
                 self.speakers.update(dict.fromkeys((record.author, *self.witnesses)))
-            case "vote.1" if record.author in self.witnesses:
+            case "vote.1" | "end.1" if record.author in self.witnesses:
                 for mark in _marks(record):
                     self.votes[mark] = self.votes.get(mark, 0) | self._bit(record)
             case "proposal.1":
                 self.values.update(dict.fromkeys(_marks(record)))
 
     def needs(self, record: Record) -> bool:
-        """Whether an answer may build on this vote or proposal (DEC-6): those who take part find it so too."""
+        """Whether an answer may build on this vote, proposal or end of a term (DEC-6), as who takes part finds too."""
         marks = _marks(record) if record.author in self.witnesses else ()
         if record.kind == "proposal.1" and any(mark in self.values for mark in marks):
             return False
         own, faults = self._bit(record) if marks else 0, (len(self.witnesses) - 1) // 3
         cast = [self.votes.get(mark, 0) for mark in marks]
-        if record.kind == "vote.1" and any(one & own for one in cast):
+        if record.kind != "proposal.1" and any(one & own for one in cast):
             return False
         return any((one & ~own).bit_count() > faults for one in cast)
 
@@ -98,7 +98,7 @@ class Door:
 
 
 def _marks(record: Record) -> tuple[bytes, ...]:
-    """The votes that stand behind a vote or proposal, each in a few bytes; none where it stands in another slot."""
+    """What stands behind a vote, a proposal or an end, each in a few bytes; none where it stands in another slot."""
     body, slot = record.body, record.header.slot
     match record.kind:
         case "vote.1":
@@ -106,6 +106,8 @@ def _marks(record: Record) -> tuple[bytes, ...]:
         case "proposal.1":
             own, hashed = slot_of(body["question"], body["round"]), value_hash(body["value"])
             slots = [slot_of(body["question"], body["round"], step) for step in STEPS]
+        case "end.1" if slot is not None:
+            slots, hashed, own = [slot.name], b"", ""
         case _:
             return ()
     if slot is None or slot.name != (own or slots[0]):
