@@ -169,6 +169,58 @@ def plain(ranking: Ranking) -> dict[str, Any]:
     }
 
 
+PICKY = replace(REQUEST, demanded={DEMANDS[0].member: (Requirement("renewable_percent", "at-least", 60),)})
+TIGHT = Limits(price_max_minor=200, quantity_least=50, quantity_most=100)
+
+
+def charged() -> list[Bid]:
+    """Bids at 195 under a limit of 200: what is charged besides stays below it or not; one meets what one demands."""
+    rows: list[tuple[int, int, int]] = [(0, 0, 50), (1, 100, 50), (2, 200, 50), (3, 100, 60)]
+    made = (
+        quotation(
+            supplier=supplier(number),
+            ladder=((10, 195),),
+            charges={"standing_charge": charge},
+            attributes={"contract_years": 2, "renewable_percent": green, "local_supplier": 0, "well_known": 1},
+        )
+        for number, charge, green in rows
+    )
+    return [Bid(one.supplier, one.to_bytes()) for one in made]
+
+
+def test_what_a_tight_mandate_and_own_demands_leave() -> None:
+    """NEG-25, NEG-26, NEG-73: the mandate's most is the capacity, charges count against its price, and nobody is served
+    by what does not meet their own requirements."""
+    found = rank(PICKY, TIGHT, charged(), DEMANDS, BOX)
+    assert [row.code for row in found.refused] == ["NEG-26"]
+    assert {row.allocation.quantity for row in found.ranked} == {100}
+    served = {row.quotation.supplier: [who for who, _ in row.allocation.shares] for row in found.ranked}
+    assert all(DEMANDS[0].member not in served[supplier(number)] for number in (0, 1))
+
+
+def ranked(name: str, request: Request, limits: Limits, bids: list[Bid]) -> dict[str, Any]:
+    """A case: a request with all its bids, and what they come to."""
+    own = {
+        who.hex(): [[row.attribute, row.operator, row.value] for row in rows] for who, rows in request.demanded.items()
+    }
+    given_ = {
+        "template": ELECTRICITY.to_mapping(),
+        "weights_minor": dict(request.weights_minor),
+        "requirements": [[row.attribute, row.operator, row.value] for row in request.requirements],
+        "terms": list(request.terms),
+        "valid_until": request.valid_until,
+        "price_max_minor": limits.price_max_minor,
+        "quantity_least": limits.quantity_least,
+        "quantity_most": limits.quantity_most,
+        "box": BOX.hex(),
+        "demands": [[one.member.hex(), one.want, one.tolerate, one.least, one.price_max_minor] for one in DEMANDS],
+        "own": own,
+        "bids": [{"supplier": bid.supplier.hex(), "quote": bid.quote.hex()} for bid in bids],
+    }
+    output = plain(rank(request, limits, bids, DEMANDS, BOX))
+    return {"name": name, "clause": "NEG-28", "input": given_, "output": output}
+
+
 def unshowable(content: bytes) -> dict[str, Any]:
     """An opening that is what was committed to, and of a length that nobody could show to others."""
     commit = commit_hash(RFQ, supplier(0), NONCE, content).hex()
@@ -200,26 +252,8 @@ def vectors() -> dict[str, Any]:
             "reject": "NEG-9",
         },
         *(unshowable(content) for content in (b"", bytes(QUOTE_BYTES_MAX + 1))),
-        {
-            "name": "all bids of a request",
-            "clause": "NEG-28",
-            "input": {
-                "template": ELECTRICITY.to_mapping(),
-                "weights_minor": dict(REQUEST.weights_minor),
-                "requirements": [[row.attribute, row.operator, row.value] for row in REQUEST.requirements],
-                "terms": list(REQUEST.terms),
-                "valid_until": REQUEST.valid_until,
-                "price_max_minor": LIMITS.price_max_minor,
-                "quantity_least": LIMITS.quantity_least,
-                "quantity_most": LIMITS.quantity_most,
-                "box": BOX.hex(),
-                "demands": [
-                    [one.member.hex(), one.want, one.tolerate, one.least, one.price_max_minor] for one in DEMANDS
-                ],
-                "bids": [{"supplier": bid.supplier.hex(), "quote": bid.quote.hex()} for bid in offers()],
-            },
-            "output": plain(rank(REQUEST, LIMITS, offers(), DEMANDS, BOX)),
-        },
+        ranked("all bids of a request", REQUEST, LIMITS, offers()),
+        ranked("a tight mandate, charges, members with demands of their own", PICKY, TIGHT, charged()),
     ]
     for vectors_of, weights in WEIGHTS:
         cases.append({"name": "weights", "clause": "NEG-32", "input": vectors_of, "output": weights})
