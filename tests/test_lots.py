@@ -356,12 +356,34 @@ def test_outsiders_do_not_answer() -> None:
 # Vectors
 
 
+def _demanding(number: int, organic: int) -> Market:
+    """The plain market, one member of which takes nothing else (NEG-73)."""
+    own = {PLAIN.demands[number].member: (Requirement("organic", "equal", organic),)}
+    return replace(PLAIN, request=replace(PLAIN.request, demanded=own))
+
+
+BEYOND = [  # what BOTH cannot be in: a mandate for more or less, a member who falls into the other lot
+    ("less than the mandate's least", replace(PLAIN, limits=Limits(10**6, 13, 10**6))),
+    ("more than the mandate's most", replace(PLAIN, limits=Limits(10**6, 1, 11))),
+    ("who demands the dear one has no lot in the cheap one", _demanding(2, 1)),
+]
+
+
+@pytest.mark.parametrize("of", [row[1] for row in BEYOND], ids=[row[0] for row in BEYOND])
+def test_what_both_cannot_be_in(of: Market) -> None:
+    """NEG-73, NEG-92, NEG-94: the control is a member who demands what only the cheap one is."""
+    assert code(of, BOTH) == "NEG-94"
+    assert code(_demanding(0, 0), BOTH) == ""
+    assert PLAIN.demands[0] in lots_of(_demanding(0, 0), BOTH)[CHEAP]
+
+
 def vectors() -> dict[str, Any]:
     """spec/vectors/lots.json: demands in the order of NEG-92 are [member, want, tolerate, least, price_max_minor]."""
     cases = []
     for name, of, answer in [
         ("two quotations", PLAIN, BOTH),
         ("one of two", PLAIN, parts((DEAR, 9))),
+        ("one demands the cheap one", _demanding(0, 0), BOTH),
         *((f"market {seed}", small(seed), best) for seed in range(40) if (best := _some(small(seed))) is not None),
     ]:
         lots = {who.hex(): [one.member.hex() for one in lot] for who, lot in lots_of(of, answer).items()}
@@ -371,6 +393,8 @@ def vectors() -> dict[str, Any]:
         cases.append({"name": name, "clause": "NEG-95", "input": _plain(of, answer), "output": output})
     for name, clause, answer in BAD[:-1]:
         cases.append({"name": name, "clause": clause, "input": _plain(PLAIN, answer), "reject": clause})
+    for name, of in BEYOND:
+        cases.append({"name": name, "clause": "NEG-94", "input": _plain(of, BOTH), "reject": "NEG-94"})
     for seed in range(16):
         of = small(seed)
         answer = parts(*((who, 1 + seed % 7) for who in of.offers))
@@ -389,7 +413,12 @@ def _some(of: Market) -> Answer | None:
 
 def _plain(of: Market, answer: Answer) -> dict[str, Any]:
     numbers = ("want", "tolerate", "least", "price_max_minor")
+    own = {
+        who.hex(): [[row.attribute, row.operator, row.value] for row in rows]
+        for who, rows in of.request.demanded.items()
+    }
     return {
+        "own": own,
         "answer": [[who.hex(), count] for who, count in answer],
         "box": of.manifest.hex(),
         "weights_minor": dict(of.request.weights_minor),
