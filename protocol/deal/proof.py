@@ -211,7 +211,8 @@ class _Walk:
             raise Reject("BUN-10", "room: not the secret of the room that the request names")
         openings = open_all(deal, self.room)
         count = sum(isinstance(one, Opening) for one in openings.values())
-        sentence = f"{count} of {len(deal.quotations)} quotations open to what their suppliers committed to"
+        what = "quotations and last words" if deal.finals else "quotations"
+        sentence = f"{count} of {len(openings)} {what} open to what their suppliers committed to"
         self.tell(Step("openings", sentence, "NEG-45"))
         ranking = ranking_of(deal, coop, self.template, openings)
         if ranking is None:
