@@ -213,7 +213,7 @@ def test_commands_reach_the_node(rig: Rig) -> None:  # noqa: F811
 
 def test_an_invitation_names_a_few_relays_of_ones_own(rig: Rig) -> None:  # noqa: F811
     """CLI-10: here first when others can dial this node, then relays that answer; none that only others named."""
-    rig.node.answers[c.Invite] = {"token": b"token"}
+    rig.node.answers[c.Invite] = {"tokens": [b"token"]}
     many = [relay(1, "lost"), relay(2, why="learned"), relay(3), relay(4), relay(5)]
     rig.node.answers[c.AskPeers] = {"peers": [], "relays": many, "now": 0}
     rig.node.answers[c.AskMesh] = fakes_node.mesh() | {"announced": [HERE], "listens": ["/ip4/0.0.0.0/tcp/4001/p2p/x"]}

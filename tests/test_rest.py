@@ -94,7 +94,7 @@ def ask_for(command: Any) -> Any:
 
 def test_in_quiet_hours_no_link_is_kept_and_later_they_come_back() -> None:
     """GOS-66: and not all of a town at the same moment."""
-    sleeper = Sleeper("agreed")
+    sleeper = Sleeper("countersigned")
     assert list(sleeper.linked) == ["r0", "r1"]
     until = sleeper.now + HOUR_MS
     sleeper.do(Circumstances(until, False))
