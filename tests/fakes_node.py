@@ -205,6 +205,7 @@ def answers() -> dict[type, Any]:
             "headlines": [],
         },
         c.AskCoops: [coop()],
+        c.Answer: {"id": bytes(32), "score_minor": 63_000},
         c.LeaveCoop: {"coop": COOP and bytes.fromhex(COOP), "now": True, "says": "You left."},
         c.AskInvitations: [{"nonce": b"n" * 16, "used": 3}],
         c.AskCoop: coop()

@@ -326,6 +326,10 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         f"deal counter ab {ME.hex()[:6]} --price 2.10 --quantity 30 --text Please",
         lambda one: one == c.Counter(bytes.fromhex(DEAL), ME, 210, 30, "Please"),
     ),
+    "deal answer": (
+        f"deal answer ab {ME.hex()[:6]}=30",
+        lambda one: one == c.Answer(bytes.fromhex(DEAL), ((ME, 30),)),
+    ),
     "deal final": (
         "deal final cd --rung 1=2.30 --rung 500=2.10 --capacity 900",
         lambda one: one == c.Final(bytes.fromhex(DEAL), ((1, 230), (500, 210)), 900),

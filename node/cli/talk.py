@@ -16,7 +16,7 @@ from node.cli.deal import deal
 from node.cli.member import YES, requirement, weight
 from node.cli.shell import USAGE, Options, Stop
 from node.cli.views import talk_text
-from node.present import amount, one_of, short
+from node.present import amount, money, one_of, short
 
 __all__ = ["deal"]  # the group, with these commands in it
 _DEAL = click.argument("deal_id", metavar="COOP|DEAL")
@@ -197,6 +197,39 @@ def final(options: Options, /, deal_id: str, rungs: tuple[str, ...], capacity: i
     )
     answer = client.post(f"/deals/{found}/final", {"ladder": ladder, "capacity": capacity})
     options.out(answer, f"Your last word in deal {short(found)} is sealed.")
+
+
+@deal.command(
+    "answer",
+    example="wltm deal answer 3f2a91c0 9c1e=300 04ab=120 --yes",
+    help="As a member: say which suppliers together should serve the co-op, each with how much. Your node says such an "
+    "answer by itself where its solver finds one that is better; the best that can be carried out is awarded.",
+)
+@_DEAL
+@click.argument("serves", nargs=-1, required=True, metavar="SUPPLIER=QUANTITY...")
+@YES
+@click.pass_obj
+def answer(options: Options, /, deal_id: str, serves: tuple[str, ...], yes: bool) -> None:
+    """`wltm award` shows who quoted what, and the answers so far."""
+    client = Client.of(options)
+    found, row = deal_of(client, deal_id)
+    quoted = next(one for one in client.get("/deals") if one["id"] == found)["quotations"]
+    parts = [_part(item, quoted) for item in serves]
+    options.confirm(
+        f"This shows the members of deal {short(found)} how you would share it out: "
+        + ", ".join(f"{quantity} from {short(key)}" for key, quantity in parts)
+        + ". It binds nobody; once signed it cannot be changed.",
+        yes,
+    )
+    said = client.post(f"/deals/{found}/answer", {"serves": [list(part) for part in parts]})
+    options.out(said, lambda: f"Said; it comes to {money(said['score_minor'], row['currency'])}, the least is awarded.")
+
+
+def _part(item: str, quoted: list[str]) -> tuple[str, int]:
+    supplier, equals, quantity = item.partition("=")
+    if not equals or not quantity.isdecimal():
+        raise Stop(USAGE, f"{item[:40]}: write it like 9c1e=300", "CLI-6")
+    return one_of(supplier, quoted, "supplier"), int(quantity)
 
 
 def _rung(item: str, currency: str) -> list[int]:
