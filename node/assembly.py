@@ -13,7 +13,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,6 +40,7 @@ from protocol.errors import CommandError
 from protocol.identity import Persona
 
 RUN_FILE = "node.json"
+DOORS_FILE = "mesh-listens.json"
 HOST = "127.0.0.1"
 
 log = logging.getLogger(__name__)
@@ -101,6 +102,7 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
             await daemon.start()
         except MeshError as error:
             raise CommandError("MSH-16", str(error)) from None
+        _remember_doors(config.home / DOORS_FILE, daemon.mesh.addresses)
         if config.mesh.lan:
             await _join_lan(config, daemon, parts)
         organiser = _organiser(config, daemon, store) if config.role == "relay" else None
@@ -166,8 +168,26 @@ def _mesh(config: Config, secrets: Secrets, tell: Callable[[MeshEvent], Awaitabl
     limits = Limits(memory_bytes_max=config.mesh.memory_mib << 20)
     log_path = config.home / "mesh.log"
     mesh = config.mesh
-    parts = MeshConfig(config.network.id, secrets.mesh_seed, mesh.listen, log_path, limits, mesh.announce)
+    before = _doors_before(config.home / DOORS_FILE)
+    parts = MeshConfig(config.network.id, secrets.mesh_seed, mesh.listen, log_path, limits, mesh.announce, before)
     return MeshClient(parts, tell)
+
+
+def _doors_before(path: Path) -> tuple[str, ...]:
+    """Where this node listened last time; () when it cannot be told."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(map(str, found)) if isinstance(found, list) else ()
+    except (OSError, ValueError):
+        return ()
+
+
+def _remember_doors(path: Path, addresses: Sequence[str]) -> None:
+    """Peers wrote these addresses down: a restart listens there again (MSH-17)."""
+    doors = [address.partition("/p2p/")[0] for address in addresses]
+    if doors and tuple(doors) != _doors_before(path):
+        with contextlib.suppress(OSError):  # it is a courtesy, and no reason not to run
+            path.write_text(json.dumps(doors), encoding="utf-8")
 
 
 def _say_where(path: Path, port: int) -> None:

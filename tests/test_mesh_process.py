@@ -130,6 +130,34 @@ def test_no_process_outlives_its_daemon() -> None:
         assert readable, "the mesh process still runs"
 
 
+async def listens(before: tuple[str, ...]) -> str:
+    """Where a fresh process comes to listen that may take any port, and was there before."""
+
+    async def on_event(event: object) -> None: ...
+
+    config = mesh_client.MeshConfig(bytes(32), b"p" * 32, ("/ip4/127.0.0.1/tcp/0",), before=before)
+    mesh = mesh_client.MeshClient(config, on_event)
+    await mesh.start()
+    try:
+        return mesh.addresses[0].partition("/p2p/")[0]
+    finally:
+        await mesh.stop()
+
+
+def test_after_a_restart_it_listens_where_others_remember_it() -> None:
+    """MSH-17: at the port it had; at another when that is taken, or when it was told to listen elsewhere since."""
+
+    async def story() -> None:
+        first = await listens(())
+        assert await listens((first,)) == first
+        elsewhere = first.replace("/ip4/127.0.0.1", "/ip4/127.0.0.2")
+        assert await listens((elsewhere,)) != elsewhere
+        with socket.create_server(("127.0.0.1", int(first.rpartition("/")[2]))):
+            assert await listens((first,)) != first
+
+    run(story())
+
+
 def test_a_port_in_use_is_one_sentence() -> None:
     async def story() -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:

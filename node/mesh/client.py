@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -59,6 +60,7 @@ _UNWRITTEN_BYTES_MAX = 1 << 16  # beyond which a command waits until the process
 _ADDRESSES_MAX = 1024  # (g)
 _LEARNED_MAX = 64  # (g)
 _LOG = logging.getLogger("wltm.mesh.client")
+_ANY_PORT = re.compile(r"(/tcp)/\d+")
 
 
 class MeshError(Exception):
@@ -75,6 +77,7 @@ class MeshConfig:
     log_path: Path | None = None
     limits: Limits = field(default_factory=Limits)
     announce: tuple[str, ...] = ()  # where peers are told that anybody may dial us, without /p2p/
+    before: tuple[str, ...] = ()  # where it listened last time: the ports that peers remember (MSH-17)
 
 
 class MeshClient:
@@ -87,7 +90,7 @@ class MeshClient:
         self.restarts = 0
         self.announced: Sequence[str] = config.announce
         self._config, self._on_event = config, on_event
-        self._listen = config.listen
+        self._listen = config.before if _same_doors(config.listen, config.before) else config.listen
         self._dialled: dict[str, bool] = {}  # address → whether a stranger named it
         self._connected: dict[str, None] = {}
         self._child: asyncio.subprocess.Process | None = None
@@ -98,7 +101,13 @@ class MeshClient:
 
     async def start(self) -> None:
         """Start the process and wait until it listens. Raises MeshError."""
-        items = await self._spawn()
+        try:
+            items = await self._spawn()
+        except MeshError:
+            if self._listen == self._config.listen:
+                raise
+            self._listen = self._config.listen  # the ports of last time are somebody else's now
+            items = await self._spawn()
         self._supervisor = asyncio.create_task(self._supervise(items), name="mesh")
 
     async def publish(self, peers: Sequence[str], raws: Sequence[bytes]) -> None:
@@ -338,6 +347,12 @@ async def _items(reader: asyncio.StreamReader) -> AsyncIterator[Item]:
     while data := await reader.read(_READ_BYTES):
         for body in splitter.feed(data):
             yield parse_item(body)
+
+
+def _same_doors(listen: Sequence[str], before: Sequence[str]) -> bool:
+    """Whether `before` is what any free port of `listen` came to last time."""
+    pairs = zip(listen, before, strict=False)
+    return len(listen) == len(before) and all(one == _ANY_PORT.sub(r"\1/0", two) or one == two for one, two in pairs)
 
 
 def _environment() -> dict[str, str]:
