@@ -127,6 +127,9 @@ def read(data: bytes, template: Template, reading: Reading | None = None) -> Pri
         raise CommandError("SUP-3", "decimal: comma or point")
     names = _names(template)
     layout = layout_of(data, names, reading.columns, reading.encoding)
+    if not layout.columns:
+        columns = ", ".join(names)[:300]
+        raise CommandError("SUP-2", f"price list: no line names its columns; the first should: {columns}")
     known = {*layout.columns, *reading.constants}
     optional = {*_OPTIONAL, *(one.name for one in template.charges)} - {one.name for one in template.compared}
     for name in names:

@@ -97,14 +97,14 @@ FILES: list[tuple[str, bytes, str]] = [
     ("tally", (BALLOTS + "3: " + "{" * 100_000).encode(), "line 3: braces"),
     ("tally", (BALLOTS + "4: 1,2\n").encode(), "is the file whole?"),
     ("tally", b"# NUMBER ALTERNATIVES: 3\n" + b"1: 1\n" * 1_000_001, "lines"),
-    ("quote", b"", "line 1, sku: the column is missing"),
-    ("quote", b"\xff\xfe", "is not UTF-8"),
+    ("quote", b"", "no line names its columns"),
+    ("quote", b"\xff\xfe", "no line names its columns"),
     (
         "quote",
         (PRICES + "a,1,nan,5" + "".join(f",{one.least // one.scale}" for one in COMPARED) + "\n").encode(),
-        "line 2, unit_price: 'nan' is not a number",
+        "line 2, unit_price: is not a number",
     ),
-    ("quote", b"\xef\xbb\xbf" + PRICES.replace("capacity", "x").encode(), "line 1, capacity: the column is missing"),
+    ("quote", b"\xef\xbb\xbf" + PRICES.replace("capacity", "x").encode(), "there is no column capacity"),
 ]
 
 
