@@ -26,7 +26,7 @@ def passes(*module: str) -> bool:
 def main() -> int:
     """Exit code 0 when everything passed, else 1."""
     parser = argparse.ArgumentParser(prog="wltm test", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="no real processes or browser, fewer examples: < 3 min")
+    parser.add_argument("--quick", action="store_true", help="no real processes or browser, fewer examples")
     parser.add_argument("--long", action="store_true", help="also what takes long, with many more examples")
     choice, rest = parser.parse_known_args()
     static = [passes(*command) for command in STATIC if not rest]  # all of them, whatever the first says
