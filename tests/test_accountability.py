@@ -19,13 +19,12 @@ from protocol.coop.evidence import co_signed
 from protocol.deal.allocation import Allocation
 from protocol.deal.award import agreement_hash
 from protocol.encoding import decode, digest_of, encode
-from protocol.engine.core import trust_scope
 from protocol.errors import CommandError
 from protocol.events import RecordReceived
 from protocol.identity import Persona, network_id
 from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS
 from protocol.record.record import Record, Slot
-from protocol.trust.accountability import came_late, evidence
+from protocol.trust.accountability import came_late, evidence, trust_scope
 from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 from tests.sim import world as sim
 from tests.sim.town import Town

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from protocol.coop.charter import charter_hash, coop_scope, roster_of, sponsors
 from protocol.coop.coop import good_nomination, slot_name
 from protocol.coop.evidence import Admission, Standing, admission, attached, standing_in, vouch_slot
-from protocol.engine.core import trust_scope
 from protocol.errors import Reject
 from protocol.identity import Persona
 from protocol.params import EVIDENCE_BYTES_MAX, EVIDENCE_MAX, MEMBERS_MAX, NEWCOMER_OUTCOMES
 from protocol.record.kinds import KINDS
 from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, TIMES, Handmade, persona
 
 ANN = persona("m0")

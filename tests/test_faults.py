@@ -8,14 +8,13 @@ import pytest
 
 from node import inspect
 from protocol import commands as ask
-from protocol.engine.core import trust_scope
 from protocol.errors import CommandError
 from protocol.events import RecordReceived
 from protocol.identity import Persona
 from protocol.params import FAULTS_SHOWN_MAX
 from protocol.record.log import Log
 from protocol.record.record import FaultProof, Record, Slot
-from protocol.trust.accountability import fault_in, fault_slot
+from protocol.trust.accountability import fault_in, fault_slot, trust_scope
 from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 from tests.sim.adversary import Adversaries
 from tests.sim.town import Town

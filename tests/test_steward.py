@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from protocol import commands as ask
-from protocol.engine.core import trust_scope
 from protocol.errors import CommandError, Ignore
 from protocol.events import Drop, Effect, MessageReceived, PeerConnected, RecordReceived, Send, SendRecords
 from protocol.identity import Persona, did
@@ -18,6 +17,7 @@ from protocol.network.rules import notice_slot
 from protocol.network.sync import initiate
 from protocol.params import DAY_MS, FOLLOWING_MAX, INTENT_LIFE_MS, NOTICE_LIFE_MS, POLICIES_MAX, RULES_MAX
 from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
 from tests.deals import NETWORK, START_MS, TEMPLATE, persona
 from tests.stages import Desk
 

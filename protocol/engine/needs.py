@@ -16,13 +16,14 @@ from protocol.engine.coop import succeeding
 from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.ladder import wider_rounds
 from protocol.engine.coop.outlook import candidates
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.engine.deal import bettering, talking
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.detailing import member_needs
 from protocol.engine.deal.pending import pending
 from protocol.engine.deal.refused import turned_away
 from protocol.engine.deal.selling import supplier_needs
+from protocol.trust.accountability import trust_scope
 
 _ASKS = (
     # (question, record kind, need, what it binds, what silence means)

@@ -19,7 +19,7 @@ from protocol.engine.baseline import own_baseline, stated
 from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
 from protocol.engine.coop.telling import told as coop_told
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.engine.deal import answering, blame, opening
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
@@ -31,6 +31,7 @@ from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.record.record import Record
+from protocol.trust.accountability import trust_scope
 from protocol.trust.reputation import expectation, explain, standing
 
 _BANDS = tuple(step * 10**power for power in range(4, 15) for step in (1, 2, 5))  # pooled value is shown in bands

@@ -12,7 +12,7 @@ from protocol.coop.evidence import co_signed
 from protocol.deal.tender import DEFAULTS, open_one
 from protocol.encoding import digest_of
 from protocol.errors import Ignore, Reject
-from protocol.params import FIRST_SIGHT_MS
+from protocol.params import FIRST_SIGHT_MS, TRUST_PREFIX_DIGITS
 from protocol.record.record import FaultProof, Header, Record, embedded
 from protocol.trust.reputation import Evidence
 
@@ -78,3 +78,8 @@ def default_slot(quotation: Record) -> str:
 def came_late(record: Record, now: int) -> bool:
     """Whether first sight must be remembered, because it is what the attestation will count from (ATT-5)."""
     return record.kind == "attestation.1" and now - record.header.created > FIRST_SIGHT_MS
+
+
+def trust_scope(subject: bytes) -> str:
+    """Where attestations about a subject stand (ATT-4)."""
+    return "trust/" + subject.hex()[:TRUST_PREFIX_DIGITS]

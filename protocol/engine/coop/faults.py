@@ -12,11 +12,11 @@ from typing import Any
 from protocol.coop.coop import Coop
 from protocol.encoding import digest
 from protocol.engine.context import Context
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.identity import Persona
 from protocol.params import ATTESTATION_LIFE_MS, FAULTS_SHOWN_MAX
 from protocol.record.record import FaultProof, Slot
-from protocol.trust.accountability import fault_in, fault_slot
+from protocol.trust.accountability import fault_in, fault_slot, trust_scope
 
 MARKER = "commitment-marker.1"
 _AS_WITNESS = ("accept.1", "proposal.1", "vote.1")

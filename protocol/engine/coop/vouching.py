@@ -11,12 +11,13 @@ from typing import Any
 
 from protocol import commands as ask
 from protocol.coop.evidence import is_outcome, is_vouch, vouch_slot
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
 from protocol.params import EVIDENCE_BYTES_MAX, EVIDENCE_MAX, VOUCH_LIFE_MS
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
 
 
 def with_evidence(core: Core, persona: Persona, vouchers: Collection[bytes], body: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,10 @@ from protocol.deal.life import Deal, Void
 from protocol.deal.tender import DEFAULTS, shares_of
 from protocol.engine.context import Context
 from protocol.engine.coop.faults import whose_turn
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.params import ATTESTATION_LIFE_MS, DEFAULTS_READ_MAX
 from protocol.record.record import Record, Slot
-from protocol.trust.accountability import default_in, default_slot
+from protocol.trust.accountability import default_in, default_slot, trust_scope
 
 
 def attend(core: Core, context: Context, deal: Deal, coop: Coop) -> None:

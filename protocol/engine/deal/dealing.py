@@ -19,11 +19,12 @@ from protocol.deal.tender import ranking_of
 from protocol.engine.context import Context
 from protocol.engine.coop import faults, witness
 from protocol.engine.coop.floor import find_question
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.engine.deal import answering, blame, opening
 from protocol.engine.deal.telling import told
 from protocol.identity import Persona
 from protocol.record.record import Record
+from protocol.trust.accountability import trust_scope
 
 
 def attend(core: Core, context: Context) -> None:

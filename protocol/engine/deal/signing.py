@@ -18,13 +18,14 @@ from protocol.deal.repair import grows, seat
 from protocol.deal.specification import own_requirements
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
-from protocol.engine.core import Core, trust_scope
+from protocol.engine.core import Core
 from protocol.engine.deal.dealing import computed_award, coop_of, ranking_of_deal
 from protocol.engine.desk import within
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
 from protocol.params import ATTESTATION_LIFE_MS
 from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
 
 
 def commit(core: Core, command: ask.Commit) -> dict[str, Any]:

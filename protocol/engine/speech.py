@@ -1,0 +1,67 @@
+"""What goes out: an own record is checked, signed, taken like any other, and only then spoken.
+
+Decides nothing about what a record means. Spec: 01-record, REC-14 and REC-16; 02-identity, IDN-10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from protocol.engine.admission import check_place, take
+from protocol.engine.guard import CHECKS
+from protocol.errors import CommandError
+from protocol.identity import Persona
+from protocol.params import PERSONA_LIFE_MS
+from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
+
+if TYPE_CHECKING:
+    from protocol.engine.core import Core
+
+
+def say(
+    core: Core,
+    persona: Persona,
+    kind: str,
+    scope: str,
+    body: Mapping[str, Any],
+    *,
+    until: int,
+    slot: Slot | None = None,
+    refs: tuple[bytes, ...] = (),
+    human: bool = False,
+    follow: bool = False,
+) -> Record:
+    """Sign, store and publish an own record; what a person did is stamped to the grain (REC-16).
+
+    `follow`: take part in the scope too, once it is sure that the record is good.
+    """
+    if scope in core.carried:
+        core.follow(scope)
+    if slot is not None and slot.mode == "once" and core.context(scope).log.slot(kind, persona.key, slot.name):
+        raise CommandError("REC-14", f"{kind}: you have spoken already, and once is final")
+    for check in CHECKS:
+        check(core, persona, kind, scope, body, slot)
+    created = core.now - core.now % core.settings.grain_ms if human else core.now
+    record = Record.sign(
+        persona, core.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
+    )
+    context = core.context(scope)
+    check_place(core, context, record)
+    _introduce(core, persona)
+    if follow:
+        core.follow(scope)
+    take(core, context, record, True, "", human)
+    return record
+
+
+def _introduce(core: Core, persona: Persona) -> None:
+    """A persona's first record names its recovery key's hash: from then on only that key can freeze it (IDN-10)."""
+    fact, recovery = f"introduced/{persona.key.hex()}", core.settings.recovery.get(persona.key)
+    if recovery is not None and fact not in core.facts:
+        core.keep(fact, b"1")
+        scope = trust_scope(persona.key)
+        core.follow(scope)
+        slot, until = Slot("once", "persona", 0), core.now + PERSONA_LIFE_MS
+        core.say(persona, "persona.1", scope, {"recovery": recovery}, until=until, slot=slot)
