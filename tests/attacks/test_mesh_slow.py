@@ -75,6 +75,7 @@ def test_a_peer_that_is_stopped_while_it_owes_acks_and_credit(siege: Siege) -> N
     assert max(delays) < 2, delays
     assert siege.resident() - before < 16 * MIB
     siege.call(siege.victim.wait(Connected, lambda event: event.peer == name))  # control: it was only stopped
+    siege.call(stopped.wait(Connected))  # what it sends before it knows that itself is lost
     assert siege.call(stopped.echo(siege.victim)) < 5
     siege.call(stopped.mesh.stop())
 
