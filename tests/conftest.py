@@ -73,12 +73,17 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    _seconds[_stage(item)] += call.duration
+    report.stage = _stage(item)  # type: ignore[attr-defined]  # travels with it from a worker
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Counts in the process that prints the summary, whichever process ran the test."""
+    _seconds[getattr(report, "stage", "unit")] += report.duration
     if report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         if NO_SHARED not in reason or SHARED.is_dir():
-            _bad_skips.append(f"{item.nodeid}: {reason}")
-    return report
+            _bad_skips.append(f"{report.nodeid}: {reason}")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
