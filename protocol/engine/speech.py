@@ -41,12 +41,7 @@ def say(
         core.follow(scope)
     if slot is not None and slot.mode == "once" and core.context(scope).log.slot(kind, persona.key, slot.name):
         raise CommandError("REC-14", f"{kind}: you have spoken already, and once is final")
-    for check in CHECKS:
-        check(core, persona, kind, scope, body, slot)
-    created = core.now - core.now % core.settings.grain_ms if human else core.now
-    record = Record.sign(
-        persona, core.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
-    )
+    record = sign(core, persona, kind, scope, body, until=until, slot=slot, refs=refs, human=human)
     context = core.context(scope)
     check_place(core, context, record)
     _introduce(core, persona)
@@ -56,9 +51,30 @@ def say(
     return record
 
 
+def sign(
+    core: Core,
+    persona: Persona,
+    kind: str,
+    scope: str,
+    body: Mapping[str, Any],
+    *,
+    until: int,
+    slot: Slot | None = None,
+    refs: tuple[bytes, ...] = (),
+    human: bool = False,
+) -> Record:
+    """Check and sign an own record without saying it: it is sealed first, and said by whoever opens it (ATT-9)."""
+    for check in CHECKS:
+        check(core, persona, kind, scope, body, slot)
+    created = core.now - core.now % core.settings.grain_ms if human else core.now
+    return Record.sign(
+        persona, core.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
+    )
+
+
 def _introduce(core: Core, persona: Persona) -> None:
     """A persona's first record names its recovery key's hash: from then on only that key can freeze it (IDN-10)."""
-    fact, recovery = f"introduced/{persona.key.hex()}", core.settings.recovery.get(persona.key)
+    fact, recovery = f"introduced/{persona.key.hex()}", core.recovery.get(persona.key)
     if recovery is not None and fact not in core.facts:
         core.keep(fact, b"1")
         scope = trust_scope(persona.key)
