@@ -26,6 +26,7 @@ TEXT_BYTES_MAX = 2048  # REC-11, free text
 
 # Identity (02-identity)
 PERSONA_SCAN = 20  # IDN-3, unknown personas in a row that end a restore's scan
+PERSONAS_MAX = 64  # IDN-20, whose recovery keys a keystore knows without the words
 PERSONA_LIFE_MS = LIFE_MS_MAX  # IDN-10, as long as a record can live
 
 # Gossip (03-gossip)
@@ -124,6 +125,9 @@ MEMBERS_MAX = 500  # FRM-20 (g)
 BEFORE_MAX = 8  # FRM-37 (g), co-ops that one comes from
 INVITATIONS_MAX = 1_000  # CLI-70 (g), made at a time
 
+RANKED_MAX = 64  # ELE-60 (g), candidates that one ballot names
+BALLOT_FRAME_BYTES = 5  # ELE-60, the length of a ranking, and the head of its list of tiers
+BALLOT_NAME_BYTES = 35  # ELE-60, a key in a tier of its own, encoded; in a tier with others it takes no more
 EVIDENCE_MAX = 8  # ELE-34 (g), records attached to a join or nomination
 EVIDENCE_BYTES_MAX = 5_000  # ELE-34 (g), each: with an intent of 20,000 they stay within a record
 VOUCH_LIFE_MS = 365 * DAY_MS  # ELE-37 (g)
@@ -163,7 +167,17 @@ WEIGHT_FACTOR_MAX = 2  # NEG-70 (g), how far a negotiator may stress what the me
 NOTICE_MS = {"notice-30-days": 30 * DAY_MS, "notice-90-days": 90 * DAY_MS}  # AGR-14
 YEAR_MS = 365 * DAY_MS
 PERIOD_MS = {"DAY": DAY_MS, "WEE": 7 * DAY_MS, "MON": YEAR_MS // 12, "ANN": YEAR_MS}  # AGR-10, UN/CEFACT Rec. 20
+ATTESTATION_BLOCK_BYTES = 4096  # ATT-10 (g), what is sealed is filled up to so many, or twice as many, …
+ATTESTATION_BLOCKS_MAX = 14  # ATT-10, with a share for each of 16 witnesses it still fits a record
+OPENED_AT_ONCE_MAX = 32  # (g) sealed attestations opened in one go, a millisecond each
 STUCK_MS = 14 * DAY_MS  # FRM-21 (g), PROTOCOL 6: fewer than a quorum answer for so long
+
+# Consent (20-consent)
+TERMS_NAME_MAX = 31  # CNS-2, so that a name and its text's hash are one slug of 64
+RELS_MAX = 32  # CNS-11 (g), halves of one author in a deal
+USE_KEPT_DAYS = 30  # CNS-5 (g), beyond the term, where no data terms are named
+ERASE_MS = 7 * DAY_MS  # CNS-17 (g), in which a revocation has to be receipted
+AGGREGATE_LEAST = 5  # CNS-30 (g), persons below whom nothing is told of them together
 
 # Deal bundles (12-bundle)
 BUNDLE_BYTES_MAX = 16 << 20  # BUN-2 (g), 500 members, 16 witnesses and 64 suppliers need about 5 MiB
@@ -198,6 +212,29 @@ NEWCOMER_OUTCOMES = 3  # REP-12 (g)
 # Reputation scopes (09-accountability)
 TRUST_PREFIX_DIGITS = 1  # ATT-4 (g), hex digits of the subject's key that name the scope
 
+# Remedies (19-remedy)
+VOICES_MAX = 4  # RMD-2 (g), of one side about the other under one agreement
+WORDS_MAX = 8  # RMD-2 (g), of each who speaks under one voice
+PLANS_MAX = 4  # RMD-2 (g), likewise
+REMEDIES_MAX = 8  # RMD-20 (g), in one plan
+MEDIATORS_MAX = 8  # RMD-14 (g), that one side accepts, or a charter names
+READERS_MAX = 3  # RMD-5, two sides and a mediator
+WORDS_BYTES = 2048  # RMD-5 (g), what every text is filled up to
+HANDOVER_BYTES = 4096  # RMD-18 (g), keys of all that was said, and three pulses
+SUMMONS_BYTES = 96  # RMD-17, a deal and a voice
+SUMMONED_MAX = 16  # RMD-17 (g), deals that a mediator follows because it was summoned
+SUMMONS_TRIED_MAX = 256  # RMD-17 (g), summons in one trust scope that are tried
+
+# Rooms (11-room)
+EPOCH_INDEX_MAX = 4095  # ROO-8 (g), what one sender says in one epoch; bounds how far a chain is walked
+EPOCH_MS = DAY_MS  # ROO-6, and no longer than the charter's mandates last
+EPOCH_SLACK = 4  # ROO-6 (g), of an epoch's life the part by which the last in turn may come later than the first
+ROOM_SIZES = (
+    *(384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12_288, 16_384, 24_576, 32_768, 49_152),
+    64_512,
+)  # ROO-9 (g), what a content with its length is filled up to; the last leaves 1 KiB for the envelope
+UNLOCKS_MAX = 64  # ROO-7 (g), keys that one asker gets from one node
+
 # Relays and mail (15-relay)
 RULES_MAX = 10_000  # REL-2 (g), own rules of a node
 FOLLOWING_MAX = 16  # REL-9 (g), relays whose notices one follows
@@ -223,3 +260,7 @@ SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait f
 FORM_INLINE_MAX = 5_000  # (g) entries grouped on the spot; more take over 50 ms and go to a worker
 FORM_CHANGES_MAX = 50  # (g) unless hardly any have come or gone since the last time
 FORMATIONS_KEPT = 4  # (g) epochs whose groups are remembered per board
+
+# Risk (21-risk)
+RISK_LOW_MAX = 500_000  # RSK-2 (g), minor units paid before delivery times months until the last of it
+STAKES_MAX = 10**15  # RSK-1, of one member's share over the term

@@ -178,7 +178,7 @@ def rig_text(rig: Rig, made: Mapping[str, Any]) -> str:
 
 def test_an_order_and_details(run: Any) -> None:
     """SUP-30 to SUP-34, CLI-68: a member keeps, sends and blanks; the supplier's order holds them, as a file too."""
-    member = desk(M0, asked())
+    member = desk(M0, *asked())
     rig = run(member)
     short = MADE.deal_scope.removeprefix("deal/")[:8]
     assert "None are kept" in rig("details show")
@@ -191,7 +191,7 @@ def test_an_order_and_details(run: Any) -> None:
 
 def test_an_order_as_a_file(run: Any) -> None:
     """SUP-30, SUP-8: pick lists run nothing either."""
-    supplier = desk(SELLER, asked(), sent())
+    supplier = desk(SELLER, *asked(), *sent())
     supplier.facts["prices/tea/any"] = b"\x83\xa8identity\x80\xa5label\xa1x\xa5terms\x90"
     supplier.start()
     scope = MADE.deal_scope

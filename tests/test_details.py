@@ -31,19 +31,20 @@ def desk(who: Any, *more: Record) -> Desk:
     return found
 
 
-def asked() -> Record:
-    """The supplier's wish for details."""
-    (record,) = desk(SELLER).said("intake.1")
-    return record
+def asked() -> tuple[Record, Record]:
+    """The supplier's wish for details, and what it would do with them."""
+    supplier = desk(SELLER)
+    (intake,), (half,) = supplier.said("intake.1"), supplier.said("rel.1")
+    return intake, half
 
 
-def sent(who: Any = M0) -> Record:
-    """A member's details as they travel."""
-    member = desk(who, asked())
+def sent(who: Any = M0) -> tuple[Record, Record]:
+    """A member's leave and details as they travel."""
+    member = desk(who, *asked())
     member.ask(HOME)
     member.ask(ask.SendDetails(DEAL))
-    (record,) = member.said("detail.1")
-    return record
+    (detail,), (half,) = member.said("detail.1"), [one for one in member.said("rel.1") if one.author == who.key]
+    return half, detail
 
 
 def lines(supplier: Desk) -> dict[bytes, Any]:
@@ -59,7 +60,7 @@ def test_a_supplier_asks_once_it_has_signed_and_members_answer_by_their_own_word
     with pytest.raises(CommandError) as error:
         member.ask(ask.SendDetails(DEAL))
     assert error.value.code == "SUP-31"
-    member = desk(M0, asked())
+    member = desk(M0, *asked())
     assert [one["kind"] for one in member.ask(ask.AskNeeds()) if one["kind"] == "details"] == ["details"]
     with pytest.raises(CommandError) as error:
         member.ask(ask.SendDetails(DEAL))
@@ -68,30 +69,32 @@ def test_a_supplier_asks_once_it_has_signed_and_members_answer_by_their_own_word
     assert member.ask(ask.AskDetails())["contact"] == "ada@example.net"
     member.tick(60_000)
     assert member.said("detail.1") == []  # nobody said so
-    supplier = desk(SELLER, asked(), sent())
+    supplier = desk(SELLER, *asked(), *sent())
     assert lines(supplier) == {M0.key: {name: getattr(HOME, name) for name in HOME.__slots__}, M1.key: {}}
 
 
 def test_only_the_supplier_can_read_them() -> None:
     """SUP-32: every one is of one size, and holds nothing in the open."""
-    records = [sent(M0), sent(M1)]
-    short = desk(M1, asked())
+    records = [sent(M0)[1], sent(M1)[1]]
+    short = desk(M1, *asked())
     short.ask(ask.SetDetails("B"))
     short.ask(ask.SendDetails(DEAL))
     records += short.said("detail.1")
     assert {len(one.body["sealed"]) for one in records} == {DETAIL_BYTES + SEAL_BYTES}
     assert not any(b"Ada" in one.raw or b"example" in one.raw for one in records)
     with pytest.raises(CommandError):
-        desk(OTHER, asked(), *records).ask(ask.AskOrder(DEAL))
+        desk(OTHER, *asked(), *records).ask(ask.AskOrder(DEAL))
     with pytest.raises(CommandError):
-        desk(M1, asked(), *records).ask(ask.AskOrder(DEAL))
+        desk(M1, *asked(), *records).ask(ask.AskOrder(DEAL))
 
 
 def test_another_members_words_are_nobodys() -> None:
     """SUP-33: copied under another name, sealed for another agreement, garbage, an open note: the line stays empty."""
-    supplier, own = desk(SELLER, asked()), sent()
-    box, agreement = asked().body["box"], asked().body["agreement"]
-    wrong = encode({"agreement": bytes(32), "member": M1.key, "name": "x", "address": "", "contact": "", "notes": ""})
+    (_, own), (leave, _) = sent(), sent(M1)
+    supplier = desk(SELLER, *asked(), leave)
+    box, agreement, rel = asked()[0].body["box"], leave.body["agreement"], own.body["rel"]
+    empty = {"address": "", "contact": "", "notes": ""}
+    wrong = encode({"agreement": bytes(32), "member": M1.key, "name": "x", "rel": rel, **empty})
     padded = (len(wrong).to_bytes(2, "big") + wrong).ljust(DETAIL_BYTES, b"\0")
     for number, sealed in enumerate((
         own.body["sealed"],
@@ -100,8 +103,8 @@ def test_another_members_words_are_nobodys() -> None:
         bytes(DETAIL_BYTES + SEAL_BYTES),
         b"short",
     )):  # fmt: skip
-        body = {"agreement": agreement, "sealed": sealed}
-        slot = Slot("latest", "detail", number)
+        body = {"agreement": agreement, "rel": rel, "sealed": sealed}
+        slot = Slot("latest", "detail/0", number)
         refs = (MADE.rfq.id,)
         when = supplier.now
         copy = Record.sign(
@@ -118,9 +121,9 @@ def test_another_members_words_are_nobodys() -> None:
 def test_who_has_no_part_in_it_is_not_heard(kind: str, who: Any) -> None:
     """NEG-42: members without a share, other suppliers."""
     supplier = desk(SELLER)
-    agreement = asked().body["agreement"]
-    body: dict[str, Any] = {"agreement": agreement, "sealed": b""}
-    slot = Slot("latest", "detail", 0)
+    agreement = asked()[0].body["agreement"]
+    body: dict[str, Any] = {"agreement": agreement, "rel": bytes(32), "sealed": b""}
+    slot = Slot("latest", "detail/0", 0)
     if kind == "intake.1":
         body, slot = {"agreement": agreement, "box": box_key(bytes(32))}, Slot("once", "intake", 0)
     record = Record.sign(
@@ -133,7 +136,7 @@ def test_who_has_no_part_in_it_is_not_heard(kind: str, who: Any) -> None:
 
 def test_what_was_sent_is_taken_back() -> None:
     """SUP-34: by the member's word, and by itself once everybody has got everything."""
-    member = desk(M0, asked())
+    member = desk(M0, *asked())
     member.ask(HOME)
     with pytest.raises(CommandError):
         member.ask(ask.BlankDetails(DEAL))
@@ -141,9 +144,9 @@ def test_what_was_sent_is_taken_back() -> None:
     member.ask(ask.BlankDetails(DEAL))
     (last,) = [one for one in member.said("detail.1") if one.header.slot and one.header.slot.seq == 1]
     assert last.body["sealed"] == b""
-    assert lines(desk(SELLER, asked(), *member.said("detail.1")))[M0.key] == {}
-    again = desk(M0, asked(), sent())
-    supplier = desk(SELLER, asked())
+    assert lines(desk(SELLER, *asked(), *member.said("rel.1"), *member.said("detail.1")))[M0.key] == {}
+    again = desk(M0, *asked(), *sent())
+    supplier = desk(SELLER, *asked())
     deal = supplier.engine._core.contexts[MADE.deal_scope].deal(supplier.engine._core.settings)
     assert deal is not None
     for one in deal.agreements[0].accounts:
@@ -179,7 +182,7 @@ def test_what_does_not_fit_is_one_sentence(command: Any) -> None:
 
 def test_all_that_fits_is_sealed() -> None:
     """SUP-32: the longest of everything."""
-    member = desk(M0, asked())
+    member = desk(M0, *asked())
     member.ask(ask.SetDetails("n" * 120, "a" * 300, "c" * 120, "r" * 300))
     member.ask(ask.SendDetails(DEAL))
-    assert lines(desk(SELLER, asked(), *member.said("detail.1")))[M0.key]["notes"] == "r" * 300
+    assert lines(desk(SELLER, *asked(), *member.said("rel.1"), *member.said("detail.1")))[M0.key]["notes"] == "r" * 300

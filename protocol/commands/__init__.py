@@ -6,6 +6,18 @@ units per template unit and period; times are Unix ms; keys and ids are bytes. S
 
 from __future__ import annotations
 
+from protocol.commands.consent import (
+    AcceptGrant,
+    AskDisclosures,
+    AskFlow,
+    AskGrants,
+    AskTerms,
+    ChooseTerms,
+    ConsentCommand,
+    Grant,
+    ReceiptUse,
+    RevokeGrant,
+)
 from protocol.commands.contract import AnswerRenewal, Cancel, Consent, Repair, Report, Substitute
 from protocol.commands.coop import (
     AskInclusion,
@@ -57,6 +69,7 @@ from protocol.commands.network import (
     SetRule,
     UnfollowNotices,
 )
+from protocol.commands.persona import AskPersonas, MakePersona, UsePersona
 from protocol.commands.supply import (
     AskArticles,
     AskFeed,
@@ -104,6 +117,7 @@ from protocol.commands.views import (
 )
 
 __all__ = [
+    "AcceptGrant",
     "AddIntent",
     "AddPeer",
     "Adopt",
@@ -119,7 +133,10 @@ __all__ = [
     "AskDeals",
     "AskDetails",
     "AskDigest",
+    "AskDisclosures",
     "AskFeed",
+    "AskFlow",
+    "AskGrants",
     "AskInclusion",
     "AskIntents",
     "AskInvitations",
@@ -129,6 +146,7 @@ __all__ = [
     "AskNumbers",
     "AskOrder",
     "AskPeers",
+    "AskPersonas",
     "AskPolicy",
     "AskPreference",
     "AskReceipts",
@@ -138,13 +156,16 @@ __all__ = [
     "AskStatus",
     "AskSupply",
     "AskTalk",
+    "AskTerms",
     "Attest",
     "BlankDetails",
     "Cancel",
+    "ChooseTerms",
     "ClaimDomain",
     "Command",
     "Commit",
     "Consent",
+    "ConsentCommand",
     "CorrectPreference",
     "Counter",
     "Countersign",
@@ -156,10 +177,12 @@ __all__ = [
     "ForgetPeer",
     "ForgetPreference",
     "FoundCoop",
+    "Grant",
     "Invite",
     "JoinCoop",
     "LeaveCoop",
     "LiftRule",
+    "MakePersona",
     "MakeToken",
     "NoticePeer",
     "OpenRfq",
@@ -171,10 +194,12 @@ __all__ = [
     "Query",
     "Quote",
     "Recall",
+    "ReceiptUse",
     "ReleaseCapacity",
     "Repair",
     "Report",
     "Respond",
+    "RevokeGrant",
     "RevokeToken",
     "SendDetails",
     "SendMail",
@@ -191,6 +216,7 @@ __all__ = [
     "SupplyCommand",
     "TasteCommand",
     "UnfollowNotices",
+    "UsePersona",
     "Vote",
     "Vouch",
     "Watch",
@@ -208,5 +234,6 @@ Command = (
     | AskCoop | AskInvitations | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query
     | Respond | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy
     | AskMail | AskNumbers | SupplyCommand | DetailCommand | TasteCommand
+    | MakePersona | UsePersona | AskPersonas | ConsentCommand
 )
 # fmt: on

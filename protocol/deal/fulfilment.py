@@ -13,7 +13,8 @@ from protocol.params import NOTICE_MS
 from protocol.record.log import Log
 from protocol.record.record import Record
 
-DETAIL_KINDS = ("intake.1", "detail.1")  # what they seal to each other; no bundle shows it
+# What they seal to each other, and by whose leave: no bundle shows it.
+DETAIL_KINDS = ("intake.1", "detail.1", "rel.1", "revoke.1", "usage.1")
 PARTY_KINDS = ("event.1", "cancel.1", "consent.1", "substitute.1")  # what the two sides of a share say under it
 
 
@@ -117,7 +118,12 @@ def is_party(terms: Terms, record: Record) -> bool:
             return record.author == terms.supplier
         case "intake.1":
             return record.author == terms.supplier and record.body["agreement"] == terms.agreement
-        case "detail.1" | "consent.1":
+        case "rel.1":
+            return record.author in (terms.supplier, *members) and record.body["agreement"] == terms.agreement
+        case "usage.1":
+            to_whom = record.author == terms.supplier and record.body["agreement"] == terms.agreement
+            return to_whom and record.body["member"] in members
+        case "detail.1" | "revoke.1" | "consent.1":
             return record.author in members and record.body.get("agreement", terms.agreement) == terms.agreement
         case _:
             about = record.body["member"]

@@ -34,7 +34,7 @@ _REVISION = fields(
             fields({"attribute": slug(), "operator": one_of("at-least", "at-most", "equal"), "value": _VALUE}),
             REQUIREMENTS_MAX,
         ),
-        "terms": ascending(slug(), TERMS_MAX),
+        "terms": ascending(slug(64), TERMS_MAX),
     }
 )
 

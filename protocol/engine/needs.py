@@ -17,9 +17,8 @@ from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.ladder import wider_rounds
 from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core
-from protocol.engine.deal import bettering, talking
+from protocol.engine.deal import bettering, granting, talking
 from protocol.engine.deal.dealing import coop_of
-from protocol.engine.deal.detailing import member_needs
 from protocol.engine.deal.pending import pending
 from protocol.engine.deal.refused import turned_away
 from protocol.engine.deal.selling import supplier_needs
@@ -45,7 +44,7 @@ _ASKS = (
         "ballots",
         "ballot.1",
         "vote",
-        "A ballot is final and counted when the box closes; the members can read it afterwards.",
+        "A ballot is final. It is sealed: nobody can read it before the box closes, all members can afterwards.",
         "Your vote is not counted.",
     ),
 )
@@ -65,7 +64,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
             deal = context.deal(core.settings)
             if deal is not None:
                 found += _of_deal(core, context, deal)
-    found += supplier_needs(core) + member_needs(core) + turned_away(core)
+    found += supplier_needs(core) + granting.needs(core) + turned_away(core)
     return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
 
 

@@ -19,6 +19,7 @@ from protocol.engine.deal import (
     dealing,
     detailing,
     fulfilling,
+    granting,
     selling,
     signing,
     supplying,
@@ -26,15 +27,19 @@ from protocol.engine.deal import (
 )
 from protocol.engine.needs import needs
 from protocol.engine.network import policy, post, relays, steward
+from protocol.engine import personas
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend, ladder.attend, faults.on_board),
     "coop": (membership.attend, leaving.attend),
-    "deal": (dealing.attend, leaving.answer, supplying.attend, bettering.attend, detailing.attend),
+    "deal": (dealing.attend, leaving.answer, supplying.attend, bettering.attend, detailing.attend, granting.attend),
     "mail": (post.attend,),
     "trust": (steward.attend,),
 }
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
+    ask.MakePersona: personas.make,
+    ask.UsePersona: personas.use,
+    ask.AskPersonas: lambda core, _: personas.personas(core),
     ask.SetBaseline: baseline.set_baseline,
     ask.SetBoundaries: desk.set_boundaries,
     ask.SetPreference: taste.set_preference,
@@ -108,4 +113,5 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskDigest: queries.digest,
     **selling.COMMANDS,
     **detailing.COMMANDS,
+    **granting.COMMANDS,
 }

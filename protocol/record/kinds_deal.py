@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.params import BIDS_MAX, DETAIL_BYTES, MEMBERS_MAX, PARTS_MAX, SEALED_BLOCK_BYTES, WITNESSES_MAX
+from protocol.params import BIDS_MAX, MEMBERS_MAX, PARTS_MAX, SEALED_BLOCK_BYTES, WITNESSES_MAX
 from protocol.record.schema import array, ascending, data, fields, integer, one_of, pair, slug, text
 from protocol.record.shapes import (
     ATTRIBUTES,
@@ -17,6 +17,7 @@ from protocol.record.shapes import (
     DEAL,
     DEAL_SCOPE,
     ID,
+    MEDIATORS,
     MONEY,
     NUMBERS,
     RAW,
@@ -24,6 +25,7 @@ from protocol.record.shapes import (
     REGION,
     REQUIREMENTS,
     SEALED,
+    STAKES,
     SUBJECT,
     TERM,
     TERMS,
@@ -71,7 +73,7 @@ DEAL_KINDS: Mapping[str, Kind] = {
                 "mandate": data(1, 2000),
                 "certificate": array(RAW, WITNESSES_MAX, 1),
             },
-            {"subject": SUBJECT},
+            {"subject": SUBJECT, "stakes": STAKES, "mediators": MEDIATORS},
         ),
     ),
     "query.1": Kind("once", DEAL_SCOPE, fields({"rfq": ID, "text": text(least=1)})),
@@ -141,8 +143,6 @@ DEAL_KINDS: Mapping[str, Kind] = {
     ),
     # 09-accountability
     "countersign.1": Kind("once", DEAL_SCOPE, fields({"rfq": ID, "agreement": ID})),
-    "intake.1": Kind("once", DEAL_SCOPE, fields({"agreement": ID, "box": ID})),
-    "detail.1": Kind("latest", DEAL_SCOPE, fields({"agreement": ID, "sealed": data(0, DETAIL_BYTES + 48)})),
     "event.1": Kind(
         "none",
         DEAL_SCOPE,

@@ -12,7 +12,9 @@ from typing import Literal
 from protocol.params import (
     EVIDENCE_BYTES_MAX,
     EVIDENCE_MAX,
+    MEDIATORS_MAX,
     MEMBERS_MAX,
+    STAKES_MAX,
     SUBJECT_MAX,
     WITNESSES_MAX,
 )
@@ -42,7 +44,9 @@ SEALED = data(80)  # 32 bytes in a sealed box (IDN-8)
 PLACE = integer(0, MEMBERS_MAX + WITNESSES_MAX - 1)
 QUESTION = text(64, 1)
 REGION = slug(8)
-TERMS = ascending(slug(), 8)
+TERMS = ascending(slug(64), 8)  # CNS-2
+PURPOSES = ("billing", "delivery", "offers", "renewal", "research", "support")  # CNS-1
+FIELDS = ("address", "contact", "name", "notes")  # CNS-1
 ATTRIBUTES = table(slug(), integer(-(10**9), 10**9), 16)
 REQUIREMENTS = array(
     fields(
@@ -51,6 +55,8 @@ REQUIREMENTS = array(
     8,
 )
 INTERESTS = ascending(one_of("employed", "family", "fee", "none", "owns", "other"), 6)
+STAKES = fields({"value_minor": integer(1, STAKES_MAX), "prepaid_percent": integer(0, 100)})  # RSK-1
+MEDIATORS = ascending(ID, MEDIATORS_MAX, 1)  # RMD-14
 REASONS = one_of("", "changed-mind", "excluded-supplier", "found-better", "other", "price", "terms", "timing")
 POLICY_LIMITS = tuple("author_bytes author_records mail_bytes mail_ms mail_records scope_bytes stored_bytes".split())
 NOTICE_REASONS = one_of("flood", "fraud", "harm", "illegal", "other", "privacy", "request", "spam")
@@ -60,7 +66,8 @@ TIMES = fields(
     | {name: integer(1, 10**11) for name in ("quote_ms", "reveal_ms", "commit_ms")}
     | {name: integer(1, 10**11) for name in ("settle_ms", "round_ms", "mandate_ms", "retention_ms")},
     # Stages that a charter may do without: where the window is not named, the stage is not there.
-    {name: integer(1, 10**11) for name in ("suggest_ms", "final_ms", "answer_ms", "repair_ms", "lease_ms", "renew_ms")},
+    {name: integer(1, 10**11) for name in ("suggest_ms", "final_ms", "answer_ms", "repair_ms", "lease_ms", "renew_ms")}
+    | {"attest_ms": integer(1, 10**11)},
 )
 ADMITS = fields(
     {

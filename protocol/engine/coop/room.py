@@ -20,6 +20,7 @@ from protocol.params import NEWCOMERS_MAX, TURNED_AWAY_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
 from protocol.record.record import Record
+from protocol.trust.consent import check_slot
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
@@ -71,6 +72,8 @@ def check_event(core: Core, context: Context, record: Record) -> None:
     deal = context.deal(core.settings) if spoken else None
     if deal is not None and not any(is_party(one.terms, record) for one in deal.agreements):
         raise Ignore("NEG-42", f"{record.kind}: its author is no party of this agreement, or speaks for another")
+    if spoken:
+        check_slot(record)
 
 
 def turn_away(core: Core, request: Record, why: Reject) -> None:

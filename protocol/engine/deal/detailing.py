@@ -1,7 +1,7 @@
 """Name and address, from a member to the supplier that delivers: sealed, asked for, and taken back.
 
 Decides what is sealed to whom and what a supplier can read; never sends anything that its person did not name a deal
-for. Spec: 16-supplier, SUP-31 to SUP-34.
+for, nor what no two halves allow. Spec: 16-supplier, SUP-31 to SUP-34; 20-consent, CNS-13.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from protocol import commands as ask
 from protocol.deal.award import Agreement
 from protocol.deal.life import Deal, deal_scope
 from protocol.encoding import decode, encode
+from protocol.engine.consent import all_flows, own_flows
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.deal.shop import shop, tell
@@ -20,10 +21,11 @@ from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import box_key, seal, unseal
 from protocol.params import DETAIL_BYTES
 from protocol.record.record import Record, Slot
+from protocol.trust.consent import Flow
 
 FACT = "details"
 _FIELDS = {"name": 120, "address": 300, "contact": 120, "notes": 300}  # bytes at most
-_GONE = ("delivered", "cancelled", "ended", "defaulted")  # then nobody needs an address any more
+GONE = ("delivered", "cancelled", "ended", "defaulted")  # then nobody needs an address any more
 
 
 def attend(core: Core, context: Context) -> None:
@@ -40,10 +42,12 @@ def attend(core: Core, context: Context) -> None:
             row["details"] = came
             core.keep(f"supply/deal/{context.scope}", encode(row))
             tell(core, "details", deal.mandate.deal.hex(), {"came": came, "of": len(mine.allocation.shares)})
-    if deal.state in _GONE:
+    if deal.state in GONE:
         for key in core.personas:
-            if _sent(context, key) and deal.agreement_of(key) is not None:
-                _say(core, context, deal, key, b"")
+            agreed = deal.agreement_of(key)
+            for flow in own_flows(context, agreed, key) if agreed is not None else ():
+                if flow.held:
+                    say_detail(core, context, deal, flow, b"")
 
 
 def _ask(core: Core, context: Context, deal: Deal, agreed: Agreement) -> None:
@@ -55,21 +59,32 @@ def _ask(core: Core, context: Context, deal: Deal, agreed: Agreement) -> None:
 
 
 def read(core: Core, context: Context, agreed: Agreement) -> dict[bytes, dict[str, str]]:
-    """Member -> details that this supplier can open; what is not the member's own counts for nothing (SUP-33)."""
+    """Member -> details that this supplier can open and may read; others count for nothing (SUP-33, CNS-13)."""
     seed = core.me.box_seed(b"intake" + agreed.hash)
-    found = {}
-    for member, _ in agreed.allocation.shares:
-        record = _sent(context, member)
-        if record is None or record.body["agreement"] != agreed.hash:
-            continue
-        try:
-            padded = unseal(record.body["sealed"], seed)
-            content = decode(padded[2 : 2 + int.from_bytes(padded[:2], "big")])
-            if content["agreement"] == agreed.hash and content["member"] == member:
-                found[member] = {name: str(content[name]) for name in _FIELDS}
-        except (Reject, KeyError, TypeError):
-            continue
+    found: dict[bytes, dict[str, str]] = {}
+    for flow in all_flows(context, agreed):
+        told = _open(flow, seed) if flow.held and flow.state(core.now) == "agreed" else {}
+        if told:
+            before = found.get(flow.member, {})
+            found[flow.member] = {name: before.get(name) or told.get(name, "") for name in _FIELDS}
     return found
+
+
+def _open(flow: Flow, seed: bytes) -> dict[str, str]:
+    """What a member sealed under a use that both agreed on, the fields of that use alone."""
+    assert flow.detail is not None
+    try:
+        padded = unseal(flow.detail.body["sealed"], seed)
+        content = decode(padded[2 : 2 + int.from_bytes(padded[:2], "big")])
+        if (content["agreement"], content["member"], content["rel"]) != (
+            flow.body["agreement"],
+            flow.member,
+            flow.rel,
+        ):
+            return {}
+        return {name: str(content[name]) for name in _FIELDS if name in flow.body["fields"]}
+    except (Reject, KeyError, TypeError):
+        return {}
 
 
 def set_details(core: Core, command: ask.SetDetails) -> dict[str, Any]:
@@ -90,76 +105,42 @@ def details(core: Core) -> dict[str, Any]:
     return found
 
 
-def send(core: Core, command: ask.SendDetails) -> dict[str, Any]:
-    """Seal them for the supplier who asked, in the member's own agreement."""
-    context, deal, member = _mine(core, command.deal)
-    agreed = deal.agreement_of(member)
+def send_under(core: Core, context: Context, deal: Deal, flow: Flow) -> Record:
+    """Seal for the supplier what a use names, once both halves stand. Raises NotNow or CommandError."""
     kept = core.facts.get(FACT)
     if kept is None:
         raise CommandError("SUP-32", "details: there are none yet; say them by `wltm details set`")
-    asked = _asked(context, agreed) if agreed is not None else None
-    if agreed is None or asked is None:
+    box = box_of(context, flow.supplier, flow.body["agreement"])
+    if box is None:
         raise NotNow("SUP-31", "details: the supplier of your agreement has not signed and asked for them (yet)")
-    if deal.state in _GONE:
-        raise NotNow("SUP-34", f"details: this deal is {deal.state}; nobody needs them any more")
-    content = encode({"agreement": agreed.hash, "member": member} | decode(kept))
+    told = {name: text if name in flow.body["fields"] else "" for name, text in decode(kept).items()}
+    content = encode({"agreement": flow.body["agreement"], "member": flow.member, "rel": flow.rel} | told)
     padded = (len(content).to_bytes(2, "big") + content).ljust(DETAIL_BYTES, b"\0")
     try:
-        sealed = seal(padded, asked.body["box"], core.entropy)
+        sealed = seal(padded, box, core.entropy)
     except Reject as error:
         raise CommandError(error.code, "details: the supplier's key is none") from None
-    return {"id": _say(core, context, deal, member, sealed).id, "supplier": agreed.supplier}
+    return say_detail(core, context, deal, flow, sealed)
 
 
-def blank(core: Core, command: ask.BlankDetails) -> dict[str, Any]:
-    """Replace what was sent by nothing (SUP-34)."""
-    context, deal, member = _mine(core, command.deal)
-    if not _sent(context, member):
-        raise NotNow("SUP-34", "details: none of yours are there")
-    return {"id": _say(core, context, deal, member, b"").id}
+def box_of(context: Context, supplier: bytes, agreement: bytes) -> bytes | None:
+    """Where a supplier wants details of an agreement sealed to."""
+    held = context.log.slot("intake.1", supplier, "intake")
+    return next((one.body["box"] for one in held if one.body["agreement"] == agreement), None)
 
 
-def member_needs(core: Core) -> list[dict[str, Any]]:
-    """Suppliers that ask for the details of an own persona."""
-    found = []
-    for context in core.contexts.values():
-        deal = context.deal(core.settings) if context.family == "deal" else None
-        for key in core.personas if deal is not None and deal.state not in _GONE else ():
-            agreed = deal.agreement_of(key) if deal is not None else None
-            if deal is None or agreed is None or _asked(context, agreed) is None or _held(context, key):
-                continue
-            says = "Your supplier asks for name and address; they are sealed, and only it can read them."
-            base = {"id": deal.mandate.deal, "deal": deal.mandate.deal, "coop": deal.mandate.charter[:16]}
-            more = {"kind": "details", "until": deal.rfq.header.expires, "supplier": agreed.supplier}
-            found.append(base | more | {"says": says, "silence": "It does not learn where to deliver."})
-    return found
-
-
-def _asked(context: Context, agreed: Agreement) -> Record | None:
-    held = context.log.slot("intake.1", agreed.supplier, "intake")
-    return next((one for one in held if one.body["agreement"] == agreed.hash), None)
-
-
-def _held(context: Context, member: bytes) -> tuple[Record, ...]:
-    return tuple(context.log.slot("detail.1", member, "detail"))
-
-
-def _sent(context: Context, member: bytes) -> Record | None:
-    """The member's details, unless they were taken back."""
-    return next((one for one in _held(context, member) if one.body["sealed"]), None)
-
-
-def _say(core: Core, context: Context, deal: Deal, member: bytes, sealed: bytes) -> Record:
-    agreed = deal.agreement_of(member)
-    before = _held(context, member)
-    seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
-    body = {"agreement": agreed.hash if agreed is not None else bytes(32), "sealed": sealed}
-    slot, until = Slot("latest", "detail", seq), deal.rfq.header.expires
-    persona = core.personas[member]
+def say_detail(core: Core, context: Context, deal: Deal, flow: Flow, sealed: bytes) -> Record:
+    """The next version of what a member seals under a use; b"" takes it back."""
+    before = flow.detail
+    seq = before.header.slot.seq + 1 if before is not None and before.header.slot else 0
+    body = {"agreement": flow.body["agreement"], "rel": flow.rel, "sealed": sealed}
+    slot, until = Slot("latest", f"detail/{flow.number}", seq), deal.rfq.header.expires
+    persona = core.personas[flow.member]
     return core.say(persona, "detail.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,), human=True)
 
 
-def _mine(core: Core, deal: bytes) -> tuple[Context, Deal, bytes]:
+def own_agreement(core: Core, deal: bytes) -> tuple[Context, Deal, bytes]:
+    """A deal in whose agreement an own persona has a share, and which. Raises CommandError or NotNow."""
     context = core.contexts.get(deal_scope(deal))
     view = context.deal(core.settings) if context is not None else None
     if context is None or view is None:
@@ -172,7 +153,5 @@ def _mine(core: Core, deal: bytes) -> tuple[Context, Deal, bytes]:
 
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.SetDetails: set_details,
-    ask.SendDetails: send,
-    ask.BlankDetails: blank,
     ask.AskDetails: lambda core, _: details(core),
 }
