@@ -177,6 +177,7 @@ TERMS_NAME_MAX = 31  # CNS-2, so that a name and its text's hash are one slug of
 RELS_MAX = 32  # CNS-11 (g), halves of one author in a deal
 USE_KEPT_DAYS = 30  # CNS-5 (g), beyond the term, where no data terms are named
 ERASE_MS = 7 * DAY_MS  # CNS-17 (g), in which a revocation has to be receipted
+DISCLOSURES_MAX = 10_000  # CNS-22 (g), rows of what was disclosed; the oldest are put together
 AGGREGATE_LEAST = 5  # CNS-30 (g), persons below whom nothing is told of them together
 
 # Deal bundles (12-bundle)
@@ -206,7 +207,9 @@ SPONSOR_BAD = 0.3  # REP-6 (g)
 RESTART = 0.30  # REP-7, MeritRank (arXiv 2207.09950)
 BOTTLENECK_DECAY = 0.90  # REP-8 (g)
 BOTTLENECK_SHARE = 0.80  # REP-8 (g)
-EXPECTATION_DOUBT = 0.1  # REP-9 (g), trusted evidence that would make an expectation of one half
+EXPECTATION_DOUBT = 0.03  # REP-9 (g), visits to reporters that weigh as much as what the observer expects of anybody
+OWN_DOUBT = 3  # REP-14 (g), own opinions that weigh as much as those of whom one trusts
+OUTLOOK = 0.8  # REP-14 (g), what who trusts nobody yet expects of anybody
 NEWCOMER_OUTCOMES = 3  # REP-12 (g)
 
 # Reputation scopes (09-accountability)
@@ -254,6 +257,11 @@ MAIL_BYTES_MAX = 4 << 20  # REL-14 (g), per prefix
 MAIL_MINUTE_MAX = 60  # REL-15 (g), per link that came in
 MAIL_OUTGOING_MAX = 64  # REL-17 (g)
 MAIL_RELAYS = 2  # REL-17 (g), relays that hold a letter before its sender lets go
+
+# Keeping (18-keeping)
+DEVICE_LIFE_MS = 365 * DAY_MS  # KEP-12 (g)
+LISTEN_ROUNDS = 2  # KEP-12 (g), reconciliations for which a restored device listens before it signs
+BACKUP_NAG_MS = 30 * DAY_MS  # KEP-8 (g)
 
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next

@@ -24,14 +24,15 @@ ORDER = tuple(
         line.partition(": ")
         for line in (
             ".: params errors encoding identity sealing",
-            "record: schema shapes kinds_coop kinds_deal kinds_people kinds record outline",
+            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_people kinds_room kinds record outline",
             "coop: units template",
             ".: commands events",
             "record: rows",
             "network: index bounds",
             "record: log",
             "network: shelf sync gossip broadcast overlay rules mail",
-            "coop: preference cards worth division bulk formation standing decision box evidence charter election",
+            "room: ratchet epoch book",
+            "coop: preference cards worth division bulk formation standing decision box risk evidence charter election ballot",
             "deal: allocation negotiation ranking lots offer domain",
             "coop: mandate term",
             "deal: fulfilment award",
@@ -39,7 +40,7 @@ ORDER = tuple(
             "deal: specification life term counter request talk revision final tender choice repair contract deal",
             "deal: inclusion",
             "record: retention",
-            "trust: reputation accountability",
+            "trust: reputation accountability assessment consent disclosure",
             "deal: holding proof bundle",
             ".: engine",
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import baseline, desk, queries, taste
+from protocol.engine import baseline, boundaries, desk, disclosures, keeping, queries, rooms, taste, terms
 from protocol.engine.coop import board, faults, floor, ladder, leaving, membership, receipts, succeeding, vouching
 from protocol.engine.core import Core
 from protocol.engine.deal import (
@@ -31,8 +31,16 @@ from protocol.engine import personas
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend, ladder.attend, faults.on_board),
-    "coop": (membership.attend, leaving.attend),
-    "deal": (dealing.attend, leaving.answer, supplying.attend, bettering.attend, detailing.attend, granting.attend),
+    "coop": (membership.attend, leaving.attend, rooms.attend),
+    "deal": (
+        dealing.attend,
+        leaving.answer,
+        supplying.attend,
+        bettering.attend,
+        detailing.attend,
+        granting.attend,
+        rooms.attend,
+    ),
     "mail": (post.attend,),
     "trust": (steward.attend,),
 }
@@ -41,7 +49,7 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.UsePersona: personas.use,
     ask.AskPersonas: lambda core, _: personas.personas(core),
     ask.SetBaseline: baseline.set_baseline,
-    ask.SetBoundaries: desk.set_boundaries,
+    ask.SetBoundaries: boundaries.set_boundaries,
     ask.SetPreference: taste.set_preference,
     ask.AskCard: taste.ask_card,
     ask.AnswerCard: taste.answer_card,
@@ -111,7 +119,13 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.AskBundle: queries.bundle,
     ask.AskStanding: queries.standing_of,
     ask.AskDigest: queries.digest,
+    ask.AskDevice: lambda core, _: keeping.view(core),
+    ask.GoOn: keeping.go_on,
+    ask.Retire: keeping.retire,
+    ask.NoteBackup: keeping.note_backup,
     **selling.COMMANDS,
     **detailing.COMMANDS,
     **granting.COMMANDS,
+    **disclosures.COMMANDS,
+    **terms.COMMANDS,
 }

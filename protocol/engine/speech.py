@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from protocol.engine.admission import check_place, take
+from protocol.engine import disclosures, rooms, silence
+from protocol.engine.admission import take
 from protocol.engine.guard import CHECKS
+from protocol.engine.place import check_place
 from protocol.errors import CommandError
 from protocol.identity import Persona
 from protocol.params import PERSONA_LIFE_MS
@@ -47,7 +49,8 @@ def say(
     _introduce(core, persona)
     if follow:
         core.follow(scope)
-    take(core, context, record, True, "", human)
+    take(core, context, rooms.wrapped(core, context, persona, record, human), True, "", human)
+    disclosures.note(core, record)
     return record
 
 
@@ -67,6 +70,7 @@ def sign(
     for check in CHECKS:
         check(core, persona, kind, scope, body, slot)
     created = core.now - core.now % core.settings.grain_ms if human else core.now
+    slot = silence.lifted(core, persona, kind, scope, slot)
     return Record.sign(
         persona, core.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
     )

@@ -121,6 +121,10 @@ class Log:
         """What an author said of a kind, in the order it came."""
         return [one for one in self._authors.get(author, {}).values() if one.kind == kind]
 
+    def all_by(self, author: bytes) -> tuple[Record, ...]:
+        """Everything an author said, in the order it came."""
+        return tuple(self._authors.get(author, {}).values())
+
     def expire(self, now: int) -> int | None:
         """Drop what has expired; when the next record will, if any is left."""
         for record_id in [one.id for one in self.records.values() if one.header.expires <= now]:

@@ -6,15 +6,19 @@ relays; how a letter is sealed is protocol.network.mail. Spec: 15-relay, REL-10 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
 from protocol.encoding import decode, encode
+from protocol.engine import disclosures
 from protocol.engine.context import Context
 from protocol.engine.network import departure
+from protocol.engine.personas import acting
 from protocol.errors import CommandError, Ignore, NotNow
 from protocol.events import SendRecords, Store
+from protocol.identity import Persona
 from protocol.network.gossip import Neighbour, Want
 from protocol.network.mail import SECRET_BYTES, Token, check_letter, is_mail_scope, mail_scope, read, write
 from protocol.params import (
@@ -77,7 +81,7 @@ def attend(core: Core, context: Context) -> None:
     letters = context.log.records
     if len(core.post.tried) > 2 * len(letters) + MAIL_TRIES_MAX:
         core.post.tried = {one: None for one in core.post.tried if one in letters}
-    secrets = _secrets(core)
+    secrets = _secrets(core, context.scope)
     fresh = [one for one in letters.values() if one.id not in core.post.tried] if secrets else []
     room = MAILBOX_MAX - len(_names(core, _IN))  # the rest is tried again when there is more
     for record in fresh[: min(MAIL_TRIES_MAX, room)]:
@@ -90,11 +94,12 @@ def attend(core: Core, context: Context) -> None:
             core.keep(name, b"")
 
 
-def _open(core: Core, record: Record, secrets: list[bytes]) -> None:
+def _open(core: Core, record: Record, secrets: Mapping[bytes, list[bytes]]) -> None:
     name = record.id.hex()
     if _IN + name in core.facts or _GONE + name in core.facts:
         return
-    letter = read(record, core.me, secrets)
+    letters = (read(record, core.personas[key], own) for key, own in secrets.items())
+    letter = next((one for one in letters if one is not None), None)
     if letter is None:
         return  # somebody else's, or a stranger's: nobody is told
     label = _label(core, letter.secret)
@@ -103,14 +108,14 @@ def _open(core: Core, record: Record, secrets: list[bytes]) -> None:
     core.notify("mail", letter=record.id, label=label)
 
 
-def _secrets(core: Core) -> list[bytes]:
-    """Of the tokens that still count, letters under way included."""
-    names = _names(core, _TOKEN)
-    return [
-        bytes.fromhex(name.removeprefix(_TOKEN))
-        for name in names
-        if decode(core.facts[name])[1] + MAIL_LIFE_MS > core.now
-    ]
+def _secrets(core: Core, scope: str) -> dict[bytes, list[bytes]]:
+    """By persona, of the tokens of this prefix that still count, letters under way included."""
+    found: dict[bytes, list[bytes]] = {}
+    for name in _names(core, _TOKEN):
+        _, expires, key = decode(core.facts[name])
+        if expires + MAIL_LIFE_MS > core.now and key in core.personas and mail_scope(key) == scope:
+            found.setdefault(key, []).append(bytes.fromhex(name.removeprefix(_TOKEN)))
+    return found
 
 
 def _label(core: Core, secret: bytes) -> str:
@@ -127,17 +132,17 @@ def make_token(core: Core, command: ask.MakeToken) -> dict[str, Any]:
         raise CommandError("REL-11", "label: a text of 1 to 64 characters")
     if command.expires <= core.now:
         raise CommandError("REL-11", "expires: lies in the past")
-    return {"token": _token(core, command.label, command.expires).text()}
+    return {"token": _token(core, acting(core, command.persona), command.label, command.expires).text()}
 
 
-def _token(core: Core, label: str, expires: int) -> Token:
+def _token(core: Core, persona: Persona, label: str, expires: int) -> Token:
     for name in _names(core, _TOKEN):
         if decode(core.facts[name])[1] + MAIL_LIFE_MS <= core.now:
             core.keep(name, b"")
     if len(_names(core, _TOKEN)) >= MAIL_TOKENS_MAX:
         raise CommandError("REL-13", f"token: {MAIL_TOKENS_MAX} are out already; revoke one first")
-    token = Token.of(core.me, core.settings.network, core.entropy(SECRET_BYTES), expires)
-    core.keep(_TOKEN + token.secret.hex(), encode([label, expires]))
+    token = Token.of(persona, core.settings.network, core.entropy(SECRET_BYTES), expires)
+    core.keep(_TOKEN + token.secret.hex(), encode([label, expires, persona.key]))
     core.follow(token.scope)
     return token
 
@@ -163,9 +168,9 @@ def mailbox(core: Core) -> dict[str, Any]:
     letters.sort(key=lambda one: (-one["received"], one["id"]))
     tokens = []
     for name in _names(core, _TOKEN):
-        label, expires = decode(core.facts[name])
-        secret = bytes.fromhex(name.removeprefix(_TOKEN))
-        line = Token.of(core.me, core.settings.network, secret, expires).text()
+        label, expires, key = decode(core.facts[name])
+        secret, persona = bytes.fromhex(name.removeprefix(_TOKEN)), core.personas.get(key, core.me)
+        line = Token.of(persona, core.settings.network, secret, expires).text()
         tokens.append({"secret": secret, "label": label, "expires": expires, "token": line})
     outgoing = [len(decode(core.facts[name])[2]) for name in _names(core, _OUT)]
     return {
@@ -185,7 +190,7 @@ def drop(core: Core, command: ask.DropMail) -> dict[str, Any]:
     core.keep(_IN + name, b"")
     if expires > core.now:
         core.keep(_GONE + name, encode(expires))
-    core.dirty[mail_scope(core.me.key)] = None
+    core.dirty.update(dict.fromkeys(map(mail_scope, core.personas)))
     return {"dropped": command.letter}
 
 
@@ -201,9 +206,10 @@ def send(core: Core, command: ask.SendMail) -> dict[str, Any]:
         raise NotNow("REL-17", f"mail: {MAIL_OUTGOING_MAX} letters wait for a relay already; try again later")
     if not 1 <= len(command.text.encode()) <= TEXT_BYTES_MAX:
         raise CommandError("REL-12", f"text: must have 1 to {TEXT_BYTES_MAX} bytes")
-    reply = _token(core, "answers", core.now + 2 * MAIL_LIFE_MS).text() if command.reply else ""
+    reply = _token(core, acting(core), "answers", core.now + 2 * MAIL_LIFE_MS).text() if command.reply else ""
     record = write(token, command.text, reply, core.now, core.entropy)
     core.keep(_OUT + record.id.hex(), encode([record.scope, record.header.expires, []]))
+    disclosures.note(core, record, acting(core).key)
     if record.scope in core.followed:
         core.receive(record, "")
     else:
