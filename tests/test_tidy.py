@@ -24,7 +24,8 @@ ORDER = tuple(
         line.partition(": ")
         for line in (
             ".: params errors encoding identity sealing",
-            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_people kinds_room kinds record outline",
+            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_people kinds_room",
+            "record: kinds_remedy kinds record outline",
             "coop: units template",
             ".: commands events",
             "record: rows",
@@ -41,6 +42,7 @@ ORDER = tuple(
             "deal: inclusion",
             "record: retention",
             "trust: reputation accountability assessment consent disclosure",
+            "trust: sealed voice mediation case relationship health",
             "deal: holding proof bundle",
             ".: engine",
         )

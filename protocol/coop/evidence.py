@@ -7,21 +7,19 @@ anything that is not in the record. Spec: 07-election, ELE-34 to ELE-37; 09-acco
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from protocol.coop.decision import Council, Docket
+from protocol.coop.risk import DEMANDS
 from protocol.encoding import decode, digest_of
 from protocol.errors import Ignore, Reject
 from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES, TRUST_PREFIX_DIGITS
-from protocol.record.record import Record, embedded
+from protocol.record.record import Header, Record, embedded
 
-EVIDENCE_KINDS: Mapping[str, tuple[str, str]] = {
-    # role of the subject -> (what the member signed, what the other party signed)
-    "supplier": ("commitment.1", "countersign.1"),
-    "member": ("commitment.1", "countersign.1"),
-    "negotiator": ("commitment.1", "rfq.1"),
-}
+Signed = Record | Header
+_OUTCOMES = ("supplier", "negotiator")  # a witness serves whom it never met: its word makes nobody known
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,17 @@ _ANYBODY = Admission(0, 0, MEMBERS_MAX, True)
 
 
 def admission(charter: Record) -> Admission:
-    """What this charter demands; above the lowest class of risk at most f newcomers, none of them elected (ELE-35)."""
+    """What this charter demands, at least what its class of risk does: above the lowest at most f newcomers, none
+    of them elected (ELE-35, RSK-3).
+    """
     told, faults = charter.body.get("admits"), (len(charter.body["witnesses"]) - 1) // 3
     asked = _ANYBODY
     if told is not None:
         asked = Admission(told["outcomes"], told["vouches"], told["newcomers"], bool(told["elect_newcomers"]))
-    if charter.body["risk"] == "lowest":
-        return asked
-    return Admission(asked.outcomes, asked.vouches, min(asked.newcomers, faults), False)
+    least = DEMANDS[charter.body["risk"]]
+    newcomers = min(asked.newcomers, faults) if least.newcomers_bounded else asked.newcomers
+    elects = asked.elect_newcomers and not least.newcomers_bounded
+    return Admission(max(asked.outcomes, least.outcomes), max(asked.vouches, least.vouches), newcomers, elects)
 
 
 def standing_in(record: Record, vouchers: Collection[bytes], network: bytes) -> Standing:
@@ -97,7 +98,8 @@ def attached(record: Record, network: bytes) -> Iterator[Record]:
 def is_outcome(one: Record, subject: bytes, network: bytes) -> bool:
     """Whether it says of the subject, by somebody who signed a deal with them, that they kept their word."""
     told = one.kind == "attestation.1" and one.body["subject"] == subject and one.body["outcome"] == "kept"
-    return told and co_signed(one, network) is not None
+    found = rests_on(one, network) if told else None
+    return found is not None and found[0] in _OUTCOMES
 
 
 def is_vouch(one: Record, subject: bytes) -> bool:
@@ -114,23 +116,75 @@ def vouch_slot(subject: bytes) -> str:
 
 def co_signed(attestation: Record, network: bytes) -> bytes | None:
     """The request under which author and subject both signed, by the evidence (ATT-2); None, and nothing counts."""
+    found = rests_on(attestation, network)
+    return found[1] if found is not None else None
+
+
+def rests_on(attestation: Record, network: bytes) -> tuple[str, bytes] | None:
+    """(what one of the two was to the other, the request under which both signed), by the evidence (ATT-2)."""
     role, subject, author = attestation.body["role"], attestation.body["subject"], attestation.author
     try:
-        shown = [embedded(raw, network) for raw in attestation.body["evidence"]]
+        shown = [_signed(raw, network) for raw in attestation.body["evidence"]]
     except (Reject, Ignore):
         return None
     if role == "supplier" and attestation.body["outcome"] == "broken" and len(shown) > 2:
-        return _unsigned(subject, author, shown)
-    found = {one.kind: one for one in shown}
-    member_kind, other_kind = EVIDENCE_KINDS[role]
-    mine, theirs = found.get(member_kind), found.get(other_kind)
-    if mine is None or theirs is None or len(shown) != 2 or mine.scope != theirs.scope or author == subject:
+        records = [one for one in shown if isinstance(one, Record)]
+        about = _unsigned(subject, author, records) if len(records) == len(shown) else None
+        return (role, about) if about is not None else None
+    if len(shown) != 2 or shown[0].scope != shown[1].scope or author == subject:
         return None
     member, other = (subject, author) if role == "member" else (author, subject)
-    about: bytes = theirs.id if theirs.kind == "rfq.1" else theirs.body["rfq"]
-    named = theirs.kind == "rfq.1" or theirs.body["agreement"] == attestation.body["agreement"]
-    signed = mine.author == member and theirs.author == other and mine.body["answer"] == "commit"
-    return about if signed and named and mine.body["rfq"] == about else None
+    for relation, rests in EVIDENCE.items():
+        if role in (relation, "member"):
+            pairs = (rests(attestation, member, other, *pair) for pair in (shown, shown[::-1]))
+            found = next((about for about in pairs if about is not None), None)
+            if found is not None:
+                return relation, found
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _signed(raw: bytes, network: bytes) -> Signed:
+    """What evidence shows: a record, or a header alone with its signature. Raises Reject or Ignore."""
+    try:
+        return embedded(raw, network)
+    except Reject:
+        return Header.parse(raw, network)
+
+
+def _commitment(one: Signed, member: bytes) -> bytes | None:
+    """The request under which a member committed."""
+    if not isinstance(one, Record) or one.kind != "commitment.1" or one.author != member:
+        return None
+    return one.body["rfq"] if one.body["answer"] == "commit" else None
+
+
+def _by_supplier(attestation: Record, member: bytes, other: bytes, mine: Signed, theirs: Signed) -> bytes | None:
+    about = _commitment(mine, member)
+    if not isinstance(theirs, Record) or theirs.kind != "countersign.1" or theirs.author != other:
+        return None
+    return about if (theirs.body["rfq"], theirs.body["agreement"]) == (about, attestation.body["agreement"]) else None
+
+
+def _by_negotiator(_: Record, member: bytes, other: bytes, mine: Signed, theirs: Signed) -> bytes | None:
+    about = _commitment(mine, member)
+    asked = isinstance(theirs, Header) and theirs.kind == "rfq.1" and theirs.author == other
+    return about if asked and theirs.id == about else None
+
+
+def _by_relay(_: Record, member: bytes, other: bytes, mine: Signed, theirs: Signed) -> bytes | None:
+    about = _commitment(mine, member)
+    served = isinstance(theirs, Header) and theirs.kind in ("receipt.1", "vote.1") and theirs.author == other
+    return about if served and isinstance(theirs, Header) and about in theirs.refs else None
+
+
+# What one of the two was to the other -> for which request two things, signed in one scope, show it:
+# (attestation, member, the other, what each signed).
+EVIDENCE: Mapping[str, Callable[[Record, bytes, bytes, Signed, Signed], bytes | None]] = {
+    "supplier": _by_supplier,
+    "negotiator": _by_negotiator,
+    "relay": _by_relay,
+}
 
 
 def _unsigned(supplier: bytes, member: bytes, shown: Sequence[Record]) -> bytes | None:

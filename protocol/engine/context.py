@@ -18,12 +18,21 @@ from protocol.coop.standing import Standing
 from protocol.coop.template import Template
 from protocol.deal.deal import read_deal
 from protocol.deal.fulfilment import DETAIL_KINDS, PARTY_KINDS
-from protocol.deal.life import Deal, Opening, Void
+from protocol.deal.life import Deal, Opening
 from protocol.params import MAIL_BYTES_MAX, MAIL_RECORDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
+from protocol.room.book import Book
+from protocol.sealing import Void
+from protocol.trust import assessment
+from protocol.trust.consent import DataTerms
 
-WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1", "opening.1", "reveal.1", "lease.1", "end.1")
+SPLIT = ("coop", "deal")  # the families in which what is carried and what is read are two logs
+ROOM_KINDS = ("epoch.1", "sealed.1", "locked.1", "unlock.1")  # of whoever has a place in the room
+WITNESS_KINDS = (
+    *("accept.1", "receipt.1", "proposal.1", "vote.1", "count.1", "opening.1", "reveal.1"),
+    *("lease.1", "end.1", "release.1"),
+)
 MEMBER_KINDS = (
     *("pledge.1", "nomination.1", "ballot.1", "deal.1", "adoption.1", "answer.1", "unopened.1"),
     *("heartbeat.1", "recall.1", "successor.1"),
@@ -47,15 +56,22 @@ class Settings:
     mail_bytes: int = MAIL_BYTES_MAX
     stored_bytes: int = 0  # that the disk may hold; 0: no bound is set
     relays: tuple[str, ...] = ()  # addresses that this node's person wrote down, the preferred first
+    persona: str = "one"  # who acts when nobody is named: the first persona, or the rule that finds one (IDN-21)
+    rooms: bool = True  # what is said in a co-op is sealed for those in it (ROO-12)
     delay_ms: int = 0  # what a person signs leaves at random within so long (GOS-65)
+    terms: Mapping[str, DataTerms] = field(default_factory=dict)  # id -> data terms whose text is held (CNS-3)
 
 
 @dataclass(slots=True)
 class Context:
-    """One scope in memory: its log, the docket of its decisions, and views made from them when they changed."""
+    """One scope in memory: its logs, the docket of its decisions, and views made from them when they changed.
+
+    `wire` is what is kept, carried and compared; `log` is what is read: of a co-op or deal also what came in envelopes.
+    """
 
     scope: str
     log: Log
+    book: Book = field(default_factory=Book)
     docket: Docket = field(default_factory=Docket)
     wake: int | None = None
     wanted: dict[bytes, int] = field(default_factory=dict)  # id -> when it was asked for
@@ -65,7 +81,8 @@ class Context:
     room: bytes = b""  # of a deal: its room's secret, once it has reached this node
     opened: bytes = b""  # of a deal: which box of reveals `openings` were found from
     openings: Mapping[bytes, Opening | Void] = field(default_factory=dict)
-    shared: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)  # (quotation, own witness) -> a good share
+    shared: dict[tuple[bytes, bytes], bool] = field(default_factory=dict)  # (what is sealed, own witness) -> good share
+    void: dict[bytes, str] = field(default_factory=dict)  # of a deal: sealed attestation -> why it comes to nothing
     receipts_due: dict[str, int] = field(default_factory=dict)
     standings: dict[bytes, Standing] = field(default_factory=dict)  # of a board: template -> whom it groups
     formations: dict[tuple[bytes, int], dict[bytes, Group | None] | None] = field(default_factory=dict)
@@ -77,11 +94,28 @@ class Context:
     named: bytes = b""  # of a deal: the request that its co-op certified
     computed: tuple[tuple[bytes, ...], bytes] | None = None  # of a deal: the award by certified reveals and answers
     family: str = field(init=False)  # the first part of the scope's name
+    wire: Log = field(init=False)
+    _roster: tuple[bytes, ...] = ()
     _coop: tuple[int, Coop | None] = (-1, None)
     _deal: tuple[tuple[int, bytes], Deal | None] = ((-1, b""), None)
 
     def __post_init__(self) -> None:
         self.family = self.scope.partition("/")[0]
+        self.wire = Log(self.scope) if self.split else self.log
+
+    @property
+    def split(self) -> bool:
+        """Whether there are two logs."""
+        return self.family in SPLIT
+
+    def rostered(self, settings: Settings) -> tuple[bytes, ...] | None:
+        """Everybody on the certified roster, which never changes: empty before it is known, None where no co-op is."""
+        if not self._roster:
+            coop = self.coop(settings)
+            if coop is None:
+                return None
+            self._roster = coop.joined if coop.roster else ()
+        return self._roster
 
     def coop(self, settings: Settings) -> Coop | None:
         """The co-op that the records amount to."""
@@ -129,14 +163,18 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
         return any(one is not None and one.kind == "join.1" and one.author == record.author for one in parents)
     if record.kind == "successor.1" and successor_in(record, settings.network) is None:
         return False
-    coop = context.coop(settings) if record.kind in MEMBER_KINDS else None
-    return coop is None or record.author in coop.joined
+    if record.kind not in (*MEMBER_KINDS, *ROOM_KINDS):
+        return True
+    keys = context.rostered(settings)
+    witness = record.kind in ROOM_KINDS and record.author in charter.body["witnesses"]
+    return keys is None or record.author in keys or witness
 
 
 def is_early(context: Context, record: Record, settings: Settings) -> bool:
     """Whether a member's record waits for the roster, or what is said under an agreement for it, so that who holds it
     never depends on the order of arrival."""
-    if record.kind in (*PARTY_KINDS, *DETAIL_KINDS) and (deal := context.deal(settings)) is not None:
+    under = record.kind in (*PARTY_KINDS, *DETAIL_KINDS, *assessment.KINDS, *ROOM_KINDS, "message.1")
+    if under and context.family == "deal" and (deal := context.deal(settings)) is not None:
         return not deal.agreements
-    coop = context.coop(settings) if record.kind in MEMBER_KINDS and context.family == "coop" else None
-    return coop is not None and not coop.roster
+    waits = context.family == "coop" and record.kind in (*MEMBER_KINDS, *ROOM_KINDS)
+    return waits and context.rostered(settings) == ()

@@ -9,7 +9,8 @@ from typing import Any
 
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.template import money
-from protocol.deal.life import DEAL_TERMINAL, Deal
+from protocol.deal.life import Deal
+from protocol.engine import keeping
 from protocol.engine.baseline import compared
 from protocol.engine.context import Context
 from protocol.engine.coop import succeeding
@@ -17,12 +18,11 @@ from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.ladder import wider_rounds
 from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core
-from protocol.engine.deal import bettering, granting, talking
+from protocol.engine.deal import attesting, bettering, granting, talking
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.pending import pending
 from protocol.engine.deal.refused import turned_away
 from protocol.engine.deal.selling import supplier_needs
-from protocol.trust.accountability import trust_scope
 
 _ASKS = (
     # (question, record kind, need, what it binds, what silence means)
@@ -65,6 +65,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
             if deal is not None:
                 found += _of_deal(core, context, deal)
     found += supplier_needs(core) + granting.needs(core) + turned_away(core)
+    found = keeping.needs(core, found)
     return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
 
 
@@ -126,45 +127,6 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
                     "silence": "You are left out of this agreement.",
                 }
             )
-    for waits in (talking.waiting, bettering.waiting, pending):
+    for waits in (talking.waiting, bettering.waiting, pending, attesting.waiting):
         found += [base | one for one in waits(core, context, deal, coop)]
-    return found + _attestations(core, deal, base)
-
-
-def _attestations(core: Core, deal: Deal, base: dict[str, Any]) -> list[dict[str, Any]]:
-    """Whom an own persona can still say something about (ATT-1)."""
-    pairs: list[tuple[bytes, bytes, str, bytes]] = []
-    for one in deal.agreements:
-        members = [member for member, _ in one.allocation.shares]
-        if one.signed:
-            pairs += [
-                (key, subject, role, one.hash)
-                for key in core.personas
-                for subject, role in ((one.supplier, "supplier"), (deal.rfq.author, "negotiator"))
-                if key in members and key != subject
-            ]
-            pairs += [
-                (one.supplier, member, "member", one.hash) for member in members if one.supplier in core.personas
-            ]
-    found = []
-    unsigned = [one for one in deal.agreements if not one.signed and deal.state in DEAL_TERMINAL]
-    pairs += [
-        (key, one.supplier, "supplier", one.hash) for one in unsigned for key in core.personas if one.quantity_of(key)
-    ]
-    for key, subject, role, hashed in pairs:
-        name = f"{hashed[:8].hex()}/{subject[:8].hex()}/{role}"
-        if not core.peek(trust_scope(subject)).slot("attestation.1", key, name):
-            found.append(
-                base
-                | {
-                    "kind": "attest",
-                    "subject": subject,
-                    "role": role,
-                    "outcome": "broken" if subject in [one.supplier for one in unsigned] else "kept",
-                    "until": deal.rfq.header.expires,
-                    "says": f"Did {subject.hex()[:8]} keep its word as {role}? What you say stands for years and counts"
-                    " for those who trust you.",
-                    "silence": "Nothing is said; nobody's standing changes.",
-                }
-            )
     return found

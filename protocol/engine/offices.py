@@ -15,6 +15,7 @@ from protocol.engine.core import Core
 from protocol.engine.deal import (
     answering,
     asking,
+    attesting,
     bettering,
     dealing,
     detailing,
@@ -24,6 +25,7 @@ from protocol.engine.deal import (
     signing,
     supplying,
     talking,
+    unsealing,
 )
 from protocol.engine.needs import needs
 from protocol.engine.network import policy, post, relays, steward
@@ -39,8 +41,16 @@ ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
         bettering.attend,
         detailing.attend,
         granting.attend,
+        unsealing.attend,
         rooms.attend,
     ),
+    "mail": (post.attend,),
+    "trust": (steward.attend,),
+}
+# What goes on while a device signs nothing (KEP-11): finding out where it belongs. The rest follows when it signs again.
+QUIETLY: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
+    "coop": (membership.attend,),
+    "deal": (dealing.attend,),
     "mail": (post.attend,),
     "trust": (steward.attend,),
 }
@@ -89,7 +99,7 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.Substitute: fulfilling.substitute,
     ask.Consent: fulfilling.consent,
     ask.AnswerRenewal: fulfilling.answer_renewal,
-    ask.Attest: signing.attest,
+    ask.Attest: attesting.attest,
     ask.AddPeer: lambda core, command: relays.add(core, command.address, command.invited),
     ask.NoticePeer: lambda core, command: relays.notice(core, command.address),
     ask.ForgetPeer: lambda core, command: relays.forget(core, command.address),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from protocol.params import WITNESSES_MAX
+from protocol.record.kinds_attest import ROLES
 from protocol.record.schema import array, ascending, data, fields, integer, one_of, pair, slug, table, text
 from protocol.record.shapes import (
     BOARD_SCOPE,
@@ -64,13 +65,14 @@ PEOPLE_KINDS: Mapping[str, Kind] = {
         fields(
             {
                 "subject": ID,
-                "role": one_of("supplier", "member", "negotiator"),
+                "role": one_of(*ROLES),
                 "agreement": ID,
                 "outcome": one_of("kept", "broken"),
                 "dimensions": table(one_of("promise", "time", "quality", "communication"), integer(1, 5), 4),
                 "evidence": array(RAW, 4 + WITNESSES_MAX),
                 "remark": text(),
-            }
+            },
+            {"salt": data(16)},
         ),
     ),
     "vouch.1": Kind("once", TRUST_SCOPE, fields({"subject": ID})),

@@ -67,7 +67,7 @@ TIMES = fields(
     | {name: integer(1, 10**11) for name in ("settle_ms", "round_ms", "mandate_ms", "retention_ms")},
     # Stages that a charter may do without: where the window is not named, the stage is not there.
     {name: integer(1, 10**11) for name in ("suggest_ms", "final_ms", "answer_ms", "repair_ms", "lease_ms", "renew_ms")}
-    | {"attest_ms": integer(1, 10**11)},
+    | {name: integer(1, 10**11) for name in ("attest_ms", "voice_ms", "mediate_ms")},
 )
 ADMITS = fields(
     {

@@ -20,6 +20,7 @@ from protocol.params import NEWCOMERS_MAX, TURNED_AWAY_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
 from protocol.record.record import Record
+from protocol.trust import assessment
 from protocol.trust.consent import check_slot
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def check_event(core: Core, context: Context, record: Record) -> None:
         raise Ignore("NEG-42", f"{record.kind}: its author is no party of this agreement, or speaks for another")
     if spoken:
         check_slot(record)
+    deal = context.deal(core.settings) if record.kind in assessment.KINDS else None
+    if deal is not None and not assessment.belongs(deal, record):
+        raise Ignore("ATT-9", f"{record.kind}: its author and its subject are not two sides of this deal")
 
 
 def turn_away(core: Core, request: Record, why: Reject) -> None:

@@ -1,7 +1,7 @@
-"""What a person says under an award: commit, decline, step in; and afterwards how the other side did.
+"""What a person says under an award: commit, decline, step in.
 
 Decides whether an own persona may say it now, within its boundaries; refusals are CommandErrors raised before anything
-has changed. Spec: 08-negotiation, NEG-51, NEG-52 and NEG-110 to NEG-114; 09-accountability, ATT-1 to ATT-3.
+has changed. Spec: 08-negotiation, NEG-51, NEG-52 and NEG-110 to NEG-114.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import asdict
 from typing import Any
 
 from protocol import commands as ask
-from protocol.coop.coop import Coop, question_name
-from protocol.deal.award import Agreement, Award
+from protocol.coop.coop import Coop
+from protocol.deal.award import Award
 from protocol.deal.life import Deal, deal_scope
 from protocol.deal.repair import grows, seat
 from protocol.deal.specification import own_requirements
@@ -20,12 +20,9 @@ from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
 from protocol.engine.core import Core
 from protocol.engine.deal.dealing import computed_award, coop_of, ranking_of_deal
-from protocol.engine.desk import within
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
-from protocol.params import ATTESTATION_LIFE_MS
 from protocol.record.record import Record, Slot
-from protocol.trust.accountability import trust_scope
 
 
 def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
@@ -37,7 +34,6 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     own = next(one for one in coop.demands if one.member == persona.key)
     part = deal.award.part_of(persona.key)
     assert part is not None
-    within(core, price_minor=own.price_max_minor, supplier=part.supplier)  # the agreement may come out dearer
     _check_suited(core, context, deal, coop, own.member, part.quotation)
     _check_unused(core, persona, coop)
     record = _answer(core, context, deal, coop, persona, "commit", "", "")
@@ -78,7 +74,6 @@ def repair(core: Core, command: ask.Repair) -> dict[str, Any]:
         raise CommandError("NEG-10", "least: must not be above want")
     if bound is not None and not grows(bound, body):
         raise CommandError("NEG-112", "repair: you committed already; the round can only add to that")
-    within(core, price_minor=body["price_max_minor"], supplier=part.supplier)
     _check_suited(core, context, deal, coop, own.member, part.quotation)
     _check_unused(core, persona, coop)
     if not award.part_of(own.member):
@@ -87,62 +82,6 @@ def repair(core: Core, command: ask.Repair) -> dict[str, Any]:
     if bound is None:
         mark(core, persona, coop, "commitment-marker.1", "once")
     return {"id": record.id, "award": award.hash, "price_minor": part.unit_price_minor}
-
-
-def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
-    """Say how the other side did, with the two signatures that show there was a deal (ATT-2)."""
-    context, deal = deal_context(core, command.deal)
-    if not deal.agreements:
-        raise NotNow("ATT-1", f"attest: there is no agreement yet (the deal is {deal.state})")
-    mine = next((key for key in core.personas if deal.agreement_of(key)), next(iter(core.personas)))
-    member = command.subject if command.role == "member" else mine
-    about = deal.agreement_of(member) or deal.agreements[0]
-    subjects = {"supplier": about.supplier, "negotiator": deal.rfq.author, "member": command.subject}
-    if subjects.get(command.role) != command.subject:
-        raise CommandError("ATT-1", f"subject: is not the {command.role} of this deal")
-    said = [one for one in deal.commitments if one.author == member and one.body["answer"] == "commit"]
-    shown = _shown(context, deal, about, command)
-    persona = core.personas.get(about.supplier if command.role == "member" else member)
-    if not said or not shown or persona is None or persona.key == command.subject:
-        raise NotNow("ATT-2", "attest: you and they have not both signed this deal")
-    body = {
-        "subject": command.subject,
-        "role": command.role,
-        "agreement": about.hash,
-        "outcome": command.outcome,
-        "dimensions": dict(command.dimensions),
-        "evidence": [one.raw for one in (said[0], *shown)],
-        "remark": command.remark,
-    }
-    name = f"{about.hash[:8].hex()}/{command.subject[:8].hex()}/{command.role}"
-    scope = trust_scope(command.subject)
-    if core.peek(scope).slot("attestation.1", persona.key, name):
-        raise CommandError("ATT-3", "attest: you said how they did in this deal already")
-    try:
-        until, slot = core.now + ATTESTATION_LIFE_MS, Slot("once", name, 0)
-        record = core.say(persona, "attestation.1", scope, body, until=until, slot=slot, human=True, follow=True)
-    except Reject as error:
-        raise CommandError(error.code, error.message) from None
-    return {"id": record.id}
-
-
-def _shown(context: Context, deal: Deal, about: Agreement, command: ask.Attest) -> tuple[Record, ...]:
-    """What shows, beside the member's commitment, that the other side was bound (ATT-2, ATT-8)."""
-    if command.role == "negotiator":
-        return (deal.rfq,)
-    signed = context.log.slot("countersign.1", about.supplier, "countersign")
-    good = [one for one in signed if one.body["agreement"] == about.hash]
-    if good or (command.role, command.outcome) != ("supplier", "broken") or deal.award is None:
-        return tuple(good[:1])
-    quoted = [one for one in deal.quotations if one.author == about.supplier]
-    name = question_name("award", deal.rfq.id)
-    proposed = [
-        one
-        for one in context.log.of_kind("proposal.1")
-        if one.body["question"] == name and one.body["value"] == deal.award.value
-    ]
-    votes = [context.log.records[one] for one in deal.decided[name].votes]
-    return (quoted[0], deal.rfq, min(proposed, key=lambda one: one.id), *votes) if quoted and proposed else ()
 
 
 def deal_context(core: Core, deal: bytes) -> tuple[Context, Deal]:
