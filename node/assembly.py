@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from node import keystore
+from node import keystore, terms
 from node.api import Api, Organiser, convert
 from node.config import Config
 from node.counter import Counter
@@ -36,6 +36,7 @@ from node.webhooks import Hooks
 from protocol.commands import AskFeed, NoticePeer
 from protocol.coop.template import scaled
 from protocol.engine import Engine, Settings
+from protocol.engine.personas import Derive, Derived
 from protocol.errors import CommandError
 from protocol.identity import Persona
 
@@ -54,6 +55,18 @@ class Secrets:
     recovery: Mapping[bytes, bytes]  # persona -> hash of its recovery key
     mesh_seed: bytes = field(repr=False)
     api_token: str = field(repr=False)
+    derive: Derive | None = field(default=None, repr=False)  # further personas of the home (IDN-19)
+
+
+def secrets_of(keys: keystore.Keystore, network: bytes) -> Secrets:
+    """The first persona, and the way to the others; their root stays in the keystore's memory."""
+
+    def derive(number: int) -> Derived:
+        return Derived(keys.persona(network, number), keys.recovery_hash(network, number))
+
+    first = derive(0)
+    recovery = {first.persona.key: first.recovery}
+    return Secrets((first.persona,), recovery, keys.mesh_seed, keys.api_token, derive)
 
 
 def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engine:
@@ -69,14 +82,16 @@ def engine(config: Config, secrets: Secrets, facts: Mapping[str, bytes]) -> Engi
         sync_ms=max(SYNC_MS_MIN, SYNC_MS // speed),
         preset=config.network.preset,
         recovery=secrets.recovery,
+        persona=config.persona if config.role == "home" else "one",
         relays=config.mesh.relays,
+        terms=terms.in_home(config.home),
         delay_ms=config.mesh.delay_ms // speed if config.role == "home" else 0,
         admits_all=config.relay.open,
         mail_records=config.relay.mail_records,
         mail_bytes=config.relay.mail_kib << 10,
         stored_bytes=config.store.max_mib << 20,
     )
-    return Engine(settings, secrets.personas, random.Random(os.urandom(16)), os.urandom, facts)
+    return Engine(settings, secrets.personas, random.Random(os.urandom(16)), os.urandom, facts, secrets.derive)
 
 
 @asynccontextmanager

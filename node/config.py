@@ -106,6 +106,7 @@ class Config:
 
     home: Path
     role: str
+    persona: str
     network: Network
     api: Api
     mesh: Mesh
@@ -115,7 +116,7 @@ class Config:
 
     def shown(self) -> list[tuple[str, str, Origin]]:
         """(setting, value as TOML would write it, origin), for `config show --origin`."""
-        found = [("home", str(self.home)), ("role", self.role)]
+        found = [("home", str(self.home)), ("role", self.role), ("persona", self.persona)]
         for section in SECTIONS:
             part = getattr(self, section)
             found += [(f"{section}.{name}", getattr(part, name)) for name in part.__slots__]
@@ -211,6 +212,7 @@ def without_password(url: str) -> str:
 # Every setting: how it is read, and its value where nobody says otherwise.
 SETTINGS: Mapping[str, tuple[Parse, Any]] = {
     "role": (_one_of(*ROLES), "home"),
+    "persona": (_one_of("one", "per-circle", "per-deal"), "per-circle"),
     "network.name": (_text(64), "wltm"),
     "network.salt": (_salt, ""),
     "network.speed": (_integer(1, 1_000_000), 1),
@@ -264,6 +266,7 @@ def load(
     return Config(
         home=home,
         role=values["role"],
+        persona=values["persona"],
         network=Network(**parts["network"]),
         api=Api(**parts["api"]),
         mesh=Mesh(**parts["mesh"]),

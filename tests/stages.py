@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from protocol.coop.coop import read_coop
@@ -14,6 +15,7 @@ from protocol.coop.decision import Docket
 from protocol.deal.deal import read_deal
 from protocol.encoding import digest
 from protocol.engine import Engine, Settings
+from protocol.engine.personas import Derived
 from protocol.errors import CommandError
 from protocol.events import Effect, Event, Keep, Reply, Store, Submit, Tick
 from protocol.identity import Persona
@@ -45,6 +47,11 @@ def entropy(seed: str) -> Any:
     return draw
 
 
+def another(who: Persona, number: int) -> Derived:
+    """Persona `number` of somebody's home."""
+    return Derived(Persona.from_seed(digest("test", who.seed + bytes([number]))), digest("test", bytes([number])))
+
+
 class Desk:
     """A node that is alone: `records` and `facts` are its disk, `now` its clock."""
 
@@ -64,7 +71,12 @@ class Desk:
     def start(self) -> None:
         """Begin anew from the disk."""
         self.engine = Engine(
-            settings(**self.more), [self.who], random.Random(1), entropy(f"{self.who.key.hex()} {self.now}"), self.facts
+            settings(**self.more),
+            [self.who],
+            random.Random(1),
+            entropy(f"{self.who.key.hex()} {self.now}"),
+            self.facts,
+            partial(another, self.who),
         )
         for scope in self.engine.scopes():
             self.engine.load(scope, [one for one in self.records.values() if one.scope == scope])

@@ -10,6 +10,7 @@ import sys
 
 from node.cli import (
     business,
+    consent,
     coop,
     details,
     election,
@@ -17,10 +18,12 @@ from node.cli import (
     files,
     home,
     invite,
+    keep,
     mail,
     member,
     membership,
     mesh,
+    persona,
     prefer,
     relay,
     talk,
@@ -36,10 +39,12 @@ wltm = Group(
     example="wltm demo",
 )
 for command in (
-    *(home.init, home.up, home.down, home.status, home.identity, mesh.peers, mesh.mesh),
+    *(home.init, home.up, home.down, home.status, home.identity, persona.persona, mesh.peers, mesh.mesh),
     *(member.needs, member.join, invite.invite, member.intent, member.board, coop.coop, election.vouch),
     *(template.template, prefer.prefer),
     *(trade.rfq, trade.award, business.supplier, talk.deal, details.details),
+    *(consent.terms, consent.grant, consent.disclosures),
+    *(keep.backup, keep.restore, keep.device),
     *(mail.mail, relay.relay, home.log, home.config),
     *(files.demo, files.verify, export.export, files.tally, files.groups, files.record),
 ):

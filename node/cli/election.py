@@ -88,9 +88,10 @@ def receipts_text(found: list[dict[str, Any]]) -> str:
     help="Put your name behind somebody whom few know yet; it stands for a year.",
 )
 @click.argument("who", metavar="DID")
+@click.option("--as", "name", default="", metavar="NAME", help="As which of your personas.")
 @YES
 @click.pass_obj
-def vouch(options: Options, /, who: str, yes: bool) -> None:
+def vouch(options: Options, /, who: str, name: str, yes: bool) -> None:
     """Said in public."""
     client = Client.of(options)
     subject = persona(who)
@@ -99,4 +100,4 @@ def vouch(options: Options, /, who: str, yes: bool) -> None:
         " against you with those whom they harm.",
         yes,
     )
-    options.out(client.post("/vouches", {"subject": subject}), f"You vouch for {short(subject)}.")
+    options.out(client.post("/vouches", {"subject": subject, "persona": name}), f"You vouch for {short(subject)}.")

@@ -25,9 +25,10 @@ def mail() -> None:
 @mail.command("token", example="wltm mail token --for Ben", help="Make a line to hand to whom may write to you.")
 @click.option("--for", "label", required=True, metavar="TEXT", help="For whom it is; you see it beside their letters.")
 @click.option("--until", "end", default="+365d", show_default=True, metavar="TIME", help="When it ends.")
+@click.option("--as", "persona", default="", metavar="NAME", help="As which of your personas.")
 @click.option("--revoke", is_flag=True, help="Take back the token given out for this name.")
 @click.pass_obj
-def token(options: Options, /, label: str, end: str, revoke: bool) -> None:
+def token(options: Options, /, label: str, end: str, persona: str, revoke: bool) -> None:
     """Whoever has the line can write; take it back and their letters are dropped."""
     client = Client.of(options)
     if revoke:
@@ -37,7 +38,7 @@ def token(options: Options, /, label: str, end: str, revoke: bool) -> None:
         found = client.call("DELETE", f"/mail/tokens/{part(secret)}", {})
         options.out(found, f"The token for {line(named)} opens nothing any more.")
         return
-    found = client.post("/mail/tokens", {"label": label, "expires": instant(end, now_ms())})
+    found = client.post("/mail/tokens", {"label": label, "expires": instant(end, now_ms()), "persona": persona})
     options.out(found, found["token"])
 
 

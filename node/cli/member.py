@@ -73,6 +73,7 @@ def intent() -> None:
 @click.option("--words", default="", help="With --subject: more about it, for people.")
 @click.option("--near", default="", help="A smaller region where you would rather share, such as u10hb in u10.")
 @click.option("--reach", default="", help="When left over, go by itself to wider boards, at most to this region.")
+@click.option("--as", "persona", default="", metavar="NAME", help="Say it under this persona (see `wltm persona list`).")
 @YES
 @click.pass_obj
 def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **values: Any) -> None:
@@ -165,6 +166,11 @@ def intent_choose(options: Options, /, category: str, choices: Path, person: str
 @click.option("--latest", help="No signature after this time.")
 @click.option("--open-pledges", type=click.IntRange(0), help="Most pledges open at a time.")
 @click.option("--exclude", multiple=True, metavar="DID", help="Never from this supplier (repeat).")
+@click.option("--value-max", help="The most that one deal may come to over its term, such as 600.")
+@click.option("--prepaid-max", type=click.IntRange(0, 100), help="The most to be paid before delivery, in percent.")
+@click.option("--risk-max", type=click.Choice(["lowest", "low", "high"]), help="No co-op of a higher class of risk.")
+@click.option("--outcomes", "outcomes_least", type=click.IntRange(0, 8), help="Kept deals a negotiator must show.")
+@click.option("--disclose", help="What may ever be told to a supplier: of name, address, contact, notes; or 'none'.")
 @click.pass_obj
 def intent_limits(
     options: Options,
@@ -174,6 +180,11 @@ def intent_limits(
     latest: str | None,
     open_pledges: int | None,
     exclude: tuple[str, ...],
+    value_max: str | None,
+    prepaid_max: int | None,
+    risk_max: str | None,
+    outcomes_least: int | None,
+    disclose: str | None,
 ) -> None:
     """They stay at home, and nothing is signed now."""
     values = {
@@ -181,6 +192,11 @@ def intent_limits(
         "latest": None if latest is None else instant(latest, now_ms()),
         "open_pledges_max": open_pledges,
         "excluded_suppliers": sorted(exclude),
+        "value_max_minor": None if value_max is None else amount(value_max, currency),
+        "prepaid_max_percent": prepaid_max,
+        "risk_max": risk_max,
+        "outcomes_least": outcomes_least,
+        "disclose": None if disclose is None else [one for one in disclose.split(",") if one != "none"],
     }
     answer = Client.of(options).call("PUT", "/boundaries", values)
     options.out(answer, "Your node will not sign past these limits.")

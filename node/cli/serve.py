@@ -34,9 +34,7 @@ def foreground(options: Options, config: Config, passphrase: str | None, ready_f
 
     async def live() -> None:
         keys = keystore.open(config.home, passphrase)
-        persona = keys.persona(config.network.id, 0)
-        recovery = {persona.key: keys.recovery_hash(config.network.id, 0)}
-        secrets = assembly.Secrets((persona,), recovery, keys.mesh_seed, keys.api_token)
+        secrets = assembly.secrets_of(keys, config.network.id)
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)

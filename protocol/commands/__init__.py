@@ -47,6 +47,7 @@ from protocol.commands.deal import (
     Suggest,
 )
 from protocol.commands.details import AskDetails, BlankDetails, DetailCommand, SendDetails, SetDetails
+from protocol.commands.keeping import AskDevice, GoOn, KeepingCommand, NoteBackup, Retire
 from protocol.commands.member import (
     AddIntent,
     SetBaseline,
@@ -132,6 +133,7 @@ __all__ = [
     "AskCoops",
     "AskDeals",
     "AskDetails",
+    "AskDevice",
     "AskDigest",
     "AskDisclosures",
     "AskFeed",
@@ -177,13 +179,16 @@ __all__ = [
     "ForgetPeer",
     "ForgetPreference",
     "FoundCoop",
+    "GoOn",
     "Grant",
     "Invite",
     "JoinCoop",
+    "KeepingCommand",
     "LeaveCoop",
     "LiftRule",
     "MakePersona",
     "MakeToken",
+    "NoteBackup",
     "NoticePeer",
     "OpenRfq",
     "PassRequest",
@@ -199,6 +204,7 @@ __all__ = [
     "Repair",
     "Report",
     "Respond",
+    "Retire",
     "RevokeGrant",
     "RevokeToken",
     "SendDetails",
@@ -234,6 +240,6 @@ Command = (
     | AskCoop | AskInvitations | AskDeals | AskBundle | Repair | Cancel | Substitute | Consent | AnswerRenewal | Query
     | Respond | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy
     | AskMail | AskNumbers | SupplyCommand | DetailCommand | TasteCommand
-    | MakePersona | UsePersona | AskPersonas | ConsentCommand
+    | KeepingCommand | MakePersona | UsePersona | AskPersonas | ConsentCommand
 )
 # fmt: on

@@ -14,7 +14,8 @@ class FoundCoop:
     """Found a co-op by hand around the intent called `intent`; members come by invitation.
 
     admits: what candidates and newcomers have to show, {"outcomes", "vouches", "newcomers", "elect_newcomers"}, all of
-    them or {} (ELE-35).
+    them or {} (ELE-35). stakes: what a member's share may come to and how much of it is paid before delivery,
+    {"value_minor", "prepaid_percent"}, or {} (RSK-1); risk "": what these stakes come to.
     """
 
     intent: str
@@ -24,9 +25,11 @@ class FoundCoop:
     preset: str
     fee_max_minor: int
     witnesses: tuple[bytes, ...] = ()
-    risk: str = "lowest"
+    risk: str = ""
     admits: Mapping[str, int] = field(default_factory=dict)
     before: tuple[bytes, ...] = ()  # the co-ops that it comes from (FRM-37)
+    stakes: Mapping[str, int] = field(default_factory=dict)
+    mediators: tuple[bytes, ...] = ()  # whom both sides may turn to, whatever they agree on later (RMD-14)
     listed: tuple[bytes, ...] = ()  # who alone may join beside the founder; without: by invitation
 
 
@@ -117,6 +120,7 @@ class Vouch:
     """Put one's own name behind somebody whom few know yet, for a year (ELE-37)."""
 
     subject: bytes
+    persona: str = ""  # who says it; without: the one in use (IDN-21)
 
 
 @dataclass(frozen=True, slots=True)

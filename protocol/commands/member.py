@@ -11,12 +11,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SetBoundaries:
-    """Hard limits the node cannot sign past (INT-6); None leaves a limit open."""
+    """Hard limits the node cannot sign past (INT-6, INT-10); None leaves a limit open.
+
+    value_max_minor: what one deal may come to; risk_max: of the co-ops joined; outcomes_least: kept deals that the
+    negotiator has shown; disclose: the personal fields that may ever flow to a supplier.
+    """
 
     price_max_minor: int | None = None
     open_pledges_max: int | None = None
     latest: int | None = None
     excluded_suppliers: tuple[bytes, ...] = ()
+    value_max_minor: int | None = None
+    prepaid_max_percent: int | None = None
+    risk_max: str | None = None
+    outcomes_least: int | None = None
+    disclose: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +34,7 @@ class AddIntent:
 
     subject, words: what it is, in a category of things that have a name (TPL-15). near: a region within `region` where
     the member would rather share (FRM-15). reach: the widest region to which the node may take it by itself (FRM-17).
+    persona: who says it, where the member does not leave that to the rule in use (IDN-21).
     """
 
     name: str
@@ -41,6 +51,7 @@ class AddIntent:
     words: str = ""
     near: str = ""
     reach: str = ""
+    persona: str = ""
 
 
 @dataclass(frozen=True, slots=True)

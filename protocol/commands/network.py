@@ -63,6 +63,7 @@ class MakeToken:
 
     label: str
     expires: int
+    persona: str = ""  # whose letters they are; without: the one in use (IDN-21)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,16 @@ import random
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
-from protocol.engine import admission, speech
+from protocol.engine import admission, place, rooms, speech
 from protocol.engine.agenda import Agenda
 from protocol.engine.context import Context, Settings, is_early
 from protocol.engine.deal.shop import Shop
+from protocol.engine.keeping import Returning
 from protocol.engine.network import carry, links, post, steward
 from protocol.engine.network.door import Door
 from protocol.engine.network.relays import Relays
-from protocol.errors import Ignore
+from protocol.engine.personas import Derive
+from protocol.errors import Ignore, Silent
 from protocol.events import Effect, Keep, Notify, Send
 from protocol.identity import Entropy, Persona
 from protocol.network.broadcast import Broadcast
@@ -35,9 +37,17 @@ _OF_THE_LINK = ("GOS-3", "GOS-50", "REL-6", "REL-15")  # what says nothing of th
 class Core:
     """The engine without its duties and commands: what all of them stand on."""
 
-    def __init__(self, settings: Settings, personas: Iterable[Persona], rng: random.Random, entropy: Entropy) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        personas: Iterable[Persona],
+        rng: random.Random,
+        entropy: Entropy,
+        derive: Derive | None = None,
+    ) -> None:
         self.settings = settings
         self.personas = {persona.key: persona for persona in personas}
+        self.derive, self.recovery = derive, dict(settings.recovery)  # of further personas (IDN-19)
         self.rng, self.entropy = rng, entropy
         self.now = 0
         self.out: list[Effect] = []
@@ -64,11 +74,12 @@ class Core:
         self.heeded: tuple[bytes, ...] = ()  # whose notices apply here (REL-9)
         self.post = post.Post()
         self.turned_away: dict[str, tuple[Record, str, str]] = {}  # by scope: requests that do not hold, and why
+        self.returning = Returning()
         self.shop: Shop | None = None  # made from the facts when it is first needed (SUP-13)
 
     @property
     def me(self) -> Persona:
-        """The persona that acts when no other is named: the first."""
+        """The first persona: a relay's and a supplier's only one (IDN-20)."""
         return next(iter(self.personas.values()))
 
     # Contexts
@@ -90,13 +101,18 @@ class Core:
         if scope in self.shelves:
             return carry.shelf_of(self, scope).items
         found = self.contexts.get(scope)
-        return found.log.items if found is not None else None
+        return found.wire.items if found is not None else None
 
     def ids(self, scope: str) -> Container[bytes]:
         """The ids held of a scope."""
         if scope in self.carried or scope in self.shelves:
             return carry.shelf_of(self, scope)
-        return self.context(scope).log.records
+        return self.context(scope).wire.records
+
+    def outer_ids(self, scope: str, ids: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        """These ids, those of records that came in envelopes replaced by the envelopes' (ROO-14)."""
+        found = self.contexts.get(scope)
+        return tuple(found.book.outer.get(one, one) for one in ids) if found is not None else ids
 
     def load(self, scope: str, records: Iterable[Record]) -> None:
         """Fill a context from the log on disk; nothing is stored or published again."""
@@ -106,22 +122,25 @@ class Core:
             if self.rules and steward.silenced(self, scope, record.author):
                 continue
             try:
-                if context.log.add(record, wanted=True).stored:
+                if context.wire.add(record, wanted=True).stored and not context.split:
                     context.docket.note(record)
             except Ignore:
                 continue  # replaced by a later version that stands in the same log
+        if context.split:
+            rooms.load(self, context)
         self.changed(scope)
         if context.family == "trust":
             steward.attend(self, context)
 
     def refill(self, context: Context, record: Record) -> bool:
         """Take a record from the disk that may have been carried only; False when it waits. Raises Ignore."""
-        waits = any(ref not in context.log.records for ref in record.header.refs)
+        waits = any(ref not in context.wire.records for ref in record.header.refs)
         if waits or is_early(context, record, self.settings):
             return False
-        admission.check_place(self, context, record)
-        if context.log.add(record, wanted=True).stored:
-            context.docket.note(record)
+        place.check_place(self, context, record)
+        added = context.wire.add(record, wanted=True)
+        if added.stored:
+            rooms.read(self, context, record, added)
             self.changed(context.scope)
         return True
 
@@ -196,6 +215,13 @@ class Core:
         return speech.say(
             self, persona, kind, scope, body, until=until, slot=slot, refs=refs, human=human, follow=follow
         )
+
+    def volunteer(self, persona: Persona, kind: str, scope: str, body: Mapping[str, Any], **how: Any) -> Record | None:
+        """Say what no person asked for; None where this device keeps silent, and then nothing has changed (KEP-11)."""
+        try:
+            return self.say(persona, kind, scope, body, **how)
+        except Silent:
+            return None
 
     # Neighbours
 

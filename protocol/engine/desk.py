@@ -14,11 +14,13 @@ from protocol import commands as ask
 from protocol.coop.charter import Invitation, charter_hash, find_charter
 from protocol.coop.coop import Coop
 from protocol.coop.preference import Vector, from_levels, mean
+from protocol.coop.risk import CLASSES, risk_class, shortfall, stakes_of
 from protocol.coop.template import Template, subject_of
-from protocol.encoding import decode, encode
+from protocol.encoding import decode
+from protocol.engine import personas, terms
 from protocol.engine.context import Context
 from protocol.engine.coop import succeeding
-from protocol.engine.coop.board import publish_charter
+from protocol.engine.coop.board import engaged, own_intents, publish_charter
 from protocol.engine.coop.faults import is_faulty_witness
 from protocol.engine.coop.membership import Wish, check_invitation, used_by
 from protocol.engine.core import Core
@@ -45,42 +47,6 @@ def board_scope(category: str, region: str) -> str:
     except Reject as error:
         raise CommandError("INT-2", error.message + ", such as a geohash or 'any'") from None
     return f"board/{category}/{region}"
-
-
-def set_boundaries(core: Core, command: ask.SetBoundaries) -> dict[str, Any]:
-    """Remember the limits that no signature may pass (INT-6)."""
-    limits = {
-        name: value
-        for name in ("price_max_minor", "open_pledges_max", "latest")
-        if (value := getattr(command, name)) is not None
-    }
-    for name, value in limits.items():
-        if value < 0:
-            raise CommandError("INT-6", f"{name}: must not be negative")
-    excluded = sorted(dict.fromkeys(command.excluded_suppliers))
-    if any(len(key) != 32 for key in excluded):
-        raise CommandError("INT-6", "excluded_suppliers: each must be the key of a persona, 32 bytes")
-    core.keep("boundaries", encode(limits | {"excluded": excluded}))
-    return limits | {"excluded_suppliers": excluded}
-
-
-def boundaries(core: Core) -> dict[str, Any]:
-    """The member's limits, {} while none are set."""
-    kept = core.facts.get("boundaries")
-    found: dict[str, Any] = {} if kept is None else decode(kept)
-    return found
-
-
-def within(core: Core, *, price_minor: int, supplier: bytes | None = None) -> None:
-    """Raises CommandError INT-6 when a signature would pass a boundary."""
-    limits = boundaries(core)
-    most = limits.get("price_max_minor")
-    if most is not None and price_minor > most:
-        raise CommandError("INT-6", f"boundary: {price_minor} is above your highest price {most}; change it first")
-    if supplier is not None and supplier in limits.get("excluded", []):
-        raise CommandError("INT-6", "boundary: you excluded this supplier")
-    if limits.get("latest") is not None and core.now > limits["latest"]:
-        raise CommandError("INT-6", "boundary: your latest date is over; change it first")
 
 
 def board_mean(core: Core, template: Template, spread: Sequence[float]) -> Vector:
@@ -141,12 +107,16 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
         "readiness": command.readiness,
         "ready_by": command.ready_by,
         "levels": marks,
-        "terms": sorted(dict.fromkeys(command.terms)),
+        "terms": terms.asked(core, command.terms),
     }
     body |= _subject(template, command) | _near(command)
     if command.requirements:
         body["requirements"] = [_comparable(template, one) for one in command.requirements]
-    record = say_intent(core, core.me, scope, command.name, body)
+    acts, context = personas.name_for(core, command), core.context(scope)
+    waiting = (one for one in own_intents(core, context) if not engaged(core, context, one))
+    if command.readiness != "exploring":
+        personas.check_alone(core, acts, str(body.get("subject", "")), waiting)
+    record = say_intent(core, personas.take_on(core, command, acts), scope, command.name, body)
     if f"intent/{command.name}" not in core.facts:
         core.keep(f"intent/{command.name}", scope.encode())
     if command.reach.encode() != core.facts.get(f"reach/{command.name}", b""):
@@ -189,7 +159,9 @@ def _subject(template: Template, command: ask.AddIntent) -> dict[str, str]:
 def withdraw_intent(core: Core, command: ask.WithdrawIntent) -> dict[str, Any]:
     """Take an intent back: its next version says so."""
     scope, intent = own_intent(core, command.name)
-    record = say_intent(core, core.me, scope, command.name, dict(intent.body) | {"readiness": "withdrawn"})
+    persona = core.personas[intent.author]
+    record = say_intent(core, persona, scope, command.name, dict(intent.body) | {"readiness": "withdrawn"})
+    personas.forget(core, command.name)
     core.keep(f"intent/{command.name}", b"")
     core.keep(f"reach/{command.name}", b"")
     return {"id": record.id, "board": scope, "readiness": "withdrawn"}
@@ -214,7 +186,7 @@ def say_intent(core: Core, persona: Persona, scope: str, name: str, body: dict[s
 
 def own_intent(core: Core, name: str) -> tuple[str, Record]:
     scope = core.facts.get(f"intent/{name}", b"").decode()
-    held = core.peek(scope).slot("intent.1", core.me.key, name) if scope else ()
+    held = core.peek(scope).slot("intent.1", personas.actor(core, name).key, name) if scope else ()
     if not held:
         raise CommandError("INT-3", f"intent: there is none called {name[:32]!r}; see `wltm intent list`")
     return scope, held[0]
@@ -231,6 +203,7 @@ def watch(core: Core, command: ask.Watch) -> dict[str, Any]:
 def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
     """Found a co-op by hand; its founder joins it, others come by invitation."""
     scope, intent = own_intent(core, command.intent)
+    founder = core.personas[intent.author]
     times = core.settings.presets.get(command.preset)
     if times is None:
         raise CommandError("FRM-21", f"preset: one of {', '.join(sorted(core.settings.presets))}")
@@ -242,14 +215,15 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
         "region": region,
         "template": intent.body["template"],
         "epoch": 0,
-        "listed": sorted(dict.fromkeys((*command.listed, core.me.key))) if command.listed else [],
+        "listed": sorted(dict.fromkeys((*command.listed, founder.key))) if command.listed else [],
         "least": command.least,
         "most": command.most,
-        "witnesses": sorted(dict.fromkeys(command.witnesses or (core.me.key,))),
+        "witnesses": sorted(dict.fromkeys(command.witnesses or (founder.key,))),
         "fee_max_minor": command.fee_max_minor,
-        "risk": command.risk,
+        "risk": command.risk or "lowest",
         "times": dict(times),
     }
+    body |= at_risk(core.settings.templates[intent.body["template"]], command)
     if command.admits:
         body["admits"] = dict(command.admits)
     if "subject" in intent.body:
@@ -263,7 +237,7 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
     if not 2 <= command.least <= command.most:
         raise CommandError("FRM-20", "least, most: at least 2 members, and most not below least")
     try:
-        hashed = publish_charter(core, core.context(scope), core.me, body)
+        hashed = publish_charter(core, core.context(scope), founder, body)
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     coop = "coop/" + hashed[:16].hex()
@@ -271,6 +245,23 @@ def found_coop(core: Core, command: ask.FoundCoop) -> dict[str, Any]:
     core.keep(f"wish/{coop}", Wish(scope, command.intent).to_bytes())
     core.keep(f"engaged/{scope}/{command.intent}", coop.encode())
     return {"coop": hashed[:16], "charter": hashed}
+
+
+def at_risk(template: Template, command: ask.FoundCoop) -> dict[str, object]:
+    """What a charter says of the stakes, and the class that these come to where none is chosen. Raises CommandError."""
+    body: dict[str, object] = {}
+    if command.stakes:
+        if sorted(command.stakes) != ["prepaid_percent", "value_minor"]:
+            raise CommandError("RSK-1", "stakes: say value_minor and prepaid_percent")
+        body["stakes"] = dict(command.stakes)
+    if command.risk and command.risk not in CLASSES:
+        raise CommandError("RSK-2", f"risk: one of {', '.join(CLASSES)}")
+    if command.mediators:
+        body["mediators"] = sorted(dict.fromkeys(command.mediators))
+    body["risk"] = command.risk or risk_class(stakes_of(body), template)
+    if lacks := shortfall(body, template):
+        raise CommandError("RSK-4", lacks)
+    return body
 
 
 def _show_those_before(core: Core, command: ask.FoundCoop, scope: str) -> None:
@@ -282,7 +273,7 @@ def _show_those_before(core: Core, command: ask.FoundCoop, scope: str) -> None:
     if not command.listed:
         hashed = charter_hash(charter.author, charter.body)
         ends = charter.header.created + charter.body["times"]["join_ms"]
-        token = Invitation.sign(core.me, hashed, core.entropy(16), ends, command.most).token()
+        token = Invitation.sign(core.personas[charter.author], hashed, core.entropy(16), ends, command.most).token()
     for old in command.before:
         try:
             succeeding.show(core, old, charter, token)

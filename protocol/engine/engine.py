@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import ending, queries, rest, summary, taste
+from protocol.engine import ending, keeping, queries, rest, silence, summary, taste
+from protocol.engine import personas as faces
 from protocol.engine.context import Settings
 from protocol.engine.coop import board
 from protocol.engine.core import Core
@@ -30,8 +31,9 @@ from protocol.engine.network import (
     spread,
     steward,
 )
-from protocol.engine.offices import ATTEND, COMMANDS
-from protocol.errors import CommandError, Ignore, ProtocolError, Reject
+from protocol.engine.offices import ATTEND, COMMANDS, QUIETLY
+from protocol.engine.personas import Derive
+from protocol.errors import CommandError, Ignore, ProtocolError, Reject, Silent
 from protocol.events import (
     Circumstances,
     Compute,
@@ -79,10 +81,15 @@ class Engine:
         rng: random.Random,
         entropy: Entropy,
         facts: Mapping[str, bytes] | None = None,
+        derive: Derive | None = None,
     ) -> None:
-        """`facts`: what Keep effects left on disk. Load `scopes()` afterwards, before the first event."""
-        self._core = Core(settings, personas, rng, entropy)
+        """`facts`: what Keep effects left on disk; `derive`: further personas of this home, by number.
+
+        Load `scopes()` afterwards, before the first event.
+        """
+        self._core = Core(settings, personas, rng, entropy, derive)
         self._core.facts = dict(facts or {})
+        faces.recall(self._core)
         relays.recall(self._core)
         peering.recall(self._core)
         steward.refresh(self._core)
@@ -178,6 +185,7 @@ class Engine:
             return core.now
         times = [core.next_sync] if core.neighbours else []
         others = [core.agenda.first, relays.deadline(core), reconcile.deadline(core), departure.deadline(core)]
+        others.append(keeping.deadline(core))
         others += [core.broadcast.deadline, core.overlay.deadline]
         times += [one for one in others if one is not None]
         return min(times, default=None)
@@ -279,6 +287,7 @@ class Engine:
     def _tick(self) -> None:
         core = self._core
         departure.depart(core)
+        keeping.attend(core)
         spread.attend(core)
         peering.attend(core)
         if core.relays.wake <= core.now:
@@ -305,6 +314,9 @@ class Engine:
             resident.wake = None
             resident.expire(core.now)
             core.states.pop(scope, None)
-            for attend in ATTEND.get(resident.family, ()):
-                attend(core, resident)
+            for attend in (QUIETLY if silence.is_quiet(core) else ATTEND).get(resident.family, ()):
+                try:
+                    attend(core, resident)
+                except Silent:  # KEP-11: what it would have signed is left, and what it signed before stands
+                    continue
             core.agenda.set(scope, resident.wake)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import baseline, boundaries, desk, disclosures, keeping, queries, rooms, taste, terms
+from protocol.engine import baseline, boundaries, desk, disclosures, keeping, personas, queries, rooms, taste, terms
 from protocol.engine.coop import board, faults, floor, ladder, leaving, membership, receipts, succeeding, vouching
 from protocol.engine.core import Core
 from protocol.engine.deal import (
@@ -29,7 +29,6 @@ from protocol.engine.deal import (
 )
 from protocol.engine.needs import needs
 from protocol.engine.network import policy, post, relays, steward
-from protocol.engine import personas
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend, ladder.attend, faults.on_board),

@@ -43,6 +43,7 @@ from protocol.events import (
 from protocol.identity import Persona, network_id
 from protocol.record.record import Record
 from tests.sim.faults import Crash, Faults
+from tests.stages import another
 
 START_MS = 1_800_000_000_000
 NETWORK = network_id("simulated", b"seed")
@@ -169,7 +170,8 @@ class World:
         node = self.nodes[name]
         node.life, node.doom = node.life + 1, ""
         rng = random.Random(self.rng.getrandbits(64))
-        node.engine = Engine(node.settings, [node.persona], rng, self.rng.randbytes, node.facts)
+        faces = partial(another, node.persona)
+        node.engine = Engine(node.settings, [node.persona], rng, self.rng.randbytes, node.facts, faces)
         for scope in node.engine.scopes():
             node.engine.load(scope, [one for one in node.records.values() if one.scope == scope])
         for listener in node.dials:

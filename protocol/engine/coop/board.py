@@ -203,7 +203,7 @@ def _rightly_founded(core: Core, board: str, charter: Record) -> bool:
         and board == f"board/{body['category']}/{body['region']}"
         and (body["fee_max_minor"], body["risk"]) == (0, "lowest")
         and body["times"] in core.settings.presets.values()
-        and "before" not in body
+        and not any(name in body for name in ("before", "admits", "stakes", "mediators"))
     )
 
 
@@ -298,3 +298,4 @@ def _consider(core: Core, context: Context, charter: Record) -> None:
             core.keep(f"engaged/{context.scope}/{name}", scope.encode())
             core.follow(scope)
             core.receive(charter, "")
+            return  # IDN-22: of several own intents that it lists one joins

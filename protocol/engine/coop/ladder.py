@@ -44,7 +44,7 @@ def attend(core: Core, context: Context) -> None:
     for intent in _left_over(core, context):
         above, name = _above(context), intent.header.slot.name if intent.header.slot else ""
         reach = core.facts.get(f"reach/{name}", b"").decode()
-        if above and reach and within(above, reach) and intent.author == core.me.key:
+        if above and reach and within(above, reach):
             _move(core, context.scope, intent)
             core.notify("ladder", name=name, region=above)
         elif above not in ("", ANYWHERE):  # the widest board may be too much to follow for a look
@@ -114,8 +114,9 @@ def _move(core: Core, scope: str, intent: Record) -> Record:
     """Withdraw here, and say it again one board up, with where it came from (FRM-15, INT-3, INT-8)."""
     _, category, region = scope.split("/")
     name, above = intent.header.slot.name if intent.header.slot else "", f"board/{category}/{board_above(region)}"
-    say_intent(core, core.me, scope, name, dict(intent.body) | {"readiness": "withdrawn"})
-    said = say_intent(core, core.me, above, name, dict(intent.body) | {"near": intent.body.get("near", region)})
+    persona = core.personas[intent.author]
+    say_intent(core, persona, scope, name, dict(intent.body) | {"readiness": "withdrawn"})
+    said = say_intent(core, persona, above, name, dict(intent.body) | {"near": intent.body.get("near", region)})
     core.keep(f"intent/{name}", above.encode())
     return said
 

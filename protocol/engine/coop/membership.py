@@ -14,16 +14,17 @@ from functools import partial
 from protocol.coop.charter import Invitation, good_join, sponsors
 from protocol.coop.coop import COOP_TERMINAL, Coop, lapsed
 from protocol.coop.evidence import admission
+from protocol.coop.risk import shortfall
 from protocol.coop.room import request_fits
 from protocol.deal.life import deal_scope
 from protocol.deal.request import specification_fits
 from protocol.encoding import decode, encode
 from protocol.engine.context import Context
-from protocol.engine.coop import faults, lease, witness
+from protocol.engine.coop import counting, faults, lease, witness
 from protocol.engine.coop.vouching import with_evidence
 from protocol.engine.core import Core
 from protocol.engine.deal import opening
-from protocol.errors import CommandError, Ignore, Reject
+from protocol.errors import CommandError, Ignore, Reject, Silent
 from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
 
@@ -68,6 +69,7 @@ def attend(core: Core, context: Context) -> None:
     witness.fetch_missing(core, context, coop.council, coop.open)
     vouched = partial(_vouched, core, context, coop)
     witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
+    counting.attend(core, context, coop)
     lease.attend(core, context, coop)
     faults.attend(core, context, (*coop.keys, *coop.council.witnesses), coop.times["settle_ms"])
     faults.attend_intents(core, context, coop)
@@ -91,9 +93,11 @@ def concerns_me(core: Core, coop: Coop) -> bool:
 
 
 def _vouched(core: Core, context: Context, coop: Coop, record: Record, persona: Persona) -> bool:
-    """Whether an own witness may say it had this in time: a request's mention, only if the request is here and fits,
-    and the mention lets this witness into the request's room.
+    """Whether an own witness may say it had this in time: a ballot, only with a good share for it; a request's mention,
+    only if the request is here and fits, and the mention lets this witness into the request's room.
     """
+    if record.kind == "ballot.1":
+        return counting.vouched(context, coop, record, persona)
     if record.kind != "deal.1":
         return True
     log = core.peek(deal_scope(record.body["deal"]))
@@ -120,16 +124,35 @@ def find_intent(core: Core, board: str, name: str) -> Record | None:
 
 def _accept(core: Core, context: Context, coop: Coop) -> None:
     """A founder accepts its own charter, a member one it wishes to join, a relay any that names it (FRM-22)."""
+    if lacks := shortfall(coop.charter.body, core.settings.templates[coop.charter.body["template"]]):
+        _refuse(core, context, coop, "RSK-4", lacks)
+        return
+    wisher = _wisher(core, context)
     for key in coop.council.witnesses:
         persona = core.personas.get(key)
         if persona is None or context.log.slot("accept.1", key, "accept"):
             continue
-        willing = key == coop.charter.author or f"wish/{context.scope}" in core.facts or core.settings.role == "relay"
+        willing = key == coop.charter.author or key == wisher or core.settings.role == "relay"
         if willing and coop.charter.header.expires > core.now:
             body = {"charter": coop.hash, "box": box_key(persona.box_seed(coop.hash))}
             until, slot = coop.charter.header.expires, Slot("once", "accept", 0)
             core.follow(context.scope)  # a relay too, whoever leaves: it has a duty here now
-            core.say(persona, "accept.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
+            core.volunteer(persona, "accept.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
+
+
+def _refuse(core: Core, context: Context, coop: Coop, code: str, message: str) -> None:
+    """Let go of the wish to join, and tell its person once why."""
+    if f"wish/{context.scope}" in core.facts:
+        core.keep(f"wish/{context.scope}", b"")
+        core.notify("refused", coop=coop.hash[:16], code=code, message=message)
+
+
+def _wisher(core: Core, context: Context) -> bytes:
+    """Which own persona wishes to join, b"" for none: another of the same home keeps out of it (IDN-22)."""
+    kept = core.facts.get(f"wish/{context.scope}")
+    wish = Wish.parse(kept) if kept is not None else None
+    intent = find_intent(core, wish.board, wish.intent) if wish is not None else None
+    return intent.author if intent is not None else b""
 
 
 def _join(core: Core, context: Context, coop: Coop) -> None:
@@ -139,7 +162,7 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
         return
     wish = Wish.parse(kept)
     intent = find_intent(core, wish.board, wish.intent)
-    if intent is None or context.log.slot("join.1", intent.author, "join"):
+    if intent is None or any(context.log.slot("join.1", key, "join") for key in core.personas):
         return
     persona = core.personas[intent.author]
     body: dict[str, object] = {
@@ -168,9 +191,10 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
             slot=Slot("once", "join", 0),
             refs=(coop.charter.id,),
         )
+    except Silent:
+        return  # the wish stands: a later roster may open
     except (Ignore, CommandError) as error:
-        core.keep(f"wish/{context.scope}", b"")
-        core.notify("refused", coop=coop.hash[:16], code=error.code, message=error.message)
+        _refuse(core, context, coop, error.code, error.message)
         return
     core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, coop.hash, core.settings.network, join))
 

@@ -13,6 +13,7 @@ from protocol.coop.evidence import standing_in
 from protocol.encoding import decode
 from protocol.engine.context import Context
 from protocol.engine.coop import faults, lease
+from protocol.engine.coop.counting import ballots
 from protocol.engine.core import Core
 from protocol.trust.accountability import evidence
 from protocol.trust.reputation import Graph, graph, standing
@@ -23,12 +24,14 @@ def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
     return {
         "candidates": candidates(core, coop),
         "faults": faults.view(core, context, coop),
+        **ballots(core, coop),
         **lease.view(context, coop),
     }
 
 
 def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
     """Who stands, and what is known of them; while ballots are open with this observer's own view."""
+    me = next((key for key in coop.keys if key in core.personas), core.me.key)
     seen = observed(core) if coop.state == "balloting" else None
     found = []
     for one in coop.candidates:
@@ -37,7 +40,7 @@ def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
         row |= {"key": one.author, "interests": list(one.body["interests"])}
         row |= {"outcomes": shown.outcomes, "vouches": shown.vouches, "newcomer": shown.newcomer}
         if seen is not None:
-            row["standing"] = standing(seen, core.me.key, one.author, "negotiator").value
+            row["standing"] = standing(seen, me, one.author, "negotiator").value
         found.append(row)
     return found
 

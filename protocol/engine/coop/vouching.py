@@ -12,6 +12,7 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.evidence import is_outcome, is_vouch, vouch_slot
 from protocol.engine.core import Core
+from protocol.engine.personas import acting
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.identity import Persona
 from protocol.params import EVIDENCE_BYTES_MAX, EVIDENCE_MAX, VOUCH_LIFE_MS
@@ -47,10 +48,11 @@ def vouch(core: Core, command: ask.Vouch) -> dict[str, Any]:
     """Say in public that one knows somebody and stands by them."""
     if len(command.subject) != 32 or command.subject in core.personas:
         raise CommandError("ELE-37", "subject: must be the persona of somebody else")
+    persona = acting(core, command.persona)
     scope, slot = trust_scope(command.subject), Slot("once", vouch_slot(command.subject), 0)
     body, until = {"subject": command.subject}, core.now + VOUCH_LIFE_MS
     try:
-        record = core.say(core.me, "vouch.1", scope, body, until=until, slot=slot, human=True, follow=True)
+        record = core.say(persona, "vouch.1", scope, body, until=until, slot=slot, human=True, follow=True)
     except (Reject, Ignore) as error:
         raise CommandError(error.code, error.message) from None
     return {"id": record.id, "until": until}
