@@ -8,6 +8,7 @@ readable by their owner alone: `keys` (encrypted under a passphrase, or saying i
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 import secrets
 from contextlib import suppress
@@ -66,6 +67,14 @@ class Keystore:
             raise CommandError("IDN-12", f"persona {number}: its recovery key has to be made from the words first")
         return recovery_hash(self.persona(network, number).key, self._recovery_keys[number])
 
+    def content(self) -> bytes:
+        """What a backup carries of the secrets, and `write` takes (KEP-3)."""
+        return encode({"personas": self._root, "recovery": list(self._recovery_keys)})
+
+    def backup_key(self, salt: bytes) -> bytes:
+        """The key of a backup that opens with the words (KEP-2)."""
+        return backup_key(self._root, salt)
+
 
 def create(
     home: Path, words: str | None, passphrase: str | None, strength: Strength | None = None
@@ -84,13 +93,25 @@ def create(
     root, spare = persona_root(master), recovery_root(master)
     keys = [recovery(spare, number).key for number in range(RECOVERY_KEYS)]
     content = encode({"personas": root, "recovery": keys})
+    return write(home, content, passphrase, strength), words
+
+
+def write(home: Path, content: bytes, passphrase: str | None, strength: Strength | None = None) -> Keystore:
+    """The keystore of a home that has none, from what `Keystore.content` gave. Raises CommandError IDN-11, IDN-13."""
+    try:
+        value = decode(content)
+        _CONTENT(value, "keys")
+    except Reject:
+        raise CommandError("IDN-13", f"{home}: these are no keys") from None
+    if passphrase == "":
+        raise CommandError("IDN-11", "passphrase: is empty; choose one, or say that you want none")
     written = _plain(content) if passphrase is None else _locked(content, passphrase, strength or Strength())
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write(home / FILE_NAME, written)
     except OSError as error:
         raise CommandError("IDN-13", f"{home}: the keys cannot be written ({error.strerror})") from None
-    return _opened(home, root, tuple(keys)), words
+    return _opened(home, value["personas"], tuple(value["recovery"]))
 
 
 def open(home: Path, passphrase: str | None) -> Keystore:  # noqa: A001 - read as keystore.open
@@ -105,6 +126,31 @@ def open(home: Path, passphrase: str | None) -> Keystore:  # noqa: A001 - read a
     except (Reject, KeyError, TypeError, ValueError):
         raise CommandError("IDN-13", f"{path}: is damaged; restore it from a backup, or from the words") from None
     return _opened(home, value["personas"], tuple(value["recovery"]))
+
+
+def persona_in(content: bytes, network: bytes, number: int) -> Persona:
+    """Persona `number` of what `Keystore.content` gave. Raises CommandError IDN-13."""
+    try:
+        value = decode(content)
+        _CONTENT(value, "keys")
+    except Reject:
+        raise CommandError("IDN-13", "the keys are damaged") from None
+    return persona(value["personas"], network, number)
+
+
+def root_of(words: str) -> bytes:
+    """The persona root that follows from the words (IDN-1). Raises CommandError IDN-1."""
+    return persona_root(Mnemonic.to_seed(checked(words), ""))
+
+
+def backup_key(root: bytes, salt: bytes) -> bytes:
+    """The key of a backup that opens with the words, from the persona root that follows from them (KEP-2)."""
+    return hashlib.blake2b(salt, key=root, digest_size=32, person=b"wltm.backup").digest()
+
+
+def passphrase_key(passphrase: str, salt: bytes, strength: Strength) -> bytes:
+    """What argon2id makes of a passphrase, 32 bytes (IDN-11, KEP-2). Raises CommandError IDN-13 without the memory."""
+    return _key(passphrase, salt, strength)
 
 
 def is_locked(home: Path) -> bool:

@@ -27,5 +27,9 @@ class CommandError(ProtocolError):
     """The local user asked for something that cannot be done; the message says what to do instead."""
 
 
+class Silent(CommandError):
+    """This device signs nothing now, or not this: it may have been said by another with the same key (KEP-11)."""
+
+
 class NotNow(CommandError):
     """The same request can be right at another time: a box that is not open, an award that is not there yet."""

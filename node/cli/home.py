@@ -133,7 +133,7 @@ def make(
     from node import keystore
     from node.config import FILE_NAME
 
-    words = " ".join(_text_of(words_file, WORDS_BYTES_MAX).split()) if words_file else None
+    words = " ".join(text_of(words_file, WORDS_BYTES_MAX).split()) if words_file else None
     with _written(config.home / FILE_NAME, _toml(config, settings)):
         keys, shown = keystore.create(config.home, words, passphrase)
     persona = keys.persona(config.network.id, 0).key
@@ -211,7 +211,7 @@ def _welcome(config: Config, name: str, words: str | None, starts_later: bool) -
     return "\n".join([*lines, "Start with `wltm up`."] if starts_later else lines)
 
 
-def _text_of(path: Path, bytes_max: int) -> str:
+def text_of(path: Path, bytes_max: int) -> str:
     try:
         return content(path, bytes_max).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
@@ -220,7 +220,7 @@ def _text_of(path: Path, bytes_max: int) -> str:
 
 def new_passphrase(options: Options, path: Path | None) -> str:
     if path:
-        return _text_of(path, PASSPHRASE_BYTES_MAX)
+        return text_of(path, PASSPHRASE_BYTES_MAX)
     if options.json or not sys.stdin.isatty():
         raise Stop(USAGE, "a passphrase is needed: give --passphrase-file FILE, or --no-passphrase", "CLI-11")
     return str(click.prompt("Passphrase for the keys", hide_input=True, confirmation_prompt=True, err=True))
@@ -233,7 +233,7 @@ def passphrase_for(home: Path, path: Path | None) -> str | None:
     if not keystore.is_locked(home):
         return None
     if path:
-        return _text_of(path, PASSPHRASE_BYTES_MAX)
+        return text_of(path, PASSPHRASE_BYTES_MAX)
     if not sys.stdin.isatty():
         raise Stop(NOT_NOW, f"the keys in {home} are locked; give --passphrase-file FILE", "CLI-11")
     return str(click.prompt("Passphrase", hide_input=True, err=True))

@@ -1,0 +1,42 @@
+"""A member's device dies and comes back from an old backup, or a backup is restored beside its running twin (KEP)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.keeping import TWIN, Return
+
+SEEDS = 6
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_restored_device_never_signs_twice(seed: int) -> None:
+    """KEP-11, KEP-12, KEP-14: whenever it was backed up, died and came back, and the town's co-op comes to an end."""
+    run = Return(seed, twin=False)
+    run.go()
+    assert not run.doubles(), (seed, run.doubles())
+    assert run.state(run.victim) == "restored", seed
+    assert run.town.settled(), seed
+
+
+def test_without_abstaining_it_would(  # the control
+) -> None:
+    """KEP-14: a device that takes no slot for used signs twice in some of these runs."""
+    found = []
+    for seed in range(12):
+        run = Return(seed, twin=False, sure=True)
+        run.go()
+        found += run.doubles()
+        if found:
+            return
+    pytest.fail("no double signature without the rule")
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_of_twins_one_stops_and_none_signs_twice(seed: int) -> None:
+    """KEP-12, KEP-15: yesterday's backup restored beside the running twin, which hears of it and stops."""
+    run = Return(seed, twin=True)
+    run.go()
+    assert not run.doubles(), (seed, run.doubles())
+    assert run.state(run.victim) == "stopped", seed
+    assert run.state(TWIN) in ("restored", "stopped"), seed
