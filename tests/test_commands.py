@@ -186,7 +186,7 @@ FOUNDING: list[tuple[str, str, dict[str, Any]]] = [
     ("too many", "REC-11", {"most": 501}),
     ("fee", "REC-11", {"fee_max_minor": -1}),
     ("a witness that is no key", "REC-11", {"witnesses": (b"x",)}),
-    ("an unknown risk", "REC-11", {"risk": "none"}),
+    ("an unknown risk", "RSK-2", {"risk": "none"}),
     ("half of what candidates show", "REC-11", {"admits": {"outcomes": 1}}),
     ("too many witnesses", "REC-11", {"witnesses": tuple(bytes([n]) * 32 for n in range(17))}),
 ]

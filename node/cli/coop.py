@@ -22,7 +22,8 @@ from protocol.params import MEMBERS_MAX
 
 # From first to last; a co-op can fail from most of them.
 STATES = (
-    *("called", "forming", "gathering", "balloting", "elected", "mandated", "dealing", "succeeding", "unled"),
+    *("called", "forming", "gathering", "balloting", "counting", "elected", "mandated", "dealing"),
+    *("succeeding", "unled"),
     *("asked", "suggested", "revised", "quoted", "revealed", "bettered", "awarded", "repairing", "agreed"),
     *("countersigned", "delivered"),
     *("cancelled", "ended"),
@@ -110,6 +111,9 @@ def coop_show(options: Options, /, coop_id: str, state: str | None, patience: in
 @click.option("--fee-max", default="0", show_default=True, help="The most a negotiator may ask.")
 @click.option("--witness", "witnesses", multiple=True, metavar="DID", help="Who witnesses beside you (repeat).")
 @click.option("--risk", type=click.Choice(["lowest", "low", "high"]), help="Above lowest: few newcomers, none elected.")
+@click.option("--value-max", help="The most that one member's share may come to over the term, such as 600.")
+@click.option("--prepaid", type=click.IntRange(0, 100), help="How much of it is paid before delivery, percent.")
+@click.option("--mediator", "mediators", multiple=True, metavar="DID", help="Whom both sides may turn to (repeat).")
 @click.option("--outcomes", type=click.IntRange(0, 8), help="Kept deals that a candidate has to show.")
 @click.option("--vouches", type=click.IntRange(0, 8), help="Vouches of members that a candidate has to show.")
 @click.option("--newcomers", type=click.IntRange(0, 500), help="The most newcomers on the roster.")
@@ -128,6 +132,9 @@ def coop_found(
     outcomes: int | None,
     vouches: int | None,
     newcomers: int | None,
+    value_max: str | None,
+    prepaid: int | None,
+    mediators: tuple[str, ...],
     **values: Any,
 ) -> None:
     """The charter exists when each witness has signed it."""
@@ -142,6 +149,13 @@ def coop_found(
     values["witnesses"] = sorted(persona(name) for name in witnesses)
     if risk:
         values["risk"] = risk
+    if value_max is not None or prepaid:
+        if value_max is None:
+            raise Stop(USAGE, "--prepaid needs --value-max: what is at stake is part of what may be lost", "CLI-6")
+        most = amount(value_max, board["currency"])
+        values["stakes"] = {"value_minor": most, "prepaid_percent": prepaid or 0}
+    if mediators:
+        values["mediators"] = sorted(persona(name) for name in mediators)
     if any(one is not None for one in (outcomes, vouches, newcomers)):
         asked = {"outcomes": outcomes or 0, "vouches": vouches or 0, "elect_newcomers": 1}
         values["admits"] = asked | {"newcomers": MEMBERS_MAX if newcomers is None else newcomers}

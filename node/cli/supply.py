@@ -120,6 +120,7 @@ _RULES = (
     ("--worth", "value_most_minor", "Largest order over its whole term, in pence, cents, …"),
     ("--open", "open_most", "Most quotations that wait for their award."),
     ("--headroom", "headroom_percent", "How much more than requested is kept free, in percent."),
+    ("--prepaid", "prepaid_percent", "How much of the sum you ask for before you deliver, in percent."),
 )
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 class SetPrices:
     """Sell on a board: a profile there, and from now on answers from these rows (NEG-34), which replace all others.
 
-    Without rows the articles stay as they are. `identity`: the trader's name, contact, country and register.
+    Without rows the articles stay as they are. `identity`: the trader's name, contact, country and register. `terms`:
+    data terms that are accepted, by name or id; `instead`: the one that members may take where others are asked for.
     """
 
     category: str
@@ -22,6 +23,7 @@ class SetPrices:
     rows: tuple[Mapping[str, str | int], ...]
     terms: tuple[str, ...]
     identity: Mapping[str, str]
+    instead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class SetSupplyRules:
     value_most_minor: int = 0
     open_most: int = 1000
     headroom_percent: int = 100
+    prepaid_percent: int = 0
     countersign: str = "auto"
 
 

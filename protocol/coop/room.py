@@ -14,6 +14,8 @@ from protocol.identity import KEY_BYTES, SEAL_BYTES, Entropy, box_key, seal, uns
 from protocol.record.log import Log
 from protocol.record.record import Record
 
+FROM_CHARTER = ("category", "region", "template", "subject", "times", "stakes", "mediators")  # what a request repeats
+
 
 def request_fits(coop: Coop, log: Log, rfq: Record, mention: Record) -> bool:
     """Whether a request and its mention are what charter and roster make them; a witness vouches for no other (ELE-33).
@@ -21,7 +23,7 @@ def request_fits(coop: Coop, log: Log, rfq: Record, mention: Record) -> bool:
     log: the co-op's; the box of a witness whose acceptance is not in it is not looked at.
     """
     charter, body, expires = coop.charter.body, rfq.body, coop.charter.header.expires
-    same = all(body.get(name) == charter.get(name) for name in ("category", "region", "template", "subject", "times"))
+    same = all(body.get(name) == charter.get(name) for name in FROM_CHARTER)
     boxes = all(
         any(one.body["box"] == box for one in said)
         for key, box in zip(coop.council.witnesses, body["boxes"], strict=True)

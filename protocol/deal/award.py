@@ -34,7 +34,8 @@ _PART = fields(
         "cancellation": one_of(*CANCELLATIONS),
         "cancellation_fee_minor": integer(0, 10**9),
         "lots": array(_LOT, MEMBERS_MAX, 1),
-    }
+    },
+    {"prepaid_percent": integer(1, 100)},
 )
 _AWARD = fields(
     {
@@ -61,6 +62,7 @@ class Part:
     cancellation: str
     cancellation_fee_minor: int
     lots: tuple[tuple[bytes, int], ...]
+    prepaid_percent: int = 0  # of what comes to a member in all, to be paid before delivery (RSK-6)
 
     @property
     def quantity(self) -> int:
@@ -86,6 +88,7 @@ class Part:
             "cancellation": self.cancellation,
             "cancellation_fee_minor": self.cancellation_fee_minor,
             "lots": [list(lot) for lot in self.lots],
+            **({"prepaid_percent": self.prepaid_percent} if self.prepaid_percent else {}),
         }
 
 
@@ -210,4 +213,5 @@ def _part(body: Mapping[str, Any]) -> Part:
         cancellation=body["cancellation"],
         cancellation_fee_minor=body["cancellation_fee_minor"],
         lots=tuple((member, quantity) for member, quantity in body["lots"]),
+        prepaid_percent=body.get("prepaid_percent", 0),
     )

@@ -27,7 +27,7 @@ from protocol.record.record import Record
 
 
 def award(reader: Reader) -> bool:
-    question = Question(reader.name("award"), 0, 0, reader.deal.times["round_ms"])
+    question = Question(reader.name("award"), 0, 0, reader.deal.times["round_ms"], opened=reader.newest)
     decided = reader.docket.decided(question.name, reader.deal.council)
     if decided is None:
         reader.open.append(question)
@@ -51,9 +51,9 @@ def answers_question(deal: Deal, coop: Coop) -> Question | None:
     entitled = tuple(sorted({*coop.keys, *coop.council.witnesses}))
     takes = partial(_good_answer, deal.rfq.id, tuple(one.author for one in deal.drawn))
     box = Box("answer.1", answers_slot(deal), entitled, (), takes)
-    times = deal.times
+    times, name = deal.times, question_name("answers", deal.rfq.id)
     closes = opened + times["answer_ms"]
-    return Question(question_name("answers", deal.rfq.id), closes, times["settle_ms"], times["round_ms"], box)
+    return Question(name, closes, times["settle_ms"], times["round_ms"], box, opened=opened)
 
 
 def answers_slot(deal: Deal) -> str:
@@ -114,4 +114,5 @@ def _part(row: Ranked) -> Part:
         cancellation=row.quotation.cancellation,
         cancellation_fee_minor=row.quotation.cancellation_fee_minor,
         lots=row.allocation.shares,
+        prepaid_percent=row.quotation.prepaid_percent,
     )

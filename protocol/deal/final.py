@@ -13,7 +13,10 @@ from protocol.deal.negotiation import Quotation, read
 from protocol.errors import Reject
 from protocol.params import RUNGS_MAX
 
-_SAME = ("supplier", "subject", "currency", "price_basis", "tax_category", "tax_hundredths", "cancellation", "trader")
+_SAME = (
+    *("supplier", "subject", "currency", "price_basis", "tax_category", "tax_hundredths", "cancellation", "trader"),
+    "instead",
+)
 
 
 def latest(first: bytes, final: bytes, template: Template) -> bytes:
@@ -36,6 +39,8 @@ def check_better(first: Quotation, final: Quotation, template: Template) -> None
         raise Reject("NEG-83", "final.capacity, final.pack: must serve all that was quoted first")
     if final.valid_until < first.valid_until or final.cancellation_fee_minor > first.cancellation_fee_minor:
         raise Reject("NEG-83", "final.valid_until, final.cancellation_fee_minor: must be no worse than first quoted")
+    if final.prepaid_percent > first.prepaid_percent:
+        raise Reject("NEG-83", "final.prepaid_percent: must not be above what was quoted first")
     for name in sorted({*first.charges, *final.charges}):
         if final.charges.get(name, 0) > first.charges.get(name, 0):
             raise Reject("NEG-83", f"final.charges.{name}: must not be above what was quoted first")

@@ -49,9 +49,10 @@ _QUOTATION: Rule = fields(
         "cancellation_fee_minor": integer(0, 10**9),
         "attributes": table(slug(), integer(-(10**9), 10**9), 32),
         "charges": table(slug(), integer(-(10**9), 10**9), CHARGES_MAX),
-        "terms": ascending(slug(), 8),
+        "terms": ascending(slug(64), 8),
         "trader": fields({"name": text(200, 1), "contact": text(200, 1), "country": text(2, 2), "register": text(80)}),
-    }
+    },
+    {"prepaid_percent": integer(1, 100), "instead": slug(64)},
 )
 
 
@@ -60,7 +61,8 @@ class Quotation:
     """A supplier's binding offer: a price ladder, how much there is, until when, and what comes with it.
 
     Quantities are counted units per period, prices minor units per counted unit, attributes scaled integers, charges
-    minor units a member (one that is not named is not asked for), tax hundredths of a percent.
+    minor units a member (one that is not named is not asked for), tax hundredths of a percent. Of what comes to a
+    member in all `prepaid_percent` is to be paid before anything is delivered.
     """
 
     supplier: bytes
@@ -80,6 +82,8 @@ class Quotation:
     charges: Mapping[str, int]
     terms: tuple[str, ...]
     trader: Mapping[str, str]
+    prepaid_percent: int = 0
+    instead: str = ""  # the data terms offered to whoever asks for others than `terms` (CNS-7)
 
     def to_mapping(self) -> dict[str, Any]:
         """The plain value that `parse` reads."""
@@ -101,6 +105,8 @@ class Quotation:
             "charges": dict(self.charges),
             "terms": list(self.terms),
             "trader": dict(self.trader),
+            **({"prepaid_percent": self.prepaid_percent} if self.prepaid_percent else {}),
+            **({"instead": self.instead} if self.instead else {}),
         }
 
     def to_bytes(self) -> bytes:
@@ -141,6 +147,7 @@ class Request:
     valid_until: int
     demanded: Mapping[bytes, tuple[Requirement, ...]] = field(default_factory=dict)
     subject: str = ""  # where the template has one (TPL-15)
+    prepaid_percent: int = 0  # the most that may be asked for before delivery (RSK-6)
 
 
 @dataclass(frozen=True, slots=True)

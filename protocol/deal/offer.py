@@ -44,6 +44,8 @@ class Seller:
     terms: tuple[str, ...]
     cancellation: str = "end-of-term"
     cancellation_fee_minor: int = 0
+    prepaid_percent: int = 0
+    instead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Rules:
     or program, "off" does neither. Quantities in counted units a period, 0 sets no limit; `quantity_most`: the largest
     order; `value_most_minor`: the largest over its whole term; `open_most`: quotations that wait for their award.
 
-    `headroom_percent`: how much more than the requested quantity is kept free for it. `countersign`: "auto", "manual".
+    `headroom_percent`: how much more than the requested quantity is kept free for it. `prepaid_percent`: how
+    much of what comes to a member is asked for before delivery. `countersign`: "auto", "manual".
     """
 
     mode: str = "auto"
@@ -63,6 +66,7 @@ class Rules:
     value_most_minor: int = 0
     open_most: int = 1000
     headroom_percent: int = 100
+    prepaid_percent: int = 0
     countersign: str = "auto"
 
 
@@ -112,7 +116,8 @@ def quote(
 ) -> Quotation:
     """The seller's best answer to a request for `quantity`: what scores least there, within its rules.
 
-    reserved: sku -> counted units a period promised to others. Raises CommandError NEG-35, SUP-10, SUP-11 or SUP-13.
+    reserved: sku -> counted units a period promised to others. Raises CommandError NEG-35, RSK-6, SUP-10, SUP-11,
+    SUP-13.
     """
     fitting = [offer for offer in articles if _meets(offer, request) and offer.ladder[0][0] <= quantity]
     if not fitting:
@@ -131,8 +136,11 @@ def quote(
 
 
 def quotation_of(best: Offer, request: Request, seller: Seller) -> Quotation:
-    """An article as a quotation. Raises CommandError NEG-1 to NEG-6, naming its line of the price list."""
-    template = request.template
+    """An article as a quotation. Raises CommandError NEG-1 to NEG-6, naming its line of the price list, or RSK-6."""
+    template, prepaid = request.template, seller.prepaid_percent
+    if prepaid > request.prepaid_percent:
+        paid = f"{request.prepaid_percent} % at most" if request.prepaid_percent else "nothing"
+        raise CommandError("RSK-6", f"your rules ask for {prepaid} % before delivery, and these members pay {paid}")
     tax, hundredths = template.tax_category, template.tax_hundredths
     if tax == AS_INVOICED:
         tax, hundredths = "S" if best.tax_hundredths else "Z", best.tax_hundredths
@@ -154,6 +162,8 @@ def quotation_of(best: Offer, request: Request, seller: Seller) -> Quotation:
         charges={one.name: minor for one, minor in zip(template.charges, best.charges, strict=False) if minor},
         terms=tuple(sorted(seller.terms)),
         trader=dict(seller.trader),
+        prepaid_percent=seller.prepaid_percent,
+        instead=seller.instead,
     )
     try:
         return parse(quotation.to_mapping(), request.template)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from protocol.coop.coop import Coop, question_name
 from protocol.coop.decision import Council, Docket
 from protocol.coop.mandate import Mandate, witnesses_hash
+from protocol.coop.risk import stakes_of
 from protocol.coop.template import Template
 from protocol.deal.life import Deal, deal_scope
 from protocol.deal.negotiation import Request
@@ -81,4 +82,6 @@ def request_of(deal: Deal, template: Template, coop: Coop | None = None) -> Requ
     """What the request fixed before the first commitment; in the room (`coop`) also what members demand each."""
     asked, demanded = deal.asked, own_requirements(coop, template) if coop is not None else {}
     subject = deal.rfq.body.get("subject", "")
-    return Request(template, asked.weights_minor, asked.requirements, asked.terms, deal.commit_until, demanded, subject)
+    prepaid = stakes_of(deal.rfq.body).prepaid_percent
+    fixed = asked.weights_minor, asked.requirements, asked.terms
+    return Request(template, *fixed, deal.commit_until, demanded, subject, prepaid)

@@ -14,19 +14,20 @@ from protocol.coop.template import pooled_value
 from protocol.deal.award import Agreement, refusals
 from protocol.deal.bundle import make
 from protocol.deal.life import DEAL_TERMINAL, Deal, stuck
-from protocol.engine import rest
+from protocol.engine import keeping, rest
 from protocol.engine.baseline import own_baseline, stated
+from protocol.engine.boundaries import boundaries
 from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
 from protocol.engine.coop.telling import told as coop_told
 from protocol.engine.core import Core
-from protocol.engine.deal import answering, blame, opening
+from protocol.engine.deal import answering, attesting, blame, opening
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
 from protocol.engine.deal.selling import profiles
 from protocol.engine.deal.talking import specification
 from protocol.engine.deal.telling import told as deal_told
-from protocol.engine.desk import board_scope, boundaries, coop_context, template_of
+from protocol.engine.desk import board_scope, coop_context, template_of
 from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
@@ -53,6 +54,7 @@ def status(core: Core) -> dict[str, Any]:
             if (items := core.items(scope)) is not None
         ],
         "boundaries": boundaries(core),
+        "device": keeping.view(core),
     }
 
 
@@ -232,6 +234,7 @@ def coop_detail(core: Core, command: ask.AskCoop) -> dict[str, Any]:
     found = summary(core, coop) | {
         "charter": {key: value for key, value in coop.charter.body.items() if key != "nonce"},
         "questions": [{"name": one.name, "closes": one.closes} for one in coop.open],
+        "abstains": keeping.abstains(core, context.scope),
         "decided": {name: {"round": one.round, "hash": one.value_hash} for name, one in coop.decided.items()},
         "line": list(coop.line),
         "joins": sum(1 for _ in context.log.of_kind("join.1")),
@@ -292,6 +295,7 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
         ],
         "shares": [list(one) for one in deal.shares],
         "delivered": sorted(member for one in deal.agreements for member in one.delivered),
+        "spoken": attesting.shown(core, context, deal),
         **ledger(core, context, deal),
     }
     if award is not None:

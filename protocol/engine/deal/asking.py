@@ -54,7 +54,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
         "category": charter["category"],
         "region": charter["region"],
         "template": template.hash,
-        **({"subject": charter["subject"]} if "subject" in charter else {}),
+        **{name: charter[name] for name in ("subject", "stakes", "mediators") if name in charter},
         "members": mandate.members,
         "quantity": mandate.quantity,
         "pooled_minor": mandate.pooled_minor,

@@ -15,6 +15,7 @@ from protocol.coop.template import Template
 from protocol.deal.domain import statement
 from protocol.deal.offer import Offer, Rules, flat, from_bytes, from_flat, to_bytes
 from protocol.encoding import decode, encode
+from protocol.engine import terms
 from protocol.engine.core import Core
 from protocol.engine.deal.shop import BOARD, keep_article, keep_rules, rules_of, shop
 from protocol.engine.desk import board_scope, template_of
@@ -25,18 +26,21 @@ from protocol.record.record import Slot
 PAGE_MAX = 1000
 _DOMAIN = "supply/domain"
 _CHOICES = {"mode": ("auto", "review", "off"), "countersign": ("auto", "manual")}
-_MOST = {"margin_percent": 10_000, "headroom_percent": 10_000, "open_most": 10_000}
+_MOST = {"margin_percent": 10_000, "headroom_percent": 10_000, "prepaid_percent": 100, "open_most": 10_000}
 
 
 def set_prices(core: Core, command: ask.SetPrices) -> dict[str, Any]:
     """Sell on a board: keep what every quotation says, show a profile there, and take the rows if there are any."""
     template, scope = template_of(core, command.category), board_scope(command.category, command.region)
     offers = _offers(command.rows, template) if command.rows else ()
-    terms = sorted(dict.fromkeys(command.terms))
+    if len(command.instead) > 1:
+        raise CommandError("CNS-7", "instead: one alternative, and no more")
+    accepted, instead = terms.resolve(core, command.terms), "".join(terms.resolve(core, command.instead))
     trader = {"name": command.label, "contact": "-", "country": "GB", "register": ""} | dict(command.identity)
     try:
-        kept = encode({"label": command.label, "terms": terms, "identity": trader})
-        _say_profile(core, scope, command.label, terms, core.facts.get(_DOMAIN, b"").decode())
+        said = {"label": command.label, "terms": accepted, "identity": trader}
+        kept = encode(said | ({"instead": instead} if instead else {}))
+        _say_profile(core, scope, command.label, accepted, core.facts.get(_DOMAIN, b"").decode())
     except Reject as error:
         raise CommandError(error.code, error.message) from None
     board = f"{command.category}/{command.region}"
@@ -51,10 +55,10 @@ def set_prices(core: Core, command: ask.SetPrices) -> dict[str, Any]:
     return {"board": scope, "articles": len(shop(core).articles.get(board, {}))}
 
 
-def _say_profile(core: Core, scope: str, label: str, terms: list[str], domain: str) -> None:
+def _say_profile(core: Core, scope: str, label: str, accepted: list[str], domain: str) -> None:
     before = core.context(scope).log.slot("profile.1", core.me.key, "profile")
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
-    body = {"label": label, "terms": terms} | ({"domain": domain} if domain else {})
+    body = {"label": label, "terms": accepted} | ({"domain": domain} if domain else {})
     slot, until = Slot("latest", "profile", seq), core.now + 12 * INTENT_LIFE_MS
     core.say(core.me, "profile.1", scope, body, until=until, slot=slot, human=True, follow=True)
 

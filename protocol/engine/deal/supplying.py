@@ -339,7 +339,9 @@ def _article(core: Core, board: str, sku: str) -> Offer:
 
 def _seller(core: Core, board: str) -> Seller:
     kept: Mapping[str, Any] = decode(core.facts[BOARD + board])
-    return Seller(core.me.key, kept["identity"], tuple(kept["terms"]))
+    prepaid = rules_of(core).prepaid_percent
+    more = {"prepaid_percent": prepaid, "instead": kept.get("instead", "")}
+    return Seller(core.me.key, kept["identity"], tuple(kept["terms"]), **more)
 
 
 def _told(deal: Deal) -> dict[str, Any]:
