@@ -63,7 +63,7 @@ _HURRIED = {  # everybody is awake and answers within minutes: what a demo divid
     "quote_ms": 4 * MINUTE,
     "reveal_ms": 20 * MINUTE,
     "commit_ms": 30 * MINUTE,
-    "attest_ms": 4 * HOUR,
+    "attest_ms": HOUR,
     "settle_ms": MINUTE,
     "round_ms": 2 * MINUTE,
     "mandate_ms": DAY,

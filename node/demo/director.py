@@ -201,7 +201,8 @@ class Director:
     async def _conclude(self, coop: str) -> None:
         """One co-op to its end: agreement, delivery, and what is said of one another afterwards."""
         story, times_s = self.story, self.plan.times_s
-        patience_s = sum(times_s[name] for name in times_s if name not in ("mandate_ms", "retention_ms")) + HASTE_S
+        later = ("mandate_ms", "retention_ms", "attest_ms")
+        patience_s = sum(times_s[name] for name in times_s if name not in later) + HASTE_S
         await story.until(
             lambda: story.coops[coop]["state"] in ("void", "delivered"),
             patience_s,
