@@ -24,6 +24,8 @@ _CUES: Mapping[str, str] = {
     "commit": "wltm coop commit {where}, or wltm coop decline {where} --reason WORD",
     "repair": "wltm deal repair {where}",
     "details": "wltm details set --name NAME --address ADDRESS once, then wltm details send {deal}",
+    "grant": "wltm grant accept {grant}",
+    "erase": "wltm grant receipt {deal} --did erased",
     "consent": "wltm deal consent {where} {substitute}, with --refuse to keep what was agreed",
     "attest": "wltm coop attest {where} {subject} --role {role} --outcome kept, or broken",
     "renewal": "wltm deal renew {where} renew, or change, or leave",

@@ -21,18 +21,13 @@ from protocol.events import Effect, Event, Keep, Reply, Store, Submit, Tick
 from protocol.identity import Persona
 from protocol.record.log import Log
 from protocol.record.record import Record
-from protocol.record.shapes import FIELDS
-from protocol.trust.consent import DataTerms, Use
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade
-
-BASIC = DataTerms(  # what the handmade intents name: a text as a node would hold it, under a plain name
-    "basic", "basic", 1, "Basic", "What delivery needs.", Use(("billing", "delivery"), FIELDS, 60, "carriers")
-)
+from tests.known_terms import KNOWN
 
 
 def settings(role: str = "home", **more: Any) -> Settings:
     """A node of the handmade network that knows its template."""
-    given: dict[str, Any] = {"templates": {TEMPLATE.hash: TEMPLATE}, "terms": {"basic": BASIC}} | more
+    given: dict[str, Any] = {"templates": {TEMPLATE.hash: TEMPLATE}, "terms": KNOWN} | more
     return Settings(NETWORK, role, presets={"quick": TIMES}, grain_ms=1, preset="quick", **given)
 
 

@@ -78,18 +78,36 @@ def rank(request: Request, limits: Limits, bids: Sequence[Bid], demands: Sequenc
     refused: list[Refused] = []
     offers: list[Offer] = []
     most = unserved_most(demands)
+    admitted: list[Offer] = []
     for bid in bids:
         try:
-            offer = admit(bid, request)
+            admitted.append(admit(bid, request))
+        except Reject as error:
+            refused.append(Refused(bid.hash, bid.supplier, error.code, error.message))
+    accepting = any(not lacking(one.quotation, request.terms) for one in admitted)
+    for offer in admitted:
+        try:
+            _check_terms(offer.quotation, request, accepting)
             offers.append(offer)
             ranked.append(weigh(offer, request, limits, demands, manifest, most))
         except Reject as error:
-            refused.append(Refused(bid.hash, bid.supplier, error.code, error.message))
+            refused.append(Refused(offer.hash, offer.quotation.supplier, error.code, error.message))
     return Ranking(
         tuple(sorted(ranked, key=lambda row: (row.score_minor, row.hash))),
         tuple(sorted(refused, key=lambda row: (row.hash, row.supplier))),
         tuple(sorted(offers, key=lambda offer: offer.quotation.supplier)),
     )
+
+
+def lacking(quotation: Quotation, terms: Sequence[str]) -> str:
+    """The first of these data terms that a quotation does not accept; "" when it accepts all."""
+    return next((term for term in terms if term not in quotation.terms), "")
+
+
+def _check_terms(quotation: Quotation, request: Request, accepting: bool) -> None:
+    """Raises Reject NEG-23 where an offer comes with other data terms and another accepts the members' (CNS-8)."""
+    if accepting and (term := lacking(quotation, request.terms)):
+        raise Reject("NEG-23", f"the data terms {term} are not accepted, and another offer accepts them")
 
 
 def admit(bid: Bid, request: Request) -> Offer:
@@ -102,11 +120,13 @@ def admit(bid: Bid, request: Request) -> Offer:
     for wanted in request.requirements:
         if wanted.attribute not in quotation.attributes or not wanted.met_by(quotation.attributes[wanted.attribute]):
             raise Reject("NEG-22", f"{wanted.attribute} must be {OPERATORS[wanted.operator]} {wanted.value}")
-    missing = [term for term in request.terms if term not in quotation.terms]
-    if missing:
-        raise Reject("NEG-23", f"the data terms {missing[0]} are not accepted")
+    if not quotation.instead and (term := lacking(quotation, request.terms)):
+        raise Reject("NEG-23", f"the data terms {term} are not accepted")
     if quotation.valid_until < request.valid_until:
         raise Reject("NEG-24", "it ends before the members have to commit")
+    if quotation.prepaid_percent > request.prepaid_percent:
+        most = f"{request.prepaid_percent} % at most" if request.prepaid_percent else "nothing"
+        raise Reject("RSK-6", f"it asks for {quotation.prepaid_percent} % before delivery, these members pay {most}")
     return Offer(bid.hash, quotation)
 
 

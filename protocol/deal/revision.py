@@ -68,7 +68,7 @@ def revise(reader: Reader) -> bool:
     """What the witnesses certify to be asked for; anything that is no revision leaves the request as it was."""
     if reader.deal.state != "suggested":
         return True
-    question = Question(reader.name("revision"), 0, 0, reader.deal.times["round_ms"])
+    question = Question(reader.name("revision"), 0, 0, reader.deal.times["round_ms"], opened=reader.newest)
     decided = reader.docket.decided(question.name, reader.deal.council)
     if decided is None:
         reader.open.append(question)

@@ -44,6 +44,12 @@ def chosen(core: Core) -> list[str]:
     return [one for one in decode(kept) if one in core.settings.terms] if kept else []
 
 
+def asked(core: Core, wanted: Iterable[str]) -> list[str]:
+    """What an intent asks for: what it names, else what was chosen for all; the one name `none` asks for nothing."""
+    named = [*wanted]
+    return [] if named == ["none"] else resolve(core, named) if named else chosen(core)
+
+
 def choose(core: Core, command: ask.ChooseTerms) -> dict[str, Any]:
     """Keep the choice at home; intents carry it from then on."""
     found = resolve(core, command.terms)
@@ -53,13 +59,13 @@ def choose(core: Core, command: ask.ChooseTerms) -> dict[str, Any]:
 
 def terms(core: Core) -> dict[str, Any]:
     """The catalogue, and what is chosen from it."""
-    asked = chosen(core)
+    own = chosen(core)
     rows = []
     for one in sorted(core.settings.terms.values(), key=lambda one: (one.name, one.version, one.id)):
         told: dict[str, Any] = asdict(one)
         rows.append({**{name: told[name] for name in ("id", "name", "version", "title", "words")}, **told["use"]})
-        rows[-1]["chosen"] = one.id in asked
-    return {"terms": rows, "chosen": asked}
+        rows[-1]["chosen"] = one.id in own
+    return {"terms": rows, "chosen": own}
 
 
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {

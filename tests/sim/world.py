@@ -42,6 +42,7 @@ from protocol.events import (
 )
 from protocol.identity import Persona, network_id
 from protocol.record.record import Record
+from tests.known_terms import KNOWN
 from tests.sim.faults import Crash, Faults
 from tests.stages import another
 
@@ -158,6 +159,7 @@ class World:
             recovery={persona.key: self.rng.randbytes(32)},
             relays=tuple(f"/ip4/127.0.0.1/tcp/4001/p2p/{one}" for one in relays),
             delay_ms=delay_ms,
+            terms=KNOWN,
         )
         skew_ms = skew_ms or self.faults.skew_ms.get(name, 0)
         node = self.nodes[name] = Node(name, settings, persona, dials=list(dials), skew_ms=skew_ms)

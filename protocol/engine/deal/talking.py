@@ -15,6 +15,7 @@ from protocol.deal.counter import check_limits
 from protocol.deal.life import DEAL_TERMINAL, Deal
 from protocol.deal.revision import voices
 from protocol.deal.talk import free_slot, talk_of
+from protocol.engine import terms
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, member_persona, say_once
 from protocol.engine.core import Core
@@ -54,7 +55,7 @@ def suggest(core: Core, command: ask.Suggest) -> dict[str, Any]:
         "weights_minor": dict(command.weights_minor),
         "requirements": [dict(one) for one in command.requirements],
         "drops": sorted(dict.fromkeys(command.drops)),
-        "terms": sorted(dict.fromkeys(command.terms)),
+        "terms": terms.resolve(core, command.terms),
         "reason": command.reason,
     }
     if not any(body[name] for name in ("weights_minor", "requirements", "drops", "terms")):
