@@ -1,6 +1,6 @@
 """What the file about one record that somebody handed in shows, in one sentence (`wltm verify`).
 
-Decides words only. Spec: 07-election, ELE-50 to ELE-53; 13-node, CLI-9.
+Decides words only. Spec: 07-election, ELE-50 to ELE-53 and ELE-65; 13-node, CLI-9.
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from node.present import short
+from protocol.coop.election import Ranking
 from protocol.deal.inclusion import Inclusion, verify
 from protocol.errors import Reject
+from protocol.sealing import Void
 
 
 def verify_receipt(data: bytes) -> tuple[dict[str, Any], str]:
@@ -30,6 +32,11 @@ def verify_receipt(data: bytes) -> tuple[dict[str, Any], str]:
         "signers": [key.hex() for key in found.signers],
         "listed": found.listed,
     }
+    match found.opened:
+        case Void(code, message):
+            plain["void"] = {"code": code, "message": message}
+        case tuple() as ranking:
+            plain["ranking"] = [[key.hex() for key in tier] for tier in ranking]
     return plain, in_words(found)
 
 
@@ -42,7 +49,7 @@ def in_words(found: Inclusion) -> str:
         case "listed":
             return (
                 f"✓ {whose} is one of the {found.listed} that {len(found.signers)} of {witnesses} witnesses certified:"
-                " it counts, unless its author signed two that are both listed. [DEC-14]"
+                f" it counts, unless its author signed two that are both listed. [DEC-14]{_opened(found.opened)}"
             )
         case "left out":
             both = ", ".join(short(key.hex()) for key in found.receipts if key in found.signers) or "none"
@@ -52,3 +59,14 @@ def in_words(found: Inclusion) -> str:
                 f"Of them these signed the list without it: {both}. [DEC-17]"
             )
     return f"✓ {whose} was handed in in time: {len(found.receipts)} of {witnesses} witnesses signed so: {had}. [DEC-15]"
+
+
+def _opened(opened: Ranking[bytes] | Void | None) -> str:
+    """The line about what the witnesses' shares make of a ballot."""
+    match opened:
+        case None:
+            return ""
+        case Void(code, message):
+            return f"\n✓ It is void for everybody: {message} [{code}]"
+    tiers = " > ".join(" = ".join(short(key.hex()) for key in tier) for tier in opened) or "nobody in particular"
+    return f"\n✓ The witnesses' certified shares open it as: {tiers}. [ELE-65]"

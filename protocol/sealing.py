@@ -38,6 +38,14 @@ class Sealed:
         return {"cipher": self.cipher, "shares": [list(one) for one in self.shares]}
 
 
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Why what was sealed could not be laid open: the clause, and a sentence."""
+
+    code: str
+    message: str
+
+
 def seal_to(boxes: Sequence[bytes], threshold: int, content: bytes, context: bytes, entropy: Entropy) -> Sealed:
     """Seal to the keepers with these X25519 keys, bound to `context` (IDN-15); an unusable key gets bytes that open
     for nobody.

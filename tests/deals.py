@@ -6,11 +6,12 @@ a question before the witnesses certify it ("award"); everything after it follow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from protocol.coop import ballot as ballots
 from protocol.coop import coop as coops
 from protocol.coop.box import LEAVE, Box, Question, manifest
 from protocol.coop.charter import charter_hash, coop_scope
@@ -95,6 +96,11 @@ Twists = Mapping[str, Callable[[Any], Any]]
 def persona(name: str) -> Persona:
     """The same key for the same name, always."""
     return Persona.from_seed(digest("test", name.encode()))
+
+
+def blank_ballot(roster: bytes) -> dict[str, Any]:
+    """A ballot as far as its shape goes: nobody can open it."""
+    return {"roster": roster, "cipher": bytes(56), "shares": [[bytes(80), bytes(32)]]}
 
 
 class Stuck(Exception):
@@ -305,10 +311,26 @@ class Handmade:
         running = [one.author for one in self.coop().candidates]
         for number, one in enumerate(self.members):
             ranking = [[key] for key in running[number % 2 :] + running[: number % 2]]
-            ballot = {"roster": roster, "ranking": ranking}
-            self.say(one, "ballot.1", self.scope, ballot, slot_name("ballot", roster))
-        for _ in range(2 + 2 * self.silent):  # ballots, a mandate; then an empty box, the next in line, …
+            self.say(one, "ballot.1", self.scope, self.ballot(one, ranking), slot_name("ballot", roster))
+        self._decide_coop()
+        for place, one in enumerate(self.witnesses):
+            self.say(one, "count.1", self.scope, self.count(place), slot_name("count", roster))
+        for _ in range(2 + 2 * self.silent):  # releases, a mandate; then an empty box, the next in line, …
             self._decide_coop()
+
+    def ballot(self, who: Persona, ranking: Sequence[Sequence[bytes]]) -> dict[str, Any]:
+        """What a member hands in: `ranking`, as the twist "ranking" would have it, and whatever it is, sealed."""
+        coop = self.coop()
+        said = self.twists.get("ranking", list)(ranking)
+        boxes = ballots.boxes_of(self._held(self.scope)[0], coop.council)
+        return ballots.cast(coop.roster, who.key, said, len(coop.candidates), boxes, self.draw)
+
+    def count(self, place: int) -> dict[str, Any]:
+        """What the witness at a place releases of the certified ballots."""
+        coop = self.coop()
+        voted = coop.decided[coops.question_name("ballots", coop.roster)]
+        shares = ballots.released(coop.ballots, place, self.witnesses[place].box_seed(self.hash))
+        return {"roster": coop.roster, "manifest": voted.value_hash, "shares": shares}
 
     def _deal(self) -> None:
         coop = self.coop()

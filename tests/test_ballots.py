@@ -7,6 +7,7 @@ from functools import cache
 
 import pytest
 
+from protocol.coop.ballot import boxes_of, cast
 from protocol.coop.box import Question, contents, held_once, judge_manifest, manifest, manifest_ids, owed_receipts
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.decision import Docket
@@ -17,7 +18,7 @@ from protocol.identity import Persona
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
 from tests.deals import LIFE_MS, NETWORK, TEMPLATE, Handmade, persona
-from tests.stages import until
+from tests.stages import entropy, until
 
 
 @cache
@@ -52,7 +53,9 @@ class Box:
 
     def ballot(self, who: Persona, created: int, reverse: bool = False) -> Record:
         running = [one.author for one in self.coop.candidates]
-        body = {"roster": self.coop.roster, "ranking": [[key] for key in (running[::-1] if reverse else running)]}
+        ranking = [[key] for key in (running[::-1] if reverse else running)]
+        boxes = boxes_of(self.log, self.coop.council)
+        body = cast(self.coop.roster, who.key, ranking, len(running), boxes, entropy("ballot"))
         slot, scope = Slot("once", slot_name("ballot", self.coop.roster), 0), self.log.scope
         until_ms = created + LIFE_MS
         return Record.sign(who, NETWORK, "ballot.1", scope, body, created=created, expires=until_ms, slot=slot)
@@ -67,7 +70,7 @@ class Box:
             self.hold(Record.sign(who, NETWORK, "receipt.1", scope, body, created=now, expires=now + LIFE_MS))
 
     def owed(self, now: int) -> list[bytes]:
-        return owed_receipts(self.log, self.docket, self.question, self.witnesses[0], now)
+        return owed_receipts(self.log, self.docket, self.question, self.coop.council, self.witnesses[0], now)
 
     def judge(self, value: bytes, duty: tuple[bytes, ...] | None) -> bool | None:
         return judge_manifest(self.log, self.docket, self.question, self.coop.council, value, duty)
@@ -83,7 +86,7 @@ def test_late() -> None:
     assert box.owed(box.question.closes) == [late.id]
     assert box.owed(box.question.closes + 1) == []
     assert contents(box.log, box.docket, box.question, box.coop.council) == []
-    box.receipts(late, 2)  # the control: two of four witnesses broke the rule, which is one more than may be bad
+    box.receipts(late, 3)  # the control: three of four witnesses broke the rule, which is two more than may be bad
     assert contents(box.log, box.docket, box.question, box.coop.council) == [late.id]
 
 
@@ -96,18 +99,18 @@ def test_backdated() -> None:
     assert box.owed(backdated.header.created) == [backdated.id]
 
 
-@pytest.mark.parametrize(("receipts", "verdict"), [(1, True), (2, False)])
+@pytest.mark.parametrize(("receipts", "verdict"), [(2, True), (3, False)])
 def test_withheld(receipts: int, verdict: bool) -> None:
-    """DEC-17: a list without a ballot that f + 1 had in time, me too, is refused; with a receipt less it may stand."""
+    """DEC-17: a list without a ballot that 2f + 1 had in time, me too, is refused; with a receipt less it may stand."""
     box = Box()
     kept, withheld = (box.hold(box.ballot(one, box.question.closes - 9)) for one in (made().members[0], VOTER))
-    box.receipts(kept, 2)
+    box.receipts(kept, 3)
     box.receipts(withheld, receipts)
     duty = tuple(contents(box.log, box.docket, box.question, box.coop.council))
     value = manifest([kept.id])
     assert box.judge(value, duty) is verdict
     assert box.judge(value, ()) is True  # the control: without the duty, and on a re-proposal, nobody would mind
-    assert box.judge(manifest([kept.id, withheld.id]), duty) is (True if receipts == 2 else None)
+    assert box.judge(manifest([kept.id, withheld.id]), duty) is (True if receipts == 3 else None)
 
 
 def test_doubled() -> None:
@@ -117,7 +120,7 @@ def test_doubled() -> None:
     once = box.hold(box.ballot(made().members[0], box.question.closes - 9))
     two = [box.hold(box.ballot(VOTER, box.question.closes - 9 - number, bool(number % 2))) for number in range(3)]
     for one in (once, *two):
-        box.receipts(one, 2)
+        box.receipts(one, 3)
     assert box.question.box is not None
     with pytest.raises(Reject, match="DEC-12"):
         manifest_ids(encode({"ids": [once.id, once.id]}))

@@ -33,6 +33,7 @@ from protocol.encoding import digest
 from protocol.identity import Persona, network_id
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
+from tests.deals import blank_ballot
 
 NETWORK = network_id("boxes", bytes(16))
 START, END = 1_800_000_000_000, 1_900_000_000_000
@@ -54,8 +55,7 @@ def question(of: Box | None = None) -> Question:
 
 def ballot(who: Persona, number: int = 0, roster: bytes = ROSTER, slot: str = "ballot") -> Record:
     """Ballots of one voter with different numbers are equivocations."""
-    body = {"roster": roster, "ranking": []}
-    where = Slot("once", slot, 0)
+    body, where = blank_ballot(roster), Slot("once", slot, 0)
     return Record.sign(who, NETWORK, "ballot.1", SCOPE, body, created=START + number, expires=END, slot=where)
 
 
@@ -126,11 +126,11 @@ def test_receipts_are_owed_until_the_box_closes() -> None:
     """DEC-15: for all that belongs, once, and for nothing late."""
     desk, me = Desk(A, B, ballot(MALLORY)), WITNESSES[0]
     owed = sorted((A.id, B.id))
-    assert owed_receipts(desk.log, desk.docket, question(), me.key, CLOSES) == owed
-    assert owed_receipts(desk.log, desk.docket, question(), me.key, CLOSES + 1) == []
+    assert owed_receipts(desk.log, desk.docket, question(), COUNCIL, me.key, CLOSES) == owed
+    assert owed_receipts(desk.log, desk.docket, question(), COUNCIL, me.key, CLOSES + 1) == []
     desk.take(receipt(me, A))
-    assert owed_receipts(desk.log, desk.docket, question(), me.key, CLOSES) == [B.id]
-    assert owed_receipts(desk.log, desk.docket, question(), WITNESSES[1].key, CLOSES) == owed
+    assert owed_receipts(desk.log, desk.docket, question(), COUNCIL, me.key, CLOSES) == [B.id]
+    assert owed_receipts(desk.log, desk.docket, question(), COUNCIL, WITNESSES[1].key, CLOSES) == owed
 
 
 def test_receipts_of_strangers_and_for_other_questions_are_nothing() -> None:

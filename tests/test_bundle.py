@@ -184,8 +184,8 @@ def test_two_ballots_of_one_member_are_evidence_and_count_for_nothing() -> None:
         def decide(self, scope: str, council: Council, question: Any) -> None:
             if question.name.startswith("ballots/"):
                 first = next(one for one in self.records if one.kind == "ballot.1")
-                body = {"roster": first.body["roster"], "ranking": [list(tier) for tier in first.body["ranking"][::-1]]}
-                self.say(self.members[0], "ballot.1", scope, body, slot_name("ballot", body["roster"]))
+                body = self.ballot(self.members[0], [])
+                self.say(self.members[0], "ballot.1", scope, body, slot_name("ballot", first.body["roster"]))
             super().decide(scope, council, question)
 
     of = Twice()
@@ -456,8 +456,15 @@ BODIES: list[tuple[str, str, dict[str, Callable[[Any], Any]]]] = [
     ("pledges on another roster", "DEC-13", {"pledge.1": body(roster=bytes(32))}),
     ("pledges of least above want", "DEC-13", {"pledge.1": body(least=4)}),
     ("fees above the charter's", "DEC-13", {"nomination.1": body(fee_minor=501)}),
-    ("ballots for a stranger", "DEC-13", {"ballot.1": body(ranking=[[STRANGER.key]])}),
-    ("ballots for one twice", "DEC-13", {"ballot.1": lambda said: said | {"ranking": said["ranking"][:1] * 2}}),
+    ("ballots on another roster", "DEC-13", {"ballot.1": body(roster=bytes(32))}),
+    ("ballots longer than others", "DEC-13", {"ballot.1": lambda said: said | {"cipher": said["cipher"] + b"\0"}}),
+    ("ballots for fewer witnesses", "DEC-13", {"ballot.1": lambda said: said | {"shares": said["shares"][:-1]}}),
+    ("ballots for a stranger", "BUN-8", {"ranking": lambda said: [[STRANGER.key]]}),
+    ("ballots for one twice", "BUN-8", {"ranking": lambda said: [*said[:1], *said[:1]]}),
+    ("releases after another box", "DEC-13", {"count.1": body(manifest=bytes(32))}),
+    ("releases of one ballot twice", "DEC-13", {"count.1": lambda said: said | {"shares": said["shares"][:1] * 2}}),
+    ("releases of what nobody voted", "DEC-13", {"count.1": body(shares=[[bytes(32), bytes(32)]])}),
+    ("nothing is released", "BUN-8", {"count.1": body(shares=[])}),
     ("reveals after another box", "DEC-13", {"reveal.1": body(manifest=bytes(32))}),
     ("quotations for fewer witnesses", "DEC-13", {"quotation.1": lambda said: said | {"shares": said["shares"][:-1]}}),
     ("shares of one quotation twice", "DEC-13", {"reveal.1": lambda said: said | {"shares": said["shares"][:1] * 2}}),
@@ -569,6 +576,7 @@ BASES = (
     "pledges",
     "candidates",
     "ballots",
+    "counts",
     "mandate",
     "deal",
     "quotations",

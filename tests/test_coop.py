@@ -25,6 +25,7 @@ from protocol.identity import Persona
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
+from protocol.sealing import Void
 from tests.deals import LIFE_MS, NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
 from tests.lives import is_printed, rewrite, walked
 from tests.notation import written
@@ -65,19 +66,20 @@ FULL = [one for one in MADE.records if one.scope == MADE.scope]
 
 # The life of a co-op
 
-_TWICE = with_(ranking=[[persona("m0").key], [persona("m0").key]])
+_ELECTION = ["called", "forming", "gathering", "balloting", "counting"]
 LIVES: list[tuple[str, Twists, dict[str, int], list[str]]] = [
-    ("to a request", {}, {}, ["called", "forming", "gathering", "balloting", "elected", "mandated", "dealing"]),
+    ("to a request", {}, {}, [*_ELECTION, "elected", "mandated", "dealing"]),
     ("nobody is content", {"join.1": with_(least=9)}, {}, ["called", "forming", "void"]),
     ("nobody wants anything", {"pledge.1": with_(want=0, least=0)}, {}, ["called", "forming", "gathering", "void"]),
     ("nobody's pledge is good", {"pledge.1": with_(least=9)}, {}, ["called", "forming", "gathering", "void"]),
     ("nobody stands", {"nomination.1": with_(fee_minor=501)}, {}, ["called", "forming", "gathering", "void"]),
-    ("nobody's ballot is good", {"ballot.1": _TWICE}, {}, ["called", "forming", "gathering", "balloting", "void"]),
+    ("nobody's ballot is good", {"ballot.1": with_(roster=bytes(32))}, {}, [*_ELECTION[:-1], "void"]),
+    ("nobody's ballot opens", {"ballot.1": with_(cipher=bytes(91))}, {}, [*_ELECTION, "void"]),
     (
         "the first in line is silent",
         {},
         {"silent": 1},
-        ["called", "forming", "gathering", "balloting", "elected", "mandated", "elected", "mandated", "dealing"],
+        [*_ELECTION, "elected", "mandated", "elected", "mandated", "dealing"],
     ),
 ]
 
@@ -137,6 +139,7 @@ def test_all_witnesses_must_accept_this_charter() -> None:
         ("roster", "forming"),
         ("pledges", "gathering"),
         ("ballots", "balloting"),
+        ("counts", "counting"),
         ("mandate", "elected"),
         ("deal", "mandated"),
     ],
@@ -207,22 +210,33 @@ def test_who_stands_and_who_may_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "ranking",
+    ("ranking", "code"),
     [
-        [[persona("m0").key], [persona("m0").key]],
-        [[persona("m2").key]],
-        [[persona("s0").key]],
-        [sorted((persona("m0").key, persona("m1").key)), [persona("m1").key]],
+        ([[persona("m0").key], [persona("m0").key]], "ELE-2"),
+        ([[persona("m2").key]], "ELE-2"),
+        ([[persona("s0").key]], "ELE-2"),
+        ([[persona("m0").key, persona("m0").key]], "ELE-60"),
+        ([[]], "ELE-60"),
+        ([[b"m0"]], "ELE-60"),
     ],
-    ids=["twice", "no candidate", "a stranger", "in two tiers"],
+    ids=["twice", "no candidate", "a stranger", "twice in a tier", "nobody in a tier", "no key"],
 )
-def test_a_bad_ballot_is_inert(ranking: list[list[bytes]]) -> None:
-    """ELE-21, ELE-2"""
-    assert Handmade({"ballot.1": with_(ranking=ranking)}).coop().state == "void"
+def test_a_bad_ballot_is_void(ranking: list[list[bytes]], code: str) -> None:
+    """ELE-63, ELE-2, ELE-60: whatever was sealed, only a ranking counts."""
+    coop = Handmade({"ranking": lambda _: ranking}).coop()
+    assert coop.state == "void"
+    assert [found.code for found in coop.openings.values() if isinstance(found, Void)] == [code] * 3
+
+
+def test_what_does_not_fit_is_no_ballot() -> None:
+    """ELE-21: three names where two stand make it longer than all others."""
+    names = [persona("m0").key, persona("m1").key]
+    coop = Handmade({"ranking": lambda _: [names, names[:1]]}).coop()
+    assert (coop.state, coop.ballots) == ("void", ())
 
 
 def test_the_tally_is_that_of_the_ballots_that_count() -> None:
-    """ELE-22, DEC-14: five ballots, three for m0 first; with two of one voter listed, four count."""
+    """ELE-64, DEC-14: five ballots, three for m0 first; with two of one voter listed, four count."""
     coop = MADE.coop()
     assert coop.tally is not None
     assert sorted(coop.line) == [one.author for one in coop.candidates]
@@ -234,7 +248,7 @@ def test_the_tally_is_that_of_the_ballots_that_count() -> None:
 
         def say(self, who: Persona, kind: str, scope: str, body: dict[str, Any], slot: str = "") -> Record:
             if kind == "ballot.1" and who is self.members[0]:
-                super().say(who, kind, scope, body | {"ranking": []}, slot)
+                super().say(who, kind, scope, body | {"cipher": body["cipher"][::-1]}, slot)
             return super().say(who, kind, scope, body, slot)
 
     tally = Double(members=5, witnesses=4).coop().tally
@@ -246,7 +260,7 @@ def test_a_second_ballot_after_the_close_changes_nothing() -> None:
     """DEC-14: it costs its author standing, and the decided box stays as it is."""
     roster, line = MADE.coop().roster, MADE.coop().line
     late = Handmade(members=5, witnesses=4)
-    body = {"roster": roster, "ranking": [[line[-1]]]}
+    body = late.ballot(late.members[0], [[line[-1]]])
     late.say(late.members[0], "ballot.1", late.scope, body, slot_name("ballot", roster))
     assert late.coop().line == line
     assert late.coop().state == "dealing"

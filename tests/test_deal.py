@@ -21,14 +21,15 @@ from protocol.deal.choice import award_value
 from protocol.deal.contract import agree
 from protocol.deal.deal import read_deal
 from protocol.deal.fulfilment import cancel_slot
-from protocol.deal.life import DEAL, Deal, Void
+from protocol.deal.life import DEAL, Deal
 from protocol.deal.request import find_request, read_mandate
 from protocol.deal.tender import open_all, ranking_of
 from protocol.encoding import decode, digest, digest_of, encode
 from protocol.errors import ProtocolError, Reject
-from protocol.identity import network_id
+from protocol.identity import Persona, network_id
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
+from protocol.sealing import Void
 from tests.deals import NETWORK, START_MS, TEMPLATE, TIMES, Handmade, Twists, persona
 from tests.lives import is_printed, rewrite, walked
 from tests.test_coop import plain, with_
@@ -223,7 +224,7 @@ def test_a_request_holds_in_its_own_place_and_time(record: Record) -> None:
 
 
 def test_of_two_good_requests() -> None:
-    """NEG-41: the one that the co-op names; else the one with a certified box; else the least id."""
+    """NEG-41, NEG-115: the one the co-op names, with a certified box, that f + 1 point out, of the least id."""
     twin = _request(with_(nonce=b"\1" * 16))
     log, docket = Log(MADE.deal_scope), Docket()
     for one in (twin, MADE.rfq):
@@ -232,10 +233,22 @@ def test_of_two_good_requests() -> None:
     assert _found(log, docket) == first
     assert _found(log, docket, twin.id) == twin
     assert _found(log, docket, MADE.rfq.id) == MADE.rfq
+    other, faults = max((twin, MADE.rfq), key=lambda one: one.id), (len(MADE.witnesses) - 1) // 3
+    for witness in MADE.witnesses[: faults + 1]:
+        assert _found(log, docket) == first  # f are not enough
+        docket.note(_pointing(witness, other))
+    assert _found(log, docket) == other
     held, votes = MADE.logs[MADE.deal_scope]
     held.add(twin)
     assert _found(held, votes) == MADE.rfq
     held.discard(twin.id)
+
+
+def _pointing(witness: Persona, request: Record) -> Record:
+    """A witness's word that this is the request which its co-op certified."""
+    body, header = {"question": "request", "ids": [request.id]}, request.header
+    times = {"created": header.created, "expires": header.expires}
+    return Record.sign(witness, NETWORK, "receipt.1", request.scope, body, refs=(request.id,), **times)
 
 
 def _found(log: Log, docket: Docket, named: bytes = b"") -> Record:

@@ -89,7 +89,7 @@ class Lived:
         if one.author != who.key or sender != self.liars.setdefault(one.kind, sender):
             return [event]
         other: dict[str, Any] = {"value": bytes(range(32)) if one.body.get("value") == NIL else NIL}
-        lie = twin(who, one, **({"ranking": []} if one.kind == "ballot.1" else other))
+        lie = twin(who, one, **({"cipher": one.body["cipher"][::-1]} if one.kind == "ballot.1" else other))
         return [event, RecordReceived(lie, sender)]
 
     @property

@@ -15,7 +15,7 @@ from protocol.params import FAULTS_SHOWN_MAX
 from protocol.record.log import Log
 from protocol.record.record import FaultProof, Record, Slot
 from protocol.trust.accountability import fault_in, fault_slot, trust_scope
-from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
+from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, blank_ballot, persona
 from tests.sim.adversary import Adversaries
 from tests.sim.town import Town
 from tests.stages import Desk, at
@@ -30,7 +30,7 @@ def say(who: Persona, kind: str, scope: str, body: dict[str, Any], slot: str, mo
 
 
 def ballot(number: int, who: Persona = LIAR, slot: str = "ballot/a") -> Record:
-    return say(who, "ballot.1", SCOPE, {"roster": bytes([number]) * 32, "ranking": []}, slot)
+    return say(who, "ballot.1", SCOPE, blank_ballot(bytes([number]) * 32), slot)
 
 
 def proof(slot: str = "ballot/a") -> FaultProof:
@@ -100,7 +100,8 @@ def doubled(**settings: Any) -> tuple[Handmade, Record, Desk]:
     first = next(one for one in made.records if (one.kind, one.author) == ("ballot.1", made.members[2].key))
     slot = first.header.slot
     assert slot is not None
-    second = made.say(made.members[2], "ballot.1", made.scope, dict(first.body) | {"ranking": []}, slot.name)
+    other = dict(first.body) | {"cipher": first.body["cipher"][::-1]}
+    second = made.say(made.members[2], "ballot.1", made.scope, other, slot.name)
     return made, second, desk
 
 

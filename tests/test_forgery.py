@@ -85,7 +85,8 @@ class Twofold(Handmade):
 def last_of_each(log: Log, box: Box, value: bytes) -> list[Record]:
     """What would count if a second word replaced the first."""
     listed = [one for one in map(log.records.__getitem__, manifest_ids(value)) if box.takes(one)]
-    return list({one.author: one for one in sorted(listed, key=lambda one: one.header.created)}.values())
+    last = {one.author: one for one in sorted(listed, key=lambda one: one.header.created)}
+    return sorted(last.values(), key=lambda one: one.id)
 
 
 class Reported(Lived):

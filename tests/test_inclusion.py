@@ -22,13 +22,14 @@ from protocol.encoding import decode, encode
 from protocol.errors import Reject
 from protocol.record.log import Log
 from protocol.record.record import Record
+from protocol.sealing import Void
 from tests.deals import NETWORK, Handmade
 
 
 class LeftOut(Handmade):
     """The witnesses leave the second member's ballot out, though `receipts` of them signed that they had it in time."""
 
-    receipts = 2
+    receipts = 3
 
     def lists(self, box: Box, record: Record) -> bool:
         mine = record.kind == "ballot.1" and record.author == self.members[1].key
@@ -40,7 +41,7 @@ class LeftOut(Handmade):
 
 
 class Unseen(LeftOut):
-    receipts = 1
+    receipts = 2
 
 
 @cache
@@ -75,6 +76,28 @@ def test_a_ballot_that_is_listed() -> None:
     assert "is one of the 5 that 3 of 4 witnesses certified" in in_words(found)
 
 
+def test_what_a_ballot_was_opened_as() -> None:
+    """ELE-65: f + 1 certified releases show its content; before they are certified, the file shows the list alone."""
+    found = verify(file(made()))
+    first, second = (one.author for one in made().coop().candidates)
+    assert found.opened == ((second,), (first,))  # the second member votes so
+    assert f"open it as: {second.hex()[:8]} > {first.hex()[:8]}" in in_words(found)
+    assert len(decode(file(made()))["count"]["releases"]) == 2
+    counts = question_name("counts", made().coop().roster)
+    decided = next(at for at, one in enumerate(made().records) if one.body.get("question") == counts)
+    before = verify(file(made(), until=decided))
+    assert (before.state, before.opened) == ("listed", None)
+
+
+def test_a_ballot_that_is_void_for_everybody() -> None:
+    """ELE-65, ELE-60: its own author sealed no ranking; the file shows that too."""
+    of = Handmade({"ranking": lambda said: said if said[0][0] < said[1][0] else [[b"x"]]}, members=5, witnesses=4)
+    found = verify(file(of))
+    assert isinstance(found.opened, Void)
+    assert found.opened.code == "ELE-60"
+    assert "void for everybody" in in_words(found)
+
+
 def test_everything_that_goes_into_a_box_has_its_file() -> None:
     """ELE-50: joins, pledges, nominations, ballots; in the deal, quotations and commitments."""
     for kind in ("join.1", "pledge.1", "nomination.1", "ballot.1", "quotation.1", "commitment.1"):
@@ -88,7 +111,7 @@ def test_a_ballot_that_was_left_out_though_witnesses_had_it() -> None:
     """ELE-52: the voter holds who signed a receipt, and who of them signed the list without it."""
     found = verify(file(made(LeftOut)))
     assert (found.state, found.place, found.listed) == ("left out", 0, 4)
-    assert found.receipts == tuple(one.key for one in made(LeftOut).witnesses[:2])
+    assert found.receipts == tuple(one.key for one in made(LeftOut).witnesses[:3])
     text = in_words(found)
     assert "is left out of the 4 that were certified" in text
     assert all(key.hex()[:8] in text.splitlines()[1] for key in found.receipts if key in found.signers)
@@ -108,8 +131,8 @@ def test_before_the_box_is_certified_receipts_are_all_there_is() -> None:
         at for at, one in enumerate(of.records) if one.kind == "proposal.1" and one.body["question"] == about
     )
     found = verify(file(of, until=decided))
-    assert (found.state, found.listed, len(found.receipts)) == ("received", 0, 2)
-    assert "was handed in in time: 2 of 4" in in_words(found)
+    assert (found.state, found.listed, len(found.receipts)) == ("received", 0, 3)
+    assert "was handed in in time: 3 of 4" in in_words(found)
     first = next(at for at, one in enumerate(of.records) if one.kind == "receipt.1" and one.body["question"] == about)
     with pytest.raises(Reject, match="ELE-52"):
         file(of, until=first)
@@ -196,8 +219,45 @@ def _lies() -> list[tuple[str, str, Callable[[dict[str, Any]], dict[str, Any]]]]
         ("a receipt for others", "ELE-51", put(receipts=[_other("receipt.1", question="roster")])),
         ("a vote for a receipt", "ELE-51", lambda body: body | {"receipts": body["votes"][:1]}),
         ("no list, and votes", "ELE-52", put(proposal=b"")),
+        ("one release", "ELE-65", _counted(lambda count: {"releases": count["releases"][:1]})),
+        ("one release twice", "ELE-65", _counted(lambda count: {"releases": count["releases"][:1] * 2})),
+        ("a ballot for a release", "ELE-65", _counted(lambda count: {"releases": [mine.raw] * 2})),
+        ("releases that are not listed", "ELE-65", _counted(lambda count: {"releases": _releases(bytes(32))})),
+        ("releases with shares of their own", "ELE-65", _counted(lambda count: {"releases": _releases()})),
+        ("no quorum for the releases", "DEC-1", _counted(lambda count: {"votes": count["votes"][:2]})),
+        ("the list of ballots for that of releases", "ELE-51", _counted(lambda _: {"proposal": _proposal(question)})),
+        ("a count of what is no ballot", "ELE-65", put(**_with_a_count())),
+        ("a count of what is not listed", "ELE-65", _unlisted),
         ("no list, no receipts", "ELE-52", put(proposal=b"", votes=[], receipts=[])),
     ]
+
+
+def _counted(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """A file with other things in what opens its ballot."""
+    return lambda body: body | {"count": body["count"] | change(body["count"])}
+
+
+def _proposal(question: str) -> bytes:
+    return _other("proposal.1", question=question)
+
+
+def _releases(manifest_hash: bytes = b"") -> list[bytes]:
+    """What witnesses sign beside the certified releases."""
+    body = aside().count(0)
+    body = body | {"manifest": manifest_hash or body["manifest"], "shares": [[ballot(made()).id, bytes(32)]]}
+    return [_signed(who, "count.1", body, f"count/{who}") for who in range(2)]
+
+
+def _with_a_count() -> dict[str, Any]:
+    """The file about a pledge, with what opens a ballot."""
+    pledge = next(one for one in made().records if one.kind == "pledge.1")
+    whole: dict[str, Any] = decode(file(made(), pledge))
+    return whole | {"count": decode(file(made()))["count"]}
+
+
+def _unlisted(body: dict[str, Any]) -> dict[str, Any]:
+    """Before there is a list there is nothing to open."""
+    return body | {"proposal": b"", "votes": []}
 
 
 def _flipped(raw: bytes) -> bytes:
@@ -246,7 +306,7 @@ def test_wltm_verify_says_it_in_a_sentence(tmp_path: Path) -> None:
         path.write_bytes(raw)
         found, text = verify_file(path)
         assert found["ok"] is ok
-        assert len(text.splitlines()) == 1
+        assert len(text.splitlines()) == 1 + ok  # what it was opened as
 
 
 def vectors() -> dict[str, Any]:

@@ -52,7 +52,11 @@ def test_any_spelling(data: bytes) -> None:
     assert (result["id"], result["author"], result["did"]) == (BALLOT.id.hex(), ANNA.key.hex(), did(ANNA.key))
     assert (result["kind"], result["scope"], result["slot"]) == ("ballot.1", BALLOT.scope, ["once", "ballot", 0])
     assert (result["created"], result["expires"], result["bytes"]) == (CREATED, EXPIRES, len(GOOD_RAW))
-    assert result["body"] == {"ranking": [["01" * 32], ["02" * 32]], "roster": bytes(range(32)).hex()}
+    assert result["body"] == {
+        "cipher": bytes(range(56)).hex(),
+        "roster": bytes(range(32)).hex(),
+        "shares": [["00" * 80, "01" * 32]],
+    }
     json.dumps(result)
     assert "2027-01-15 08:00:00 UTC" in render(result)
 

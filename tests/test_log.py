@@ -20,6 +20,7 @@ from protocol.params import ONCE_HELD_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
 from protocol.record.record import FaultProof, Record, Slot
+from tests.deals import blank_ballot
 
 NETWORK = network_id("log", bytes(16))
 START = 1_800_000_000_000
@@ -36,7 +37,7 @@ def sign(who: Persona, kind: str, scope: str, body: dict[str, Any], slot: Slot |
 
 def ballot(who: Persona, number: int = 0, name: str = "ballot/x") -> Record:
     """A `once` record; another number is another record in the same slot."""
-    return sign(who, "ballot.1", COOP, {"roster": ROSTER, "ranking": []}, Slot("once", name, 0), number, LIFE_MS)
+    return sign(who, "ballot.1", COOP, blank_ballot(ROSTER), Slot("once", name, 0), number, LIFE_MS)
 
 
 def profile(who: Persona, seq: int, at: int = 0, name: str = "profile", life: int = LIFE_MS) -> Record:

@@ -26,7 +26,7 @@ CREATED, EXPIRES = 1_800_000_000_000, 1_800_600_000_000
 COOP, BOARD, TRUST = "coop/" + "0" * 32, "board/electricity/gcpv", "trust/a7"
 REF_1, REF_2 = b"\1" * 32, b"\2" * 32
 ROSTER = bytes(range(32))
-BALLOT: dict[str, Value] = {"roster": ROSTER, "ranking": [[REF_1], [REF_2]]}
+BALLOT: dict[str, Value] = {"roster": ROSTER, "cipher": bytes(range(56)), "shares": [[bytes(80), REF_1]]}
 PROFILE: dict[str, Value] = {"label": "Bäckerei", "terms": []}
 FIELDS = "network kind author scope slot created expires refs body_hash body_bytes".split()
 
@@ -150,7 +150,7 @@ BAD: list[tuple[str, str, bytes]] = [
     ("body length is negative", "REC-4", forged(wire=encode(wire_of(BODY, body_bytes=-1)))),
     ("body length beyond a record", "REC-4", forged(wire=encode(wire_of(BODY, body_bytes=65_537)))),
     ("body length is one less", "REC-6", forged(wire=encode(wire_of(BODY, body_bytes=len(BODY) - 1)))),
-    ("another body", "REC-6", unsigned(GOOD_RAW, _set(2, encode(BALLOT | {"ranking": []})))),
+    ("another body", "REC-6", unsigned(GOOD_RAW, _set(2, encode(BALLOT | {"cipher": bytes(56)})))),
     ("no body", "REC-6", unsigned(GOOD_RAW, _set(2, b""))),
     ("body hash of another purpose", "REC-6", forged(wire=encode(wire_of(BODY, body_hash=digest("record", BODY))))),
     ("signature of another key", "REC-6", unsigned(GOOD_RAW, _set(1, BEN.sign(digest("record", WIRE))))),
@@ -221,7 +221,7 @@ BAD: list[tuple[str, str, bytes]] = [
     ("body with a key twice", "ENC-3", forged(data=b"\x83" + loose("ranking") + b"\x90" + BODY[1:])),
     ("body with nil in a field", "ENC-1", forged(data=loose({"ranking": [], "roster": None}))),
     ("body with a key that is bytes", "ENC-3", forged(data=loose({b"ranking": [], "roster": ROSTER}))),
-    ("body with a long length", "ENC-4", forged(data=b"\xde\x00\x02" + BODY[1:])),
+    ("body with a long length", "ENC-4", forged(data=b"\xde\x00\x03" + BODY[1:])),
     ("expires beyond 2^53-1", "ENC-2", forged(wire=loose(wire_of(BODY, created=2**53 - 1, expires=2**53)))),
     ("slot with nil", "ENC-1", forged(wire=loose(wire_of(BODY, slot=[None, "ballot", 0])))),
     ("body that is two values", "ENC-8", forged(data=BODY + BODY)),

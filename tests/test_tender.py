@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from protocol.coop.coop import question_name
 from protocol.coop.room import boxes_of, draw_secret, find_secret, is_secret, keys_for, opens
-from protocol.deal.life import Deal, Opening, Void
+from protocol.deal.life import Deal, Opening
 from protocol.deal.tender import open_all, open_one, own_share, pack, ranking_of, seal_quotation, threshold
 from protocol.encoding import digest
 from protocol.engine.context import Context
@@ -23,7 +23,7 @@ from protocol.engine.deal.opening import holds_room, vouched
 from protocol.errors import Reject
 from protocol.identity import Persona, box_key, network_id, seal, unseal
 from protocol.record.record import Record, Slot
-from protocol.sealing import seal_to
+from protocol.sealing import Void, seal_to
 from protocol.trust.accountability import default_in, default_slot
 from tests.deals import NETWORK, START_MS, TEMPLATE, Handmade
 from tests.test_coop import plain

@@ -21,6 +21,7 @@ _STATES: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "forming": (1, ("groups",)),
     "gathering": (2, ("groups", "roster")),
     "balloting": (3, ("groups", "roster")),
+    "counting": (3, ("groups", "roster")),
     "elected": (4, ("groups", "roster")),
     "mandated": (5, ("groups", "roster", "election")),
     **dict.fromkeys(("dealing", "succeeding", "unled"), (6, ("groups", "roster", "election", "rfq"))),

@@ -6,6 +6,7 @@ amounts to. Spec: 06-decision, DEC-12 to DEC-19.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class Box:
     """Which records belong: of `kind` in `slot_name`, by the entitled (None: anybody not barred), that `admits` takes.
 
     `enough`: with nobody named as entitled, so many authors make the box complete (0: never). `vouchers`: receipts of
-    more than so many times f witnesses let a record in.
+    more than so many times f witnesses let a record in. `least`: of so many authors one record each must be listed.
     """
 
     kind: str
@@ -36,6 +37,7 @@ class Box:
     enough: int = 0
     vouchers: int = 1
     leaves: bool = False
+    least: int = 0
 
     def receipts_needed(self, council: Council) -> int:
         """Receipts of so many witnesses let a record in (DEC-14)."""
@@ -61,6 +63,7 @@ class Question:
     """Something the witnesses are to decide now: a box's manifest, or (no box) a value that everybody can compute.
 
     Between `closes` and `closes + settle_ms` receipts meet; times are this node's reckoning and bind nobody else.
+    `opened`: the stamp of what it follows from, before which nobody could answer it (KEP-14).
     """
 
     name: str
@@ -69,6 +72,7 @@ class Question:
     round_ms: int
     box: Box | None = None
     value: bytes | None = None
+    opened: int = 0
 
     @property
     def due(self) -> int:
@@ -95,10 +99,16 @@ def manifest_ids(value: bytes) -> list[bytes]:
     return list(ids)
 
 
-def owed_receipts(log: Log, docket: Docket, question: Question, witness: bytes, now: int) -> list[bytes]:
-    """Ids in the box that this witness has in time and not yet signed for, ascending (DEC-15)."""
+def owed_receipts(
+    log: Log, docket: Docket, question: Question, council: Council, witness: bytes, now: int
+) -> list[bytes]:
+    """Ids in the box that this witness has in time and not yet signed for, ascending (DEC-15); a box that must hold so
+    many is in time until it could.
+    """
     box = question.box
-    if box is None or now > question.closes:
+    if box is None:
+        return []
+    if now > question.closes and (not box.least or filled(log, box, contents(log, docket, question, council))):
         return []
     return [one.id for one in box.held(log) if not docket.receipted(question.name, one.id, witness)]
 
@@ -131,12 +141,17 @@ def complete(log: Log, question: Question, ids: list[bytes]) -> bool:
     return all(key in authors for key in box.entitled)
 
 
+def filled(log: Log, box: Box, ids: list[bytes]) -> bool:
+    """Whether as many authors have one record each in `ids` as the box must hold (DEC-20)."""
+    said = Counter(log.records[one].author for one in ids if one in log.records)
+    return sum(count == 1 for count in said.values()) >= box.least
+
+
 def fresh_manifest(log: Log, docket: Docket, question: Question, council: Council, now: int) -> bytes | None:
     """What an honest proposer proposes: all it may list, once all have spoken or receipts have met (DEC-16)."""
     ids = contents(log, docket, question, council)
-    if complete(log, question, ids) or now >= question.due:
-        return manifest(ids)
-    return None
+    closed = complete(log, question, ids) or now >= question.due
+    return manifest(ids) if closed and question.box is not None and filled(log, question.box, ids) else None
 
 
 def judge_manifest(
@@ -167,6 +182,8 @@ def judge_manifest(
         waiting = waiting or docket.receipts(question.name, one, council) < box.receipts_needed(council)
     if waiting:
         return None
+    if not filled(log, box, ids):
+        return False
     if duty is None:
         return True if complete(log, question, ids) else None
     if len(ids) == BOX_IDS_MAX:

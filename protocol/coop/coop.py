@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from protocol.coop.ballot import Openings, is_ballot, is_release, lay_open
 from protocol.coop.box import Box, Question, held_once, left_by, settled
 from protocol.coop.charter import Member, charter_hash, find_charter, good_join, roster_hash, roster_of
 from protocol.coop.decision import Council, Decided, Docket
-from protocol.coop.election import Tally, schulze, succession
+from protocol.coop.election import Ranking, Tally, schulze, succession
 from protocol.coop.evidence import admission, standing_in
 from protocol.coop.mandate import QUANTITY_MAX, Mandate, deal_id, limits_hash, limits_of, witnesses_hash
+from protocol.coop.risk import keeps_to_stakes, stakes_of
 from protocol.coop.template import Template, pooled_value
 from protocol.coop.term import Term, ended
 from protocol.deal.allocation import Demand
@@ -24,6 +26,7 @@ from protocol.deal.negotiation import Limits
 from protocol.params import STUCK_MS
 from protocol.record.log import Log
 from protocol.record.record import Record
+from protocol.sealing import Void
 
 # The life of a co-op (FRM-21): (state, fact) -> state. Where a fact has no row, nothing follows from it.
 COOP: Mapping[tuple[str, str], str] = {
@@ -33,9 +36,11 @@ COOP: Mapping[tuple[str, str], str] = {
     ("gathering", "pledges and candidates certified"): "balloting",
     ("gathering", "nobody pledged"): "void",
     ("gathering", "nobody stood"): "void",
-    ("balloting", "ballots certified"): "elected",
+    ("balloting", "ballots certified"): "counting",
     ("balloting", "nobody voted"): "void",
     ("balloting", "nobody stayed"): "void",
+    ("counting", "releases certified"): "elected",
+    ("counting", "no ballot opened"): "void",
     ("elected", "mandate certified"): "mandated",
     ("elected", "nobody left in line"): "void",
     ("mandated", "request certified"): "dealing",
@@ -65,9 +70,11 @@ class Coop:
     limits: Limits | None = None
     pledges_hash: bytes = b""
     candidates: tuple[Record, ...] = ()
+    ballots: tuple[Record, ...] = ()  # those that count, ascending by id, whether or not they open
+    openings: Openings = field(default_factory=dict)
     tally: Tally[bytes] | None = None
     line: tuple[bytes, ...] = ()
-    voted: int = 0  # newest stamp of a counted ballot
+    voted: int = 0  # newest stamp of a ballot that opened
     mandate: Mandate | None = None
     request: Record | None = None
     adoptions: tuple[Record, ...] | None = None  # None while their box is open
@@ -87,6 +94,11 @@ class Coop:
     def joined(self) -> tuple[bytes, ...]:
         """Everybody on the roster, who left since included, ascending."""
         return tuple(sorted((*self.keys, *self.left)))
+
+    @property
+    def rankings(self) -> Mapping[bytes, Ranking[bytes]]:
+        """The ballots that opened, by record id, ascending."""
+        return {key: one for key, one in self.openings.items() if not isinstance(one, Void)}
 
     @property
     def negotiator(self) -> bytes:
@@ -150,7 +162,7 @@ class _Reader:
 
     def read(self) -> Coop:
         """As far as the records lead."""
-        for stage in (self._form, self._gather, self._elect, self._appoint, self._succeed):
+        for stage in (self._form, self._gather, self._elect, self._count, self._appoint, self._succeed):
             if not stage():
                 break
         still = () if self.coop.state == "void" else tuple(self.open)
@@ -186,7 +198,7 @@ class _Reader:
         """Pledges and nominations, in two boxes that stand open side by side (FRM-29, ELE-20)."""
         roster, keys = self.coop.roster, self.coop.keys
         opened = self.decided["roster"].when
-        box = Box("pledge.1", slot_name("pledge", roster), keys, (), partial(_good_pledge, roster), leaves=True)
+        box = Box("pledge.1", slot_name("pledge", roster), keys, (), partial(self._good_pledge, roster), leaves=True)
         pledges = self._box(question_name("pledges", roster), box, opened, "pledge_ms")
         good = partial(good_nomination, self.coop, self.network)
         box = Box("nomination.1", slot_name("nomination", roster), keys, (), good, leaves=True)
@@ -205,10 +217,10 @@ class _Reader:
         return self._fact("pledges and candidates certified" if candidates else "nobody stood")
 
     def _elect(self) -> bool:
-        roster = self.coop.roster
-        running = tuple(one.author for one in self.coop.candidates)
-        good = partial(_good_ballot, roster, running)
-        box = Box("ballot.1", slot_name("ballot", roster), self.coop.keys, (), good, leaves=True)
+        """The box of sealed ballots (ELE-21)."""
+        roster, council = self.coop.roster, self.coop.council
+        good = partial(is_ballot, roster, len(self.coop.candidates), council)
+        box = Box("ballot.1", slot_name("ballot", roster), self.coop.keys, (), good, vouchers=2, leaves=True)
         opened = max(self.decided[question_name(base, roster)].when for base in ("pledges", "candidates"))
         ballots = self._box(question_name("ballots", roster), box, opened, "ballot_ms")
         if ballots is None:
@@ -220,12 +232,28 @@ class _Reader:
         demands = tuple(one for one in self.coop.demands if one.member in staying)
         if not any(one.want for one in demands):
             return self._fact("nobody stayed")
-        self.coop = replace(self.coop, demands=demands, limits=limits_of(demands))
-        tally = schulze([(1, ranking_of(one)) for one in ballots], running)
-        line = tuple(one for one in succession(tally, roster) if one in staying)
-        voted = max(one.header.created for one in ballots)
-        self.coop = replace(self.coop, tally=tally, line=line, voted=voted)
+        self.coop = replace(self.coop, ballots=tuple(ballots), demands=demands, limits=limits_of(demands))
         return self._fact("ballots certified")
+
+    def _count(self) -> bool:
+        """What the witnesses release of the ballots, and the tally of those that open by it (ELE-62 to ELE-64)."""
+        roster, council, ballots = self.coop.roster, self.coop.council, self.coop.ballots
+        voted = self.decided[question_name("ballots", roster)]
+        good = partial(is_release, roster, voted.value_hash, ballots)
+        box = Box("count.1", slot_name("count", roster), council.witnesses, (), good, least=council.quorum)
+        releases = self._box(question_name("counts", roster), box, voted.when, "reveal_ms")
+        if releases is None:
+            return False
+        running = tuple(one.author for one in self.coop.candidates)
+        self.coop = replace(self.coop, openings=lay_open(ballots, releases, council, running))
+        rankings = self.coop.rankings
+        if not rankings:
+            return self._fact("no ballot opened")
+        tally = schulze(((1, one) for one in rankings.values()), running)
+        line = tuple(one for one in succession(tally, roster) if one in self.coop.keys)
+        voted_at = max(one.header.created for one in ballots if one.id in rankings)
+        self.coop = replace(self.coop, tally=tally, line=line, voted=voted_at)
+        return self._fact("releases certified")
 
     def _appoint(self) -> bool:
         """Mandates, term after term down the line, until a negotiator acts (ELE-32)."""
@@ -262,7 +290,8 @@ class _Reader:
     def _install(self, term: int) -> Mandate | None:
         """The mandate of a term, once it is certified (ELE-30)."""
         mandate = self._mandate(term)
-        question = Question(question_name("mandate", term), 0, 0, self.times["round_ms"], value=mandate.to_bytes())
+        name, value, since = question_name("mandate", term), mandate.to_bytes(), self._newest()
+        question = Question(name, 0, 0, self.times["round_ms"], value=value, opened=since)
         decided = self._decide(question)
         self.coop = replace(self.coop, term=term)
         if decided is None:
@@ -300,12 +329,17 @@ class _Reader:
             witnesses=witnesses_hash(coop.council.witnesses),
         )
 
+    def _good_pledge(self, roster: bytes, record: Record) -> bool:
+        right = record.body["roster"] == roster and record.body["least"] <= record.body["want"]
+        return right and keeps_to_stakes(record.body, stakes_of(self.coop.charter.body), self.template)
+
     def _accepted(self, witness: bytes) -> bool:
         return any(one.body["charter"] == self.coop.hash for one in self.log.slot("accept.1", witness, "accept"))
 
     def _box(self, name: str, box: Box, opened: int, window: str) -> list[Record] | None:
         """The records a decided box holds, the doubly spoken left out (DEC-14); None while it is open."""
-        question = Question(name, opened + self.times[window], self.times["settle_ms"], self.times["round_ms"], box)
+        closes, since = opened + self.times[window], min(opened, self._newest())
+        question = Question(name, closes, self.times["settle_ms"], self.times["round_ms"], box, opened=since)
         decided = self._decide(question)
         return None if decided is None else held_once(self.log, box, decided.value)
 
@@ -315,6 +349,10 @@ class _Reader:
         gone = dict.fromkeys(key for value in values for key in left_by(self.log, value))
         members = tuple(one for one in self.coop.members if one.key not in gone)
         self.coop = replace(self.coop, members=members, left=tuple(sorted((*self.coop.left, *gone))))
+
+    def _newest(self) -> int:
+        """The stamp of what was decided last, in the order of reading."""
+        return max((one.when for one in self.decided.values()), default=self.coop.charter.header.created)
 
     def _decide(self, question: Question) -> Decided | None:
         decided = settled(self.log, self.docket, self.coop.council, question)
@@ -335,21 +373,10 @@ def slot_name(base: str, about: bytes) -> str:
     return f"{base}/{about[:8].hex()}"
 
 
-def _good_pledge(roster: bytes, record: Record) -> bool:
-    return bool(record.body["roster"] == roster and record.body["least"] <= record.body["want"])
-
-
 def good_nomination(coop: Coop, network: bytes, record: Record) -> bool:
     """Whether a member may stand with this: its fee within the charter's, and what it shows enough (ELE-20, ELE-36)."""
     right = record.body["roster"] == coop.roster and record.body["fee_minor"] <= coop.charter.body["fee_max_minor"]
     return right and admission(coop.charter).elects(standing_in(record, coop.keys, network))
-
-
-def _good_ballot(roster: bytes, running: tuple[bytes, ...], record: Record) -> bool:
-    named = [key for tier in record.body["ranking"] for key in tier]
-    return (
-        record.body["roster"] == roster and len(named) == len(dict.fromkeys(named)) and all(k in running for k in named)
-    )
 
 
 def _good_deal(mandate: Mandate, record: Record) -> bool:
@@ -358,11 +385,6 @@ def _good_deal(mandate: Mandate, record: Record) -> bool:
 
 def _good_adoption(deal: bytes, record: Record) -> bool:
     return bool(record.body["deal"] == deal)
-
-
-def ranking_of(ballot: Record) -> tuple[tuple[bytes, ...], ...]:
-    """A ballot's tiers of candidates, best first."""
-    return tuple(tuple(tier) for tier in ballot.body["ranking"])
 
 
 def _demand(pledge: Record) -> Demand:

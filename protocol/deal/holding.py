@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from protocol.coop.box import Question, judge_manifest, manifest_ids
+from protocol.coop.box import Question, filled, judge_manifest, manifest_ids
 from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
 from protocol.errors import Ignore, Reject
 from protocol.record.log import Log
@@ -95,6 +95,8 @@ class Holding:
         good = judge_manifest(self.log, self.docket, question, council, value, ())
         if good is None:
             raise Reject("DEC-14", f"{base}: a listed record lacks the receipts of {needed} witnesses")
+        if not good and not filled(self.log, question.box, ids):
+            raise Reject("DEC-20", f"{base}: of fewer than {question.box.least} witnesses")
         if not good:
             raise Reject("DEC-13", f"{base}: a listed record does not belong into this box")
         receipts = f"each with receipts of {needed} of them" if ids else "for nobody spoke"

@@ -1,7 +1,7 @@
 """Whether one record that somebody handed in is in the certified box, in a file that anybody can check offline.
 
 Decides what a record, its witnesses' receipts and the certified list of ids show together; never whether a box was
-rightly closed as a whole, which takes the bundle (12-bundle). Spec: 07-election, ELE-50 to ELE-53.
+rightly closed as a whole, which takes the bundle (12-bundle). Spec: 07-election, ELE-50 to ELE-53 and ELE-65.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from protocol.coop.ballot import open_one, opens, shares_in
 from protocol.coop.box import manifest_ids
 from protocol.coop.charter import charter_hash, is_charter
-from protocol.coop.decision import NIL, Council, Docket, slot_of, value_hash
+from protocol.coop.decision import NIL, Council, Decided, Docket, slot_of, value_hash
+from protocol.coop.election import Ranking
 from protocol.deal.request import read_mandate
 from protocol.encoding import decode, encode
 from protocol.errors import Ignore, Reject
@@ -20,6 +22,7 @@ from protocol.params import WITNESSES_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 from protocol.record.schema import array, data, fields, integer
+from protocol.sealing import Void
 
 # (kind, slot) -> (the box's question, the field of the body that says which one: "" where there is one for all)
 BOXES: Mapping[tuple[str, str], tuple[str, str]] = {
@@ -32,6 +35,7 @@ BOXES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("commitment.1", "commitment"): ("commitments", "rfq"),
     ("commitment.1", "repair"): ("repairs", "rfq"),
 }
+_SEALED = ("ballot.1", "quotation.1")  # of which receipts of more than 2f witnesses are asked for (DEC-14)
 HANDED_IN = tuple(dict.fromkeys(kind for kind, _ in BOXES))
 _RAW = data(1, 1 << 16)
 _FILE = fields(
@@ -43,14 +47,16 @@ _FILE = fields(
         "record": _RAW,
         "version": integer(1, 1),
         "votes": array(_RAW, WITNESSES_MAX),
-    }
+    },
+    {"count": fields({name: array(_RAW, WITNESSES_MAX, 1) for name in ("releases", "votes")} | {"proposal": _RAW})},
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Inclusion:
     """What a file shows. `listed`: how many ids the certified list holds, 0 while there is none; `place`: which of them
-    is the record's, counted from 1, 0 when it is not among them. `receipts`, `signers`: witnesses by key.
+    is the record's, counted from 1, 0 when it is not among them. `receipts`, `signers`: witnesses by key. `opened`:
+    what a ballot was opened as, None where the file does not show it.
     """
 
     record: Record
@@ -60,6 +66,7 @@ class Inclusion:
     signers: tuple[bytes, ...]
     listed: int
     place: int
+    opened: Ranking[bytes] | Void | None = None
 
     @property
     def state(self) -> str:
@@ -81,7 +88,7 @@ def question_of(record: Record) -> str:
 
 def looks_like(raw: bytes) -> bool:
     """Whether bytes begin as every such file does."""
-    return raw.startswith(b"\x87\xa6anchor")
+    return raw.startswith((b"\x87\xa6anchor", b"\x88\xa6anchor"))
 
 
 def make(network: bytes, anchor: Record, record: Record, log: Log, docket: Docket) -> bytes:
@@ -89,25 +96,46 @@ def make(network: bytes, anchor: Record, record: Record, log: Log, docket: Docke
     nothing that would show anything.
     """
     name, council = question_of(record), council_of(anchor, network)
-    decided = docket.decided(name, council)
-    proposal, votes = b"", list[bytes]()
-    if decided is not None:
-        votes = [log.records[one].raw for one in decided.votes]
-        about = (one for one in log.of_kind("proposal.1") if one.body["question"] == name)
-        found = [one for one in about if value_hash(one.body["value"]) == decided.value_hash]
-        proposal = min(found, key=lambda one: one.id).raw
     body = {
         "anchor": anchor.raw,
         "network": network,
-        "proposal": proposal,
+        "proposal": b"",
         "receipts": [one.raw for one in receipts_for(log, name, record.id, council)],
         "record": record.raw,
         "version": 1,
-        "votes": votes,
+        "votes": list[bytes](),
     }
+    body |= _certificate(log, docket.decided(name, council)) | _count(record, log, docket, council)
     raw = encode(body)
     verify(raw)
     return raw
+
+
+def _certificate(log: Log, decided: Decided | None) -> dict[str, Any]:
+    """The proposal of a decided value, and the votes for it."""
+    if decided is None:
+        return {}
+    about = (one for one in log.of_kind("proposal.1") if one.body["question"] == decided.question)
+    found = [one for one in about if value_hash(one.body["value"]) == decided.value_hash]
+    votes = [log.records[one].raw for one in decided.votes]
+    return {"proposal": min(found, key=lambda one: one.id).raw, "votes": votes}
+
+
+def _count(ballot: Record, log: Log, docket: Docket, council: Council) -> dict[str, Any]:
+    """What opened a ballot: the certified releases, no more of them than it takes (ELE-65)."""
+    decided = docket.decided(_counts(ballot), council) if ballot.kind == "ballot.1" else None
+    if decided is None:
+        return {}
+    try:
+        listed = [log.records[one] for one in manifest_ids(decided.value) if one in log.records]
+    except Reject:
+        return {}
+    releases = [one.raw for one in listed if opens(ballot, one, council)][: council.faults + 1]
+    return {"count": _certificate(log, decided) | {"releases": releases}} if len(releases) > council.faults else {}
+
+
+def _counts(ballot: Record) -> str:
+    return f"counts/{ballot.body['roster'][:8].hex()}"
 
 
 def receipts_for(log: Log, name: str, record_id: bytes, council: Council) -> list[Record]:
@@ -139,19 +167,45 @@ def verify(raw: bytes) -> Inclusion:
     receipts = _receipts(body["receipts"], network, record, name, council)
     if not body["proposal"]:
         if body["votes"] or len(receipts) <= council.faults:
-            raise _too_few(receipts, council)
-        return Inclusion(record, name, council, receipts, (), 0, 0)
+            raise _too_few(receipts, council.faults + 1)
+        return Inclusion(record, name, council, receipts, (), 0, 0, _opened_as(body, record, b"", council))
     proposal = _record("proposal", body["proposal"], network)
     signers = _signers(body["votes"], network, anchor.scope, name, council, proposal)
     ids = manifest_ids(proposal.body["value"])
     place = ids.index(record.id) + 1 if record.id in ids else 0
-    if not place and len(receipts) <= council.faults:
-        raise _too_few(receipts, council)
-    return Inclusion(record, name, council, receipts, signers, len(ids), place)
+    enough = (1 + (record.kind in _SEALED)) * council.faults + 1
+    if not place and len(receipts) < enough:
+        raise _too_few(receipts, enough)
+    opened = _opened_as(body, record, proposal.body["value"] if place else b"", council)
+    return Inclusion(record, name, council, receipts, signers, len(ids), place, opened)
 
 
-def _too_few(receipts: Sequence[bytes], council: Council) -> Reject:
-    return Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {council.faults + 1} show nothing")
+def _opened_as(
+    body: Mapping[str, Any], ballot: Record, listed: bytes, council: Council
+) -> Ranking[bytes] | Void | None:
+    """What the certified releases in a file make of its ballot. `listed`: the certified list with it, b"" if none."""
+    count, network = body.get("count"), body["network"]
+    if count is None:
+        return None
+    if ballot.kind != "ballot.1" or not listed:
+        raise Reject("ELE-65", "count: only of a ballot that is listed")
+    name, proposal = _counts(ballot), _record("count.proposal", count["proposal"], network)
+    _signers(count["votes"], network, ballot.scope, name, council, proposal)
+    certified = manifest_ids(proposal.body["value"])
+    releases = [_record("count.releases", raw, network) for raw in count["releases"]]
+    for one in releases:
+        if one.id not in certified or one.kind != "count.1" or one.author not in council.witnesses:
+            raise Reject("ELE-65", "count.releases: one is no certified release of a witness")
+        if one.body["manifest"] != value_hash(listed):
+            raise Reject("ELE-65", "count.releases: one is about another list of ballots")
+    found = open_one(ballot, shares_in(releases, council).get(ballot.id, ()), council)
+    if isinstance(found, Void) and found.code == "IDN-17":
+        raise Reject("ELE-65", f"count.releases: {found.message}")
+    return found
+
+
+def _too_few(receipts: Sequence[bytes], enough: int) -> Reject:
+    return Reject("ELE-52", f"receipts: of {len(receipts)} witnesses; fewer than {enough} show nothing")
 
 
 def _opened(raw: bytes) -> dict[str, Any]:

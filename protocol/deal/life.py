@@ -61,14 +61,6 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Void:
-    """Why a quotation could not be laid open: the clause, and a sentence."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Deal:
     """What a deal's records amount to; later fields are empty before their time."""
 
@@ -161,10 +153,16 @@ class Reader:
         """The name of a question about this request."""
         return question_name(base, self.deal.rfq.id)
 
+    @property
+    def newest(self) -> int:
+        """The stamp of what was decided last, in the order of reading."""
+        return max((one.when for one in self.decided.values()), default=self.deal.rfq.header.created)
+
     def box(self, base: str, box: Box, opened: int, window: str) -> list[Record] | None:
         """The records a decided box holds, the doubly spoken left out (DEC-14); None while it is open."""
         times = self.deal.times
-        question = Question(self.name(base), opened + times[window], times["settle_ms"], times["round_ms"], box)
+        closes, since = opened + times[window], min(opened, self.newest)
+        question = Question(self.name(base), closes, times["settle_ms"], times["round_ms"], box, opened=since)
         decided = settled(self.log, self.docket, self.deal.council, question)
         if decided is None:
             self.open.append(question)

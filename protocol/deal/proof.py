@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from protocol.coop import coop as coops
 from protocol.coop.charter import charter_hash, is_charter
 from protocol.coop.coop import Coop
+from protocol.coop.election import Ranking as BallotRanking
 from protocol.coop.room import is_secret, request_fits
 from protocol.coop.template import Template, money, pooled_value
 from protocol.deal.choice import answers_in, answers_question, award_value
@@ -29,12 +30,13 @@ from protocol.errors import Reject
 from protocol.params import BUNDLE_TERMS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
+from protocol.sealing import Void
 
-_COOP_STEPS = 4 + 2 * BUNDLE_TERMS_MAX  # roster, pledges and candidates, ballots, an end; a term is two questions
+_COOP_STEPS = 5 + 2 * BUNDLE_TERMS_MAX  # roster, pledges and candidates, ballots, counts, an end; a term is two
 # Suggestions, revision, quotations, reveals, last words and theirs, award, commitments, repairs, signatures, an end.
 _DEAL_STEPS = 11
 
-Ballots = tuple[tuple[int, tuple[tuple[bytes, ...], ...]], ...]
+Ballots = tuple[tuple[int, BallotRanking[bytes]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,6 @@ class _Walk:
         coop_part, coop = self._coop()
         deal_part, deal, ranking = self._deal(coop_part, coop)
         needed = {**coop_part.log.records, **deal_part.log.records}
-        said = sorted(coop_part.log.of_kind("ballot.1"), key=lambda one: one.id)
-        ballots = [one for one in said if one.author not in coop.left]  # FRM-33
-        slot = coops.slot_name("ballot", coop.roster)
-        counted = [one for one in ballots if coop_part.log.sole("ballot.1", one.author, slot)]
         return Proof(
             self.network,
             self.template,
@@ -94,7 +92,7 @@ class _Walk:
             deal,
             ranking,
             tuple(needed[key] for key in sorted(needed)),
-            tuple((1, coops.ranking_of(one)) for one in counted),
+            tuple((1, ranking) for ranking in coop.rankings.values()),
         )
 
     def _coop(self) -> tuple[Holding, Coop]:
@@ -238,6 +236,9 @@ class _Walk:
                 sentence = f"{len(coop.demands)} members for {sum(one.want for one in coop.demands)} units a period"
                 self.tell(Step("pledges", f"{sentence}; {len(coop.candidates)} stand", "FRM-29"))
             case "elected" if coop.term == 1:
+                sentence = f"{len(coop.rankings)} of {len(coop.openings)} ballots open by what the witnesses released"
+                voids = [f"{_short(key)} [{one.code}]" for key, one in coop.openings.items() if isinstance(one, Void)]
+                self.tell(Step("ballots", sentence + "".join(f"; void: {one}" for one in voids[:5]), "ELE-63"))
                 sentence = "in line: " + ", ".join(map(_short, coop.line[:5])) + (" …" if len(coop.line) > 5 else "")
                 self.tell(Step("tally", sentence, "ELE-9"))
             case "mandated" if coop.mandate is not None:

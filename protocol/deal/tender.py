@@ -17,7 +17,7 @@ from protocol.coop.box import Box
 from protocol.coop.coop import Coop
 from protocol.coop.template import Template
 from protocol.deal.final import latest
-from protocol.deal.life import Deal, Opening, Reader, Void
+from protocol.deal.life import Deal, Opening, Reader
 from protocol.deal.negotiation import NONCE_BYTES, Bid, commit_hash, open_commitment
 from protocol.deal.ranking import Ranking, Refused, rank
 from protocol.deal.request import request_of
@@ -26,7 +26,7 @@ from protocol.errors import Reject
 from protocol.identity import Entropy, seal, unseal
 from protocol.params import BIDS_MAX, SEALED_BLOCK_BYTES
 from protocol.record.record import Record
-from protocol.sealing import Sealed, combine, is_good, open_share, seal_to
+from protocol.sealing import Sealed, Void, combine, is_good, open_share, seal_to
 
 Openings = Mapping[bytes, Opening | Void]  # by the quotation's record id
 DEFAULTS = ("IDN-18", "IDN-9", "NEG-9")  # what makes a quotation void through its supplier's own doing (NEG-64)

@@ -7,8 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from protocol.params import BEFORE_MAX, BOX_IDS_MAX, MEMBERS_MAX, RECEIPT_IDS_MAX, ROUND_MAX, WITNESSES_MAX
-from protocol.record.schema import array, ascending, data, fields, integer, one_of, slug, text
+from protocol.params import (
+    BALLOT_FRAME_BYTES,
+    BALLOT_NAME_BYTES,
+    BEFORE_MAX,
+    BOX_IDS_MAX,
+    MEMBERS_MAX,
+    RANKED_MAX,
+    RECEIPT_IDS_MAX,
+    ROUND_MAX,
+    WITNESSES_MAX,
+)
+from protocol.record.schema import array, ascending, data, fields, integer, one_of, pair, slug, text
 from protocol.record.shapes import (
     ADMITS,
     BOARD_SCOPE,
@@ -18,6 +28,7 @@ from protocol.record.shapes import (
     EVIDENCE,
     ID,
     INTERESTS,
+    MEDIATORS,
     MONEY,
     NUMBERS,
     PLACE,
@@ -27,12 +38,15 @@ from protocol.record.shapes import (
     RECALL_REASONS,
     REGION,
     SEALED,
+    STAKES,
     SUBJECT,
     TERM,
     TIME,
     TIMES,
     Kind,
 )
+
+_SEALED_RANKING = data(BALLOT_FRAME_BYTES + 16, BALLOT_FRAME_BYTES + BALLOT_NAME_BYTES * RANKED_MAX + 16)
 
 COOP_KINDS: Mapping[str, Kind] = {
     # 05-formation
@@ -56,7 +70,8 @@ COOP_KINDS: Mapping[str, Kind] = {
                 "risk": one_of("lowest", "low", "high"),
                 "times": TIMES,
             },
-            {"before": ascending(DEAL, BEFORE_MAX, 1), "admits": ADMITS, "subject": SUBJECT},
+            {"before": ascending(DEAL, BEFORE_MAX, 1), "admits": ADMITS, "subject": SUBJECT}
+            | {"stakes": STAKES, "mediators": MEDIATORS},
         ),
     ),
     "accept.1": Kind("once", COOP_SCOPE, fields({"charter": ID, "box": ID})),
@@ -115,7 +130,14 @@ COOP_KINDS: Mapping[str, Kind] = {
             {"evidence": EVIDENCE},
         ),
     ),
-    "ballot.1": Kind("once", COOP_SCOPE, fields({"roster": ID, "ranking": array(ascending(ID, 64, 1), 64)})),
+    "ballot.1": Kind(
+        "once",
+        COOP_SCOPE,
+        fields({"roster": ID, "cipher": _SEALED_RANKING, "shares": array(pair(SEALED, ID), WITNESSES_MAX, 1)}),
+    ),
+    "count.1": Kind(
+        "once", COOP_SCOPE, fields({"roster": ID, "manifest": ID, "shares": array(pair(ID, ID), MEMBERS_MAX)})
+    ),
     "deal.1": Kind(
         "once",
         COOP_SCOPE,

@@ -16,14 +16,14 @@ import pytest
 from protocol.coop.box import contents
 from protocol.coop.decision import Docket
 from protocol.deal.deal import read_deal
-from protocol.deal.life import Opening, Void
+from protocol.deal.life import Opening
 from protocol.deal.tender import open_all, own_share, released
 from protocol.encoding import encode
 from protocol.errors import Reject
 from protocol.identity import Persona, decrypt, seal, unseal
 from protocol.record.log import Log
 from protocol.record.record import Record
-from protocol.sealing import Sealed, combine, share_hash, value_at
+from protocol.sealing import Sealed, Void, combine, share_hash, value_at
 from tests.deals import NETWORK, Handmade, persona
 
 FAULTS = 1

@@ -181,7 +181,7 @@ class Adversaries:
         other = {
             "pledge.1": {"want": record.body.get("want", 0) + 1},
             "nomination.1": {"statement": "I am somebody else to you."},
-            "ballot.1": {"ranking": [list(tier) for tier in reversed(record.body.get("ranking", []))]},
+            "ballot.1": {"cipher": record.body.get("cipher", b"")[::-1]},
             "commitment.1": {"answer": "decline", "reason": "price", "remark": ""},
         }[record.kind]
         side = digest("half", receiver.encode())[0] % 2

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from protocol.coop.ballot import boxes_of, cast
 from protocol.coop.box import contents, manifest, manifest_ids
 from protocol.coop.coop import slot_name
 from protocol.coop.decision import NIL, Docket, value_hash
@@ -21,6 +22,7 @@ from protocol.identity import Persona
 from protocol.params import ONCE_HELD_MAX
 from protocol.record.record import Record, Slot
 from tests.sim.rogue import Rogue, seat
+from tests.stages import entropy
 
 DAY_MS = 86_400_000
 
@@ -28,10 +30,12 @@ DAY_MS = 86_400_000
 def ballot(rogue: Rogue, number: int = 0, **other: Any) -> Record:
     """A ballot of the adversary for everybody who stands; different numbers are different ballots."""
     coop = rogue.coop(rogue.honest[0])
-    ranking = [sorted(one.author for one in coop.candidates)]
+    ranking = (tuple(one.author for one in coop.candidates),)
+    boxes = boxes_of(rogue.log(rogue.honest[0]), coop.council)
     facts: dict[str, Any] = {"created": rogue.world.now - number} | other
     slot = Slot("once", slot_name("ballot", coop.roster), 0)
-    return rogue.sign("ballot.1", {"roster": coop.roster, "ranking": ranking}, slot, **facts)
+    body = cast(coop.roster, rogue.key, ranking, len(ranking[0]), boxes, entropy("ballot"))
+    return rogue.sign("ballot.1", body, slot, **facts)
 
 
 def boxed(rogue: Rogue) -> list[bytes]:

@@ -10,17 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from protocol import commands as ask
+from protocol.coop import ballot
 from protocol.coop.box import Question
 from protocol.coop.coop import Coop, slot_name, term_of
 from protocol.coop.evidence import Standing, admission
 from protocol.coop.term import recalls
-from protocol.deal.life import DEAL_TERMINAL, deal_scope
+from protocol.encoding import encode
 from protocol.engine.context import Context
+from protocol.engine.coop import counting
 from protocol.engine.coop.vouching import own_evidence, with_evidence
 from protocol.engine.core import Core
-from protocol.engine.desk import boundaries, coop_context, within
+from protocol.engine.desk import coop_context
 from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona
+from protocol.params import RANKED_MAX
 from protocol.record.record import Record, Slot
 
 
@@ -29,8 +32,6 @@ def pledge(core: Core, command: ask.Pledge) -> dict[str, Any]:
     context, coop = coop_context(core, command.coop)
     persona = member_persona(core, coop)
     _open(core, coop, "pledges")
-    within(core, price_minor=command.price_max_minor)
-    _check_open_pledges(core)
     if command.least > command.want:
         raise CommandError("NEG-10", "least: must not be above want")
     body = {
@@ -75,7 +76,7 @@ def stand(core: Core, command: ask.Stand) -> dict[str, Any]:
 
 
 def vote(core: Core, command: ask.Vote) -> dict[str, Any]:
-    """Cast the one ranked ballot."""
+    """Cast the one ranked ballot, sealed to the witnesses; what it says is kept here (ELE-66)."""
     context, coop = coop_context(core, command.coop)
     persona = member_persona(core, coop)
     slot = slot_name("ballot", coop.roster)
@@ -84,8 +85,14 @@ def vote(core: Core, command: ask.Vote) -> dict[str, Any]:
     named = [key for tier in command.ranking for key in tier]
     if not named or len(named) != len(dict.fromkeys(named)) or any(key not in running for key in named):
         raise CommandError("ELE-21", "ranking: name candidates of this co-op, each at most once and at least one")
-    body = {"roster": coop.roster, "ranking": [sorted(tier) for tier in command.ranking if tier]}
-    return {"id": say_once(core, persona, "ballot.1", context, body, slot, coop).id}
+    if len(named) > RANKED_MAX:
+        raise CommandError("ELE-60", f"ranking: name {RANKED_MAX} at most; all others are tied below them")
+    ranking = tuple(tuple(sorted(tier)) for tier in command.ranking if tier)
+    boxes = ballot.boxes_of(context.log, coop.council)
+    body = ballot.cast(coop.roster, persona.key, ranking, len(running), boxes, core.entropy)
+    record = say_once(core, persona, "ballot.1", context, body, slot, coop)
+    core.keep(counting.kept_ballot(coop), encode(ranking))
+    return {"id": record.id}
 
 
 def recall(core: Core, command: ask.Recall) -> dict[str, Any]:
@@ -137,31 +144,6 @@ def say_once(
         )
     except (Reject, Ignore) as error:
         raise CommandError(error.code, error.message) from None
-
-
-def _check_open_pledges(core: Core) -> None:
-    most = boundaries(core).get("open_pledges_max")
-    if most is None:
-        return
-    contexts = [one for one in core.contexts.values() if one.family == "coop"]
-    views = [(one, view) for one in contexts if (view := one.coop(core.settings)) is not None and view.state != "void"]
-    running = sum(
-        1
-        for one, view in views
-        for key in core.personas
-        if one.log.slot("pledge.1", key, slot_name("pledge", view.roster)) and not _over(core, view)
-    )
-    if running >= most:
-        raise CommandError("INT-6", f"boundary: you have {most} open pledges, your limit")
-
-
-def _over(core: Core, coop: Coop) -> bool:
-    """Whether a co-op came to its end, its deal's or that of its own time, so that its pledges are no longer open."""
-    if coop.charter.header.expires <= core.now:
-        return True
-    scope = deal_scope(coop.mandate.deal) if coop.mandate is not None else ""
-    deal = core.contexts[scope].deal(core.settings) if scope in core.contexts else None
-    return deal is not None and deal.state in DEAL_TERMINAL
 
 
 def mark(core: Core, persona: Persona, coop: Coop, kind: str, mode: str) -> None:

@@ -15,7 +15,9 @@ from protocol.engine.context import Context
 from protocol.engine.coop import faults, lease
 from protocol.engine.coop.counting import ballots
 from protocol.engine.core import Core
-from protocol.trust.accountability import evidence
+from protocol.record.log import Log
+from protocol.record.record import Record
+from protocol.trust.accountability import EVIDENCE_KINDS, evidence
 from protocol.trust.reputation import Graph, graph, standing
 
 
@@ -46,14 +48,15 @@ def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
 
 
 def observed(core: Core) -> Graph:
-    """All that this node's attestations amount to for its own person."""
-    said = [
-        one
-        for context in core.contexts.values()
-        if context.family == "trust"
-        for one in context.log.of_kind("attestation.1")
-        if one.header.slot and context.log.sole(one.kind, one.author, one.header.slot.name) is not None  # REC-14
-    ]
+    """All that this node's attestations, vouches and proofs amount to for its own person."""
+    logs = [context.log for context in core.contexts.values() if context.family == "trust"]
+    said = [one for log in logs for kind in EVIDENCE_KINDS for one in log.of_kind(kind) if _stands(core, log, one)]
     said.sort(key=lambda one: one.id)
     seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
-    return graph(evidence(said, seen, core.settings.network), core.now)
+    return graph(evidence(said, seen, core.settings.network, core.me.key), core.now)
+
+
+def _stands(core: Core, log: Log, one: Record) -> bool:
+    """Whether it is the one thing that its author said there (REC-14), and has not expired."""
+    sole = one.header.slot is not None and log.sole(one.kind, one.author, one.header.slot.name) is not None
+    return sole and one.header.expires > core.now

@@ -16,6 +16,7 @@ _OPEN = {
     "pledges": "Each member may pledge until the box closes; for who is silent nothing is ordered.",
     "candidates": "Each member may stand until the box closes.",
     "ballots": "Each member may vote until the box closes; who is silent is not counted.",
+    "counts": "The box is closed; its witnesses release what opens the ballots.",
     "mandate": "The witnesses sign the mandate of the next in line.",
     "deal": "The negotiator is to ask suppliers until the box closes; else the next in line is asked.",
 }
@@ -52,7 +53,7 @@ def _void(coop: Coop) -> str:
     if not coop.candidates:
         return "Nobody stood for negotiator."
     if coop.tally is None:
-        return "Nobody voted."
+        return "None of the ballots could be opened." if coop.ballots else "Nobody voted."
     return f"{_names(coop.line)} were elected one after the other, and none asked suppliers in time."
 
 

@@ -68,7 +68,7 @@ def acknowledge(
         if persona is not None:
             for question in questions:
                 if question.box is not None:
-                    _give_receipts(core, context, question, persona, until, ref, vouched)
+                    _give_receipts(core, context, council, question, persona, until, ref, vouched)
 
 
 def fetch_missing(core: Core, context: Context, council: Council, questions: Iterable[Question]) -> None:
@@ -82,6 +82,7 @@ def fetch_missing(core: Core, context: Context, council: Council, questions: Ite
 def _give_receipts(
     core: Core,
     context: Context,
+    council: Council,
     question: Question,
     persona: Persona,
     until: int,
@@ -89,7 +90,7 @@ def _give_receipts(
     vouched: Vouched,
 ) -> None:
     context.wake_at(question.closes if core.now < question.closes else None)
-    owed = owed_receipts(context.log, context.docket, question, persona.key, core.now)
+    owed = owed_receipts(context.log, context.docket, question, council, persona.key, core.now)
     owed = [one for one in owed if vouched(context.log.records[one], persona)]
     if not owed:
         return
@@ -101,7 +102,7 @@ def _give_receipts(
     del context.receipts_due[question.name]
     for at in range(0, len(owed), RECEIPT_IDS_MAX):
         body = {"question": question.name, "ids": owed[at : at + RECEIPT_IDS_MAX]}
-        core.say(persona, "receipt.1", context.scope, body, until=until, refs=(ref,))
+        core.volunteer(persona, "receipt.1", context.scope, body, until=until, refs=(ref,))
 
 
 def _vote(
@@ -125,13 +126,15 @@ def _vote(
             case Propose(number, valid_round, value):
                 body = {"question": question.name, "round": number, "valid_round": valid_round, "value": value}
                 slot = Slot("once", slot_of(question.name, number), 0)
-                core.say(persona, "proposal.1", context.scope, body, until=until, slot=slot, refs=(ref,))
+                said = core.volunteer(persona, "proposal.1", context.scope, body, until=until, slot=slot, refs=(ref,))
             case Vote(number, step, hashed):
                 body = {"question": question.name, "round": number, "step": step, "value": hashed}
                 slot = Slot("once", slot_of(question.name, number, step), 0)
-                core.say(persona, "vote.1", context.scope, body, until=until, slot=slot, refs=(ref,))
+                said = core.volunteer(persona, "vote.1", context.scope, body, until=until, slot=slot, refs=(ref,))
             case None:
                 break
+        if said is None:
+            return  # it abstains from the whole question, for as long as that is open (KEP-14)
     context.wake_at(witness.deadline)
     if question.box is not None and core.now < question.due:
         context.wake_at(question.due)

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from itertools import islice
 
 from protocol.coop.coop import Coop
-from protocol.deal.life import Deal, Void
+from protocol.deal.life import Deal
 from protocol.deal.tender import DEFAULTS, shares_of
 from protocol.engine.context import Context
 from protocol.engine.coop.faults import whose_turn
 from protocol.engine.core import Core
 from protocol.params import ATTESTATION_LIFE_MS, DEFAULTS_READ_MAX
 from protocol.record.record import Record, Slot
+from protocol.sealing import Void
 from protocol.trust.accountability import default_in, default_slot, trust_scope
 
 
@@ -33,7 +34,7 @@ def attend(core: Core, context: Context, deal: Deal, coop: Coop) -> None:
             shares = shares_of(deal, quotation, reveals, context.room)
             body = {"quotation": quotation.raw, "shares": [[place, shares[place]] for place in sorted(shares)]}
             slot, until = Slot("once", name, 0), core.now + ATTESTATION_LIFE_MS
-            core.say(persona, "default.1", trust_scope(quotation.author), body, until=until, slot=slot)
+            core.volunteer(persona, "default.1", trust_scope(quotation.author), body, until=until, slot=slot)
 
 
 def defaults(core: Core, supplier: bytes) -> list[tuple[Record, str]]:

@@ -14,8 +14,8 @@ from protocol.coop.coop import Coop, question_name
 from protocol.deal.life import Deal
 from protocol.deal.tender import open_all, own_share, released
 from protocol.engine.context import Context
+from protocol.engine.coop.counting import holds_share
 from protocol.engine.core import Core
-from protocol.errors import Reject
 from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
 
@@ -65,14 +65,8 @@ def vouched(context: Context, deal: Deal, record: Record, persona: Persona) -> b
     """Whether a witness may say it had this in time: a quotation, only with a good share for itself (NEG-63)."""
     if record.kind != "quotation.1":
         return True
-    at = record.id, persona.key
-    if at not in context.shared:
-        try:
-            own_share(record, deal.council.witnesses.index(persona.key), persona.box_seed(deal.mandate.charter))
-            context.shared[at] = True
-        except Reject:
-            context.shared[at] = False
-    return context.shared[at]
+    place, seed = deal.council.witnesses.index(persona.key), persona.box_seed(deal.mandate.charter)
+    return holds_share(context, record, persona, lambda: own_share(record, place, seed))
 
 
 def _places(core: Core, deal: Deal, coop: Coop) -> Iterator[tuple[Persona, int, bytes]]:
@@ -110,7 +104,7 @@ def _release(core: Core, context: Context, deal: Deal, persona: Persona) -> None
     shares = released(deal, place, seed, core.entropy)
     body = {"rfq": deal.rfq.id, "manifest": quoted.value_hash, "shares": shares}
     until, slot = deal.rfq.header.expires, Slot("once", name, 0)
-    core.say(persona, "reveal.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+    core.volunteer(persona, "reveal.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
 
 
 def _say_once(
@@ -118,4 +112,4 @@ def _say_once(
 ) -> None:
     if not about.log.slot(kind, persona.key, name):
         until, refs = coop.charter.header.expires, (coop.charter.id,)
-        core.say(persona, kind, about.scope, body, until=until, slot=Slot("once", name, 0), refs=refs)
+        core.volunteer(persona, kind, about.scope, body, until=until, slot=Slot("once", name, 0), refs=refs)
