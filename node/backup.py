@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from node.config import FILE_NAME, Config
-from node.keystore import Keystore, Strength, backup_key, passphrase_key, root_of
+from node.keystore import Keystore, Strength, backup_key, passphrase_key, persona_in, root_of
 from node.sealed import SALT_BYTES, Item, Lock, Writer, read
 from node.store import Store
 from node.store.snapshot import snapshot
@@ -175,6 +175,10 @@ def opened(path: Path, secret: Secret) -> Contents:
     else:
         raise _wrong(path, "its end is missing")
     about = _value(path, _ABOUT, singles.get(ABOUT, b""))
+    try:
+        persona_in(singles.get(KEYS, b""), about["network"], 0)
+    except CommandError:
+        raise _wrong(path, "its keys are none") from None
     found = Contents(
         about["made"],
         about["network"],

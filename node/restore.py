@@ -145,8 +145,8 @@ def _read(config: Config, found: Contents, now: int) -> dict[str, Any]:
         "records": sum(scopes.values()),
         "own": said,
         "scopes": len(scopes),
-        "coops": [{"coop": one["coop"], "purpose": one["purpose"], "state": one["state"]} for one in coops],
-        "deals": [{"deal": one["deal"], "state": one["state"], "over": one["state"] in DEAL_TERMINAL} for one in deals],
+        "coops": [{"coop": one["id"], "purpose": one["purpose"], "state": one["state"]} for one in coops],
+        "deals": [{"deal": one["id"], "state": one["state"], "over": one["state"] in DEAL_TERMINAL} for one in deals],
     }
 
 

@@ -178,12 +178,12 @@ def _chunks(path: Path, file: BinaryIO, key_of: Callable[[Lock], bytes]) -> Iter
             if first and len(sealed) > _SEALED_BYTES - CHUNK_BYTES - 1:
                 message = f"{path}: this {secret} not open it, or it was altered or cut short"
             else:
-                message = f"{path}: is damaged or cut short (from byte {at} on); use another backup"
+                message = f"{path}: is damaged, cut short or added to (from byte {at} on); use another backup"
             raise CommandError("KEP-4", message) from None
         first, at = False, file.tell()
         yield content
     if file.read(1):
-        raise CommandError("KEP-4", f"{path}: something was added at its end; use another backup")
+        raise CommandError("KEP-4", f"{path}: is added to (from byte {at} on); use another backup")
 
 
 def _items(chunks: Iterator[bytes], path: Path) -> Iterator[Item]:
