@@ -202,6 +202,7 @@ FIRST_SIGHT_MS = 72 * 3_600_000  # REP-1 (g)
 EDGE_HALF = 3  # REP-5 (g), evidence that makes an edge of one half
 BAD_COST = 4  # REP-5 (g), units of good that one of bad undoes
 REMEDY_SHARE = 0.25  # REP-4 (g)
+SPONSOR_MS = 360 * DAY_MS  # REP-6, PROTOCOL 10: so long after a vouch its author answers for it
 VOUCH_GOOD = 0.75  # REP-6, an edge of 0.2 by itself
 SPONSOR_BAD = 0.3  # REP-6 (g)
 RESTART = 0.30  # REP-7, MeritRank (arXiv 2207.09950)
@@ -211,6 +212,7 @@ EXPECTATION_DOUBT = 0.03  # REP-9 (g), visits to reporters that weigh as much as
 OWN_DOUBT = 3  # REP-14 (g), own opinions that weigh as much as those of whom one trusts
 OUTLOOK = 0.8  # REP-14 (g), what who trusts nobody yet expects of anybody
 NEWCOMER_OUTCOMES = 3  # REP-12 (g)
+HEIRS_MAX = 16  # REP-13 (g), personas one after another that one came to stand for
 
 # Reputation scopes (09-accountability)
 TRUST_PREFIX_DIGITS = 1  # ATT-4 (g), hex digits of the subject's key that name the scope

@@ -18,13 +18,15 @@ from protocol.coop.decision import Council
 from protocol.coop.evidence import co_signed
 from protocol.deal.allocation import Allocation
 from protocol.deal.award import agreement_hash
+from protocol.deal.tender import own_share
 from protocol.encoding import decode, digest_of, encode
 from protocol.errors import CommandError
 from protocol.events import RecordReceived
 from protocol.identity import Persona, network_id
-from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS
-from protocol.record.record import Record, Slot
-from protocol.trust.accountability import came_late, evidence, trust_scope
+from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS, SEALED_BLOCK_BYTES
+from protocol.record.record import FaultProof, Header, Record, Slot
+from protocol.sealing import seal_to
+from protocol.trust.accountability import came_late, default_slot, evidence, fault_slot, trust_scope
 from tests.deals import LIFE_MS, NETWORK, START_MS, Handmade, persona
 from tests.sim import world as sim
 from tests.sim.town import Town
@@ -76,23 +78,52 @@ def forged(record: Record, who: Persona, network: bytes = NETWORK, scope: str = 
     ).raw
 
 
+WITNESS = persona("w0")
+
+
+def service(kind: str = "vote.1", about: int = 1, scope: str = "") -> Header:
+    """The header of something that a witness signed in this deal, or about nothing, or elsewhere."""
+    request = said("rfq.1")
+    bodies: dict[str, dict[str, Any]] = {
+        "vote.1": {"question": "award/0", "round": 0, "step": "prevote", "value": bytes(32)},
+        "receipt.1": {"question": "quotations/0", "ids": [bytes(32)]},
+        "query.1": {"rfq": request.id, "text": "?"},
+    }
+    where = "deal/" + scope * 32 if scope else request.scope
+    refs, slot = ((request.id,) if about else ()), None if kind == "receipt.1" else Slot("once", "x", 0)
+    until = START_MS + LIFE_MS
+    return Record.sign(
+        WITNESS, NETWORK, kind, where, bodies[kind], created=START_MS, expires=until, slot=slot, refs=refs
+    ).header
+
+
 def claims() -> list[tuple[str, str, Record, bytes | None]]:
     """Name, clause, attestation, and the request it counts for."""
     supplier, negotiator, member = other_party()
     commit, declined = said("commitment.1", member), said("commitment.1", dealt().members[-1])
     signed, rfq = said("countersign.1"), said("rfq.1")
     pair, key = [commit.raw, signed.raw], supplier.key
+    asked, served = [commit.raw, rfq.header.proof()], [commit.raw, service().proof()]
+
+    def served_by(header: Header) -> Record:
+        return attestation(member, WITNESS.key, "relay", [commit.raw, header.proof()])
+
     broken = bytearray(signed.raw)
     broken[-1] ^= 1
     good: list[tuple[str, Record]] = [
         ("a member about the supplier", attestation(member, key, "supplier", pair)),
         ("in the other order", attestation(member, key, "supplier", pair[::-1])),
         ("the supplier about a member", attestation(supplier, member.key, "member", pair)),
-        ("a member about the negotiator", attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
+        ("a member about the negotiator", attestation(member, negotiator.key, "negotiator", asked)),
         (
             "about the negotiator, under any hash",
-            attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw], agreement=bytes(32)),
+            attestation(member, negotiator.key, "negotiator", asked, agreement=bytes(32)),
         ),
+        ("the negotiator about a member", attestation(negotiator, member.key, "member", asked)),
+        ("a member about a witness", attestation(member, WITNESS.key, "relay", served)),
+        ("a witness about a member", attestation(WITNESS, member.key, "member", served)),
+        ("by a receipt", attestation(member, WITNESS.key, "relay", [commit.raw, service("receipt.1").proof()])),
+        ("with a salt", attestation(member, key, "supplier", pair, salt=bytes(16))),
     ]
     bad: list[tuple[str, Record]] = [
         ("nothing shown", attestation(member, key, "supplier", [])),
@@ -103,7 +134,16 @@ def claims() -> list[tuple[str, str, Record, bytes | None]]:
         ("a byte flipped", attestation(member, key, "supplier", [commit.raw, bytes(broken)])),
         ("somebody else's deal", attestation(EVE, key, "supplier", pair)),
         ("about somebody else", attestation(member, EVE.key, "supplier", pair)),
-        ("about oneself", attestation(negotiator, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
+        ("about oneself", attestation(negotiator, negotiator.key, "negotiator", asked)),
+        ("the whole request", attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
+        ("a header for a countersignature", attestation(member, key, "supplier", [commit.raw, signed.header.proof()])),
+        ("a header for a commitment", attestation(member, key, "supplier", [commit.header.proof(), signed.raw])),
+        ("a witness by what others did", attestation(member, negotiator.key, "relay", served)),
+        ("a witness of another request", served_by(service(about=0))),
+        ("a witness elsewhere", served_by(service(scope="0"))),
+        ("a witness by a question", served_by(service("query.1"))),
+        ("a witness as negotiator", attestation(member, WITNESS.key, "negotiator", served)),
+        ("a supplier as mediator", attestation(member, key, "mediator", pair)),
         ("a decline", attestation(dealt().members[-1], key, "supplier", [declined.raw, signed.raw])),
         ("a request for a supplier", attestation(member, key, "supplier", [commit.raw, rfq.raw])),
         ("a countersignature for a negotiator", attestation(member, negotiator.key, "negotiator", pair)),
@@ -322,7 +362,7 @@ def test_any_evidence_counts_or_does_not(shown: list[Any]) -> None:
 def test_one_deal_is_one_agreement_whatever_is_named() -> None:
     """ATT-3: a reporter who names a new hash each time says nothing more."""
     _, negotiator, member = other_party()
-    shown = [said("commitment.1", member).raw, said("rfq.1").raw]
+    shown = [said("commitment.1", member).raw, said("rfq.1").header.proof()]
     many = [
         attestation(member, negotiator.key, "negotiator", shown, agreement=bytes([number]) * 32) for number in range(9)
     ]
@@ -354,7 +394,7 @@ def test_attestations_in_a_town() -> None:
         (mine, key(town, "m2"), "supplier", "ATT-1"),
         (mine, supplier, "negotiator", "ATT-1"),
         (mine, supplier, "friend", "ATT-1"),
-        (mine, key(town, "m2"), "member", "ATT-2"),
+        (mine, key(town, "m3"), "member", "ATT-2"),
         ("m3", supplier, "supplier", "ATT-2"),
         (elected, negotiator, "negotiator", "ATT-2"),
         (sold, key(town, "m3"), "member", "ATT-2"),
@@ -386,7 +426,7 @@ def test_what_counts_for_an_observer() -> None:
         body = {"subject": supplier, "role": "supplier", "agreement": shown["agreement"], "outcome": outcome}
         body |= {"dimensions": {}, "evidence": shows, "remark": ""}
         record = Record.sign(
-            who, sim.NETWORK, "attestation.1", scope, body, created=created, expires=created + LIFE_MS,
+            who, sim.NETWORK, "attestation.1", scope, body, created=created, expires=created + ATTESTATION_LIFE_MS,
             slot=Slot("once", slot, 0),
         )  # fmt: skip
         for node in (observer, reporter):
@@ -407,6 +447,142 @@ def test_what_counts_for_an_observer() -> None:
     assert sum(name.startswith("seen/") for name in observer.facts) == 1
     world.now += 1_000
     assert len({world.ask(name, ask.AskDigest(scope))["digest"] for name in ("m0", "m2")}) == 1
+
+
+# What else is evidence
+
+
+HOUR_MS = 3_600_000
+
+
+def word(who: Persona, subject: Persona, role: str, outcome: str, hours: int) -> Record:
+    """A founded attestation of member and supplier, signed so many hours after the start."""
+    member = subject if role == "member" else who
+    body: dict[str, Any] = {"subject": subject.key, "role": role, "agreement": dealt().deal().agreements[0].hash}
+    shown = [said("commitment.1", member).raw, said("countersign.1").raw]
+    body |= {"outcome": outcome, "dimensions": {}, "remark": "", "evidence": shown}
+    created, slot = START_MS + hours * HOUR_MS, Slot("once", f"x/{role}", 0)
+    until = created + ATTESTATION_LIFE_MS
+    scope = trust_scope(subject.key)
+    return Record.sign(who, NETWORK, "attestation.1", scope, body, created=created, expires=until, slot=slot)
+
+
+def counted(*records: Record, seen: dict[bytes, int] | None = None) -> list[tuple[bytes, str]]:
+    return [(one.reporter, one.kind) for one in evidence(records, seen or {}, NETWORK)]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "mine", "hours", "counts"),
+    [
+        ("broken", "broken", 0, True),
+        ("broken", "broken", 72, True),
+        ("broken", "broken", 73, False),
+        ("broken", "kept", 999, True),
+        ("kept", "broken", 999, True),
+        ("kept", "kept", 999, True),
+    ],
+)
+def test_bad_for_bad_days_later_counts_for_nothing(theirs: str, mine: str, hours: int, counts: bool) -> None:
+    """ATT-18: by what this observer saw first, and only where the answer is as bad as what it answers."""
+    supplier, _, member = other_party()
+    first, second = word(member, supplier, "supplier", theirs, 0), word(supplier, member, "member", mine, hours)
+    expected = [(member.key, theirs)] + ([(supplier.key, mine)] if counts else [])
+    assert counted(first, second) == expected
+    assert sorted(counted(second, first)) == sorted(expected)
+
+
+def test_first_sight_and_not_the_stamp_tells_who_answered() -> None:
+    """ATT-18, ATT-5: an answer that is set back in time is as late as it came; others' deals are not touched."""
+    supplier, _, member = other_party()
+    first, back = word(member, supplier, "supplier", "broken", 0), word(supplier, member, "member", "broken", -500)
+    assert counted(first, back) == [(supplier.key, "broken")]  # nobody saw it late: then it was first
+    assert counted(first, back, seen={back.id: START_MS + 73 * HOUR_MS}) == [(member.key, "broken")]
+
+
+def _vouch(who: Persona, subject: Persona, days: int = -10, slot: str = "") -> Record:
+    created = START_MS + days * 24 * HOUR_MS
+    where = Slot("once", slot or f"vouch/{subject.key.hex()}", 0)
+    body, scope = {"subject": subject.key}, trust_scope(subject.key)
+    return Record.sign(
+        who, NETWORK, "vouch.1", scope, body, created=created, expires=created + ATTESTATION_LIFE_MS, slot=where
+    )
+
+
+def test_who_vouches_answers_for_it() -> None:
+    """ATT-20, REP-6: a vouch is evidence, and a default within 360 days costs whoever vouched for the defaulter."""
+    supplier, _, member = other_party()
+    bad, good = (word(member, supplier, "supplier", outcome, 0) for outcome in ("broken", "kept"))
+    friend = persona("friend")
+    rows = evidence([bad, _vouch(friend, supplier)], {}, NETWORK)
+    assert [(one.reporter, one.subject, one.kind) for one in rows] == [
+        (member.key, supplier.key, "broken"),
+        (friend.key, supplier.key, "vouch"),
+        (member.key, friend.key, "sponsored"),
+    ]
+    for harmless in (
+        [good, _vouch(friend, supplier)],
+        [bad, _vouch(friend, member)],
+        [bad, _vouch(friend, supplier, days=1)],
+        [bad, _vouch(friend, supplier, days=-361)],
+        [bad, _vouch(member, supplier)],
+        [bad, _vouch(friend, supplier, slot="vouch/0")],
+    ):
+        assert "sponsored" not in [one.kind for one in evidence(harmless, {}, NETWORK)]
+    assert [one.kind for one in evidence([_vouch(supplier, supplier)], {}, NETWORK)] == []
+
+
+def test_what_is_proved_is_the_observer_s_own_experience() -> None:
+    """ATT-20: double signatures by what their author was trusted with, each once; nothing without a proof."""
+    two = [service(), service("vote.1", about=0)]
+    proof = FaultProof.of(*two)
+    fault = _fault(proof, fault_slot(proof))
+    again = _fault(proof, fault_slot(proof), persona("eve"))
+    rows = evidence([fault, again], {}, NETWORK, ANN.key)
+    assert [(one.reporter, one.subject, one.role, one.kind) for one in rows] == [
+        (ANN.key, WITNESS.key, "relay", "broken")
+    ]
+    assert evidence([fault], {}, NETWORK) == []
+    assert evidence([fault], {}, NETWORK, WITNESS.key) == []
+    assert evidence([_fault(proof, "fault/0")], {}, NETWORK, ANN.key) == []
+    harmless = FaultProof.of(service("query.1"), service("query.1", about=0))
+    assert evidence([_fault(harmless, fault_slot(harmless))], {}, NETWORK, ANN.key) == []
+
+
+def _fault(proof: FaultProof, slot: str, who: Persona = EVE) -> Record:
+    body, until = {"first": proof.first.proof(), "second": proof.second.proof()}, START_MS + ATTESTATION_LIFE_MS
+    where, scope = Slot("once", slot, 0), trust_scope(proof.first.author)
+    return Record.sign(who, NETWORK, "fault.1", scope, body, created=START_MS, expires=until, slot=where)
+
+
+def test_a_default_is_evidence_too() -> None:
+    """ATT-20, NEG-65: a quotation that its supplier sealed so that it opens for nobody; a good one proves nothing."""
+    made, good = dealt(), said("quotation.1")
+    supplier = _by(good)
+    junk = seal_to(made.rfq.body["boxes"], 1, bytes(SEALED_BLOCK_BYTES), made.rfq.id + supplier.key, made.draw)
+    bad = Record.parse(forged(good, supplier, **junk.to_mapping()), NETWORK)
+    proof, no_proof = (_default_record(made, one) for one in (bad, good))
+    rows = evidence([proof, proof], {}, NETWORK, ANN.key)
+    assert [(one.reporter, one.subject, one.role, one.kind) for one in rows] == [
+        (ANN.key, supplier.key, "supplier", "broken")
+    ]
+    assert evidence([no_proof], {}, NETWORK, ANN.key) == []
+
+
+def _default_record(made: Handmade, quotation: Record) -> Record:
+    shares = [
+        [place, own_share(quotation, place, one.box_seed(made.hash))] for place, one in enumerate(made.witnesses)
+    ]
+    body, where = {"quotation": quotation.raw, "shares": shares}, Slot("once", default_slot(quotation), 0)
+    scope, until = trust_scope(quotation.author), START_MS + ATTESTATION_LIFE_MS
+    return Record.sign(EVE, NETWORK, "default.1", scope, body, created=START_MS, expires=until, slot=where)
+
+
+def test_a_remedy_that_is_confirmed() -> None:
+    """REP-4: the row says so, and reputation counts a quarter."""
+    supplier, _, member = other_party()
+    bad = word(member, supplier, "supplier", "broken", 0)
+    assert [one.remedied for one in evidence([bad], {}, NETWORK)] == [False]
+    assert [one.remedied for one in evidence([bad], {}, NETWORK, remedied=[bad.id])] == [True]
 
 
 # A supplier that did not sign (ATT-8)

@@ -115,16 +115,14 @@ def test_what_fewer_than_a_quorum_of_witnesses_can_read() -> None:
     deal = dealt().deal()
     for places in ((0,), (3,), (0, 3), (1, 2)):
         assert not assessment.is_open(deal, record, shares_of(record, places))
-        with pytest.raises(Exception, match="2 of 3|1 of 3"):
+        with pytest.raises(Exception, match=r"[12] of 3"):
             assessment.opened(deal, record, shares_of(record, places), hidden.header.network)
     for places in ((0, 1, 2), (1, 2, 3), (0, 1, 2, 3)):
         assert assessment.opened(deal, record, shares_of(record, places), hidden.header.network) == hidden
 
 
 def test_nobody_answers_after_reading() -> None:
-    """ATT-14: whatever order its witnesses are awake in, what is said after the other was opened by time stays shut, with
-    one bad witness that gives what it has to whoever asks; it may be said openly instead (ATT-17).
-    """
+    """ATT-14: what is said after the other's was opened because time was up stays shut, at every witness."""
     table = Table()
     table.attest(member(), supplier(), "supplier", "kept")
     table.talk(A_WHILE)
