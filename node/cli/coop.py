@@ -272,47 +272,6 @@ def coop_vote(options: Options, /, coop_id: str, ranking: tuple[str, ...], yes: 
 
 
 @coop.command(
-    "commit",
-    example="wltm coop commit 3f2a91c0 --yes",
-    help="Sign your own part of the award: binding.",
-)
-@click.argument("deal", metavar="COOP|DEAL")
-@YES
-@click.pass_obj
-def coop_commit(options: Options, /, deal: str, yes: bool) -> None:
-    """The pledge's numbers are repeated; nobody signs for you."""
-    client = Client.of(options)
-    found, row = deal_of(client, deal)
-    options.confirm(
-        f"This binds you to buy under the award of deal {short(found)}"
-        f" ({row.get('purpose') or row.get('category', '')}), within the quantity and price you pledged. Once signed"
-        " only the supplier's cancellation terms undo it.",
-        yes,
-    )
-    options.out(client.post(f"/deals/{found}/commit"), f"Committed to deal {short(found)}.")
-
-
-@coop.command(
-    "decline",
-    example="wltm coop decline 3f2a91c0 --reason price --yes",
-    help="Say no to the award, with a reason.",
-)
-@click.argument("deal", metavar="COOP|DEAL")
-@click.option("--reason", type=click.Choice(REASONS), required=True)
-@click.option("--remark", default="", help="A few sentences for the others.")
-@YES
-@click.pass_obj
-def coop_decline(options: Options, /, deal: str, reason: str, remark: str, yes: bool) -> None:
-    """Voice, not only exit."""
-    client = Client.of(options)
-    found, _ = deal_of(client, deal)
-    options.confirm(f"This says no to deal {short(found)} ({reason}). Once signed it cannot be changed.", yes)
-    options.out(
-        client.post(f"/deals/{found}/decline", {"reason": reason, "remark": remark}), f"Declined deal {short(found)}."
-    )
-
-
-@coop.command(
     "attest",
     example="wltm coop attest 3f2a91c0 supplier --outcome kept --dimension quality=4 --yes",
     help="Say how the other side kept what it promised.",

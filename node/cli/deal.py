@@ -56,15 +56,24 @@ def show(options: Options, /, deal: str) -> None:
 @click.option("--least", type=click.IntRange(0), help="Below this: none at all.")
 @click.option("--price-max", help="Highest unit price, such as 2.45.")
 @click.option("--supplier", metavar="ID", help="Whose part, where the award has several.")
+@click.option("--terms", default="", help="Data terms that you take in place of your own, where it says so.")
 @YES
 @click.pass_obj
 def repair(
-    options: Options, /, deal: str, price_max: str | None, supplier: str | None, yes: bool, **numbers: int | None
+    options: Options,
+    /,
+    deal: str,
+    price_max: str | None,
+    supplier: str | None,
+    terms: str,
+    yes: bool,
+    **numbers: int | None,
 ) -> None:
     """Binding, as a commitment is; what you committed to before can only grow."""
     client = Client.of(options)
     row = _detail(client, deal)
     values: dict[str, Any] = {name: number for name, number in numbers.items() if number is not None}
+    values |= {"terms": terms} if terms else {}
     if price_max is not None:
         values["price_max_minor"] = amount(price_max, row["currency"])
     if supplier is not None:

@@ -1,4 +1,4 @@
-"""The negotiator's and the supplier's commands: ask for quotations, see how they rank, quote from a price list.
+"""Around an award: ask for quotations, see how they rank, commit or decline, quote from a price list.
 
 Decides nothing; asks the running node. Spec: 13-node, CLI-4.
 """
@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from node.cli.client import Client, part
-from node.cli.coop import coop_of
-from node.cli.member import YES, requirement, weight
+from node.cli.coop import coop_of, deal_of
+from node.cli.member import REASONS, YES, requirement, weight
 from node.cli.shell import USAGE, Command, Group, Options, Stop, content
 from node.cli.views import award_text, deals_text
 from node.present import counted, one_of, short
@@ -64,6 +64,52 @@ def award(options: Options, /, coop_id: str) -> None:
     options.out({"state": found["state"], "deal": deal}, lambda: award_text(found))
 
 
+@click.command(
+    "commit",
+    cls=Command,
+    example="wltm coop commit 3f2a91c0 --yes",
+    help="Sign your own part of the award: binding.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@click.option("--terms", default="", help="Data terms that you take in place of your own, where the need says so.")
+@YES
+@click.pass_obj
+def coop_commit(options: Options, /, deal: str, terms: str, yes: bool) -> None:
+    """The pledge's numbers are repeated; nobody signs for you."""
+    client = Client.of(options)
+    found, row = deal_of(client, deal)
+    options.confirm(
+        f"This binds you to buy under the award of deal {short(found)}"
+        f" ({row.get('purpose') or row.get('category', '')}), within the quantity and price you pledged. Once signed"
+        " only the supplier's cancellation terms undo it."
+        + (f" The supplier may use your details by {terms}, not by your own data terms." if terms else ""),
+        yes,
+    )
+    values = {"terms": terms} if terms else {}
+    options.out(client.post(f"/deals/{found}/commit", values), f"Committed to deal {short(found)}.")
+
+
+@click.command(
+    "decline",
+    cls=Command,
+    example="wltm coop decline 3f2a91c0 --reason price --yes",
+    help="Say no to the award, with a reason.",
+)
+@click.argument("deal", metavar="COOP|DEAL")
+@click.option("--reason", type=click.Choice(REASONS), required=True)
+@click.option("--remark", default="", help="A few sentences for the others.")
+@YES
+@click.pass_obj
+def coop_decline(options: Options, /, deal: str, reason: str, remark: str, yes: bool) -> None:
+    """Voice, not only exit."""
+    client = Client.of(options)
+    found, _ = deal_of(client, deal)
+    options.confirm(f"This says no to deal {short(found)} ({reason}). Once signed it cannot be changed.", yes)
+    options.out(
+        client.post(f"/deals/{found}/decline", {"reason": reason, "remark": remark}), f"Declined deal {short(found)}."
+    )
+
+
 @click.group("supplier", cls=Group, example="wltm supplier deals", help="For suppliers.")
 def supplier() -> None:
     """Quote; what comes after an award is `deal`'s."""
@@ -79,6 +125,7 @@ def supplier() -> None:
 @click.option("--region", required=True)
 @click.option("--label", required=True, help="Your name on the board.")
 @click.option("--terms", multiple=True, help="Data terms you accept (repeat).")
+@click.option("--instead", default="", help="Data terms that you offer to whoever asks for others.")
 @click.option("--identity", "identity", multiple=True, metavar="NAME=TEXT", help="The trader's name, address, contact.")
 @YES
 @click.pass_obj
@@ -90,6 +137,7 @@ def quote(
     region: str,
     label: str,
     terms: tuple[str, ...],
+    instead: str,
     identity: tuple[str, ...],
     yes: bool,
 ) -> None:
@@ -114,6 +162,7 @@ def quote(
         "label": label,
         "rows": [],
         "terms": sorted({*terms}),
+        "instead": [instead] if instead else [],
         "identity": {name: text for name, _, text in (item.partition("=") for item in identity)} or {"name": label},
     }
     options.confirm(

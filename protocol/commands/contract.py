@@ -19,6 +19,7 @@ class Repair:
     least: int | None = None
     price_max_minor: int | None = None
     supplier: bytes = b""
+    terms: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,9 +88,13 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The member's own signature under the award: binding, the pledge's numbers repeated."""
+    """The member's own signature under the award: binding, the pledge's numbers repeated.
+
+    `terms`: data terms that are taken in place of the member's own, where the supplier accepts no others (CNS-9).
+    """
 
     deal: bytes
+    terms: str = ""
 
 
 @dataclass(frozen=True, slots=True)

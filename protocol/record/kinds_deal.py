@@ -138,7 +138,7 @@ DEAL_KINDS: Mapping[str, Kind] = {
                 "remark": text(),
                 **NUMBERS,
             },
-            {"supplier": ID},
+            {"supplier": ID, "terms": slug(64)},
         ),
     ),
     # 09-accountability

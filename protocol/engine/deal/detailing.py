@@ -17,7 +17,7 @@ from protocol.engine.consent import all_flows, own_flows
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.deal.shop import shop, tell
-from protocol.errors import CommandError, NotNow, Reject
+from protocol.errors import CommandError, NotNow, Reject, Silent
 from protocol.identity import box_key, seal, unseal
 from protocol.params import DETAIL_BYTES
 from protocol.record.record import Record, Slot
@@ -47,7 +47,14 @@ def attend(core: Core, context: Context) -> None:
             agreed = deal.agreement_of(key)
             for flow in own_flows(context, agreed, key) if agreed is not None else ():
                 if flow.held:
-                    say_detail(core, context, deal, flow, b"")
+                    _empty(core, context, deal, flow)
+
+
+def _empty(core: Core, context: Context, deal: Deal, flow: Flow) -> None:
+    try:
+        say_detail(core, context, deal, flow, b"")
+    except Silent:  # KEP-11: when this device signs again
+        return
 
 
 def _ask(core: Core, context: Context, deal: Deal, agreed: Agreement) -> None:
@@ -55,7 +62,7 @@ def _ask(core: Core, context: Context, deal: Deal, agreed: Agreement) -> None:
     if not context.log.slot("intake.1", core.me.key, "intake"):
         body = {"agreement": agreed.hash, "box": box_key(core.me.box_seed(b"intake" + agreed.hash))}
         slot, until = Slot("once", "intake", 0), deal.rfq.header.expires
-        core.say(core.me, "intake.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+        core.volunteer(core.me, "intake.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
 
 
 def read(core: Core, context: Context, agreed: Agreement) -> dict[bytes, dict[str, str]]:

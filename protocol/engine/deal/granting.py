@@ -18,7 +18,7 @@ from protocol.engine.core import Core
 from protocol.engine.deal import detailing
 from protocol.engine.deal.detailing import GONE, own_agreement, say_detail, send_under
 from protocol.engine.deal.signing import deal_context
-from protocol.errors import CommandError, NotNow, Reject
+from protocol.errors import CommandError, NotNow, Reject, Silent
 from protocol.identity import Persona
 from protocol.params import DAY_MS, RELS_MAX
 from protocol.record.record import Record, Slot
@@ -29,6 +29,13 @@ SHOWN_MAX = 8  # of one deal that a person is asked about at a time
 
 def attend(core: Core, context: Context) -> None:
     """A supplier's half beside its intake, and receipts of what came; a member's details once both halves stand."""
+    try:
+        _attend(core, context)
+    except Silent:  # KEP-11: said when this device signs again
+        return
+
+
+def _attend(core: Core, context: Context) -> None:
     deal = context.deal(core.settings)
     if deal is None or core.now >= deal.rfq.header.expires or deal.state in GONE:
         return
@@ -291,7 +298,7 @@ def _revoke(core: Core, context: Context, deal: Deal, flow: Flow) -> Record:
 def _receipt(core: Core, context: Context, deal: Deal, flow: Flow, act: str) -> None:
     body = {"agreement": flow.body["agreement"], "rel": flow.rel, "member": flow.member, "act": act}
     slot, until = Slot("once", usage_slot(flow.rel, flow.member, act), 0), deal.rfq.header.expires
-    core.say(core.me, "usage.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+    core.volunteer(core.me, "usage.1", context.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
 
 
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {

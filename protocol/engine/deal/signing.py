@@ -19,6 +19,7 @@ from protocol.deal.specification import own_requirements
 from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, mark, marker_name
 from protocol.engine.core import Core
+from protocol.engine.deal.agreeing import other_terms, taken
 from protocol.engine.deal.dealing import computed_award, coop_of, ranking_of_deal
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
@@ -35,8 +36,9 @@ def commit(core: Core, command: ask.Commit) -> dict[str, Any]:
     part = deal.award.part_of(persona.key)
     assert part is not None
     _check_suited(core, context, deal, coop, own.member, part.quotation)
+    more = taken(core, other_terms(core, context, deal, coop, own.member, part.quotation), command.terms)
     _check_unused(core, persona, coop)
-    record = _answer(core, context, deal, coop, persona, "commit", "", "")
+    record = _answer(core, context, deal, coop, persona, "commit", "", "", more)
     mark(core, persona, coop, "commitment-marker.1", "once")
     return {"id": record.id, "award": deal.award.hash, "price_minor": part.unit_price_minor}
 
@@ -75,6 +77,8 @@ def repair(core: Core, command: ask.Repair) -> dict[str, Any]:
     if bound is not None and not grows(bound, body):
         raise CommandError("NEG-112", "repair: you committed already; the round can only add to that")
     _check_suited(core, context, deal, coop, own.member, part.quotation)
+    said = command.terms or (bound or {}).get("terms", "")
+    body |= taken(core, other_terms(core, context, deal, coop, own.member, part.quotation), said)
     _check_unused(core, persona, coop)
     if not award.part_of(own.member):
         body["supplier"] = part.supplier
@@ -105,11 +109,19 @@ def _awarded(core: Core, context: Context, deal: Deal) -> tuple[Persona, Coop]:
 
 
 def _answer(
-    core: Core, context: Context, deal: Deal, coop: Coop, persona: Persona, answer: str, reason: str, remark: str
+    core: Core,
+    context: Context,
+    deal: Deal,
+    coop: Coop,
+    persona: Persona,
+    answer: str,
+    reason: str,
+    remark: str,
+    more: dict[str, str] | None = None,
 ) -> Record:
     own = next(one for one in coop.demands if one.member == persona.key)
     assert deal.award is not None
-    body = _commitment(deal, deal.award, asdict(own), answer) | {"reason": reason, "remark": remark}
+    body = _commitment(deal, deal.award, asdict(own), answer) | {"reason": reason, "remark": remark} | (more or {})
     return _say_commitment(core, context, deal, persona, body, "commitment")
 
 
