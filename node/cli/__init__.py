@@ -29,6 +29,7 @@ from node.cli import (
     talk,
     template,
     trade,
+    trust,
 )  # fmt: skip
 from node.cli.shell import Group, run
 
@@ -49,7 +50,10 @@ for command in (
     *(files.demo, files.verify, export.export, files.tally, files.groups, files.record),
 ):
     wltm.add_command(command)
-for about in (membership.coop_leave, membership.coop_succeed, membership.coop_propose):
+for about in (
+    *(trade.coop_commit, trade.coop_decline),
+    *(membership.coop_leave, membership.coop_succeed, membership.coop_propose),
+):
     coop.coop.add_command(about)
 
 

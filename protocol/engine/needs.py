@@ -18,7 +18,7 @@ from protocol.engine.coop.floor import find_question
 from protocol.engine.coop.ladder import wider_rounds
 from protocol.engine.coop.outlook import candidates
 from protocol.engine.core import Core
-from protocol.engine.deal import attesting, bettering, granting, talking
+from protocol.engine.deal import agreeing, attesting, bettering, granting, talking
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.pending import pending
 from protocol.engine.deal.refused import turned_away
@@ -111,6 +111,9 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
             quantity = part.lot(own.member)
             price, most = (money(one, template.currency) for one in (part.unit_price_minor, own.price_max_minor))
             charge = part.besides.charge_minor
+            terms = agreeing.told(
+                core, agreeing.other_terms(core, context, deal, coop, own.member, part.quotation)
+            )
             besides = f", and {money(charge, template.currency)} besides over the term" if charge else ""
             found.append(
                 base
@@ -123,8 +126,10 @@ def _of_deal(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
                     "charge_minor": charge,
                     "says": f"The award is {quantity} at {price} each per period{besides}. Committing binds you to take"
                     f" up to {own.want + own.tolerate} at {most} at most, all in, as everybody's answers make it."
-                    + compared(core, coop, part.unit_price_minor, quantity, part.besides),
+                    + compared(core, coop, part.unit_price_minor, quantity, part.besides)
+                    + (f" {terms['terms_says']}" if terms else ""),
                     "silence": "You are left out of this agreement.",
+                    **terms,
                 }
             )
     for waits in (talking.waiting, bettering.waiting, pending, attesting.waiting):
