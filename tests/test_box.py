@@ -424,12 +424,19 @@ _JUDGED: list[tuple[str, str, int, Said, list[Record], str]] = [  # last: how it
     ("two more of that author", "DEC-17", 1, [(A, 2), (_TWICE, 2), (_THRICE, 2)], [_TWICE, _THRICE], "fresh"),
     ("early, and not all have spoken", "DEC-17", 1, [(A, 2), (B, 2)], [A, B], "early"),
     ("early, and all have spoken", "DEC-17", 1, [(A, 2), (B, 2), (C, 2)], [A, B, C], "early"),
+    ("two authors where two must be", "DEC-20", 1, [(A, 2), (B, 2)], [A, B], "again"),
+    ("one author where two must be", "DEC-20", 1, [(A, 2)], [A], "again"),
+    ("nobody where two must be", "DEC-20", 1, [], [], "again"),
+    ("two of one author where two must be", "DEC-20", 1, [(A, 2), (_TWICE, 2)], [A, _TWICE], "again"),
+    ("two of one author beside two", "DEC-20", 1, [(A, 2), (_TWICE, 2), (B, 2), (C, 2)], [A, _TWICE, B, C], "again"),
 ]
 
 
-def _judged(vouchers: int, said: Said, listed: list[Record], how: str) -> tuple[bool | None, list[bytes] | None]:
+def _judged(
+    vouchers: int, said: Said, listed: list[Record], how: str, least: int
+) -> tuple[bool | None, list[bytes] | None]:
     """A witness's verdict, and what it would propose itself; the first receipt of each record is its own."""
-    desk, asked = Desk(), question(replace(box(), vouchers=vouchers))
+    desk, asked = Desk(), question(replace(box(), vouchers=vouchers, least=least))
     for record, by in said:
         desk.receipted(record, by=by)
     mine = contents(desk.log, desk.docket, asked, COUNCIL)
@@ -455,8 +462,10 @@ def vectors() -> dict[str, Any]:
             }
             for one, by in said
         ]
-        given = {"vouchers": vouchers, "held": held, "listed": sorted(one.id.hex() for one in listed), "proposal": how}
-        verdict, own = _judged(vouchers, said, listed, how)
+        least = 2 if clause == "DEC-20" else 0
+        given: dict[str, Any] = {"vouchers": vouchers, "least": least, "held": held, "proposal": how}
+        given["listed"] = sorted(one.id.hex() for one in listed)
+        verdict, own = _judged(vouchers, said, listed, how, least)
         output = {"verdict": words[verdict], "proposes": None if own is None else [one.hex() for one in own]}
         cases.append({"name": name, "clause": clause, "input": given, "output": output})
     common = {
