@@ -77,11 +77,14 @@ def test_an_intent_of_an_unknown_template_is_carried_and_not_counted() -> None:
     assert world.ask("ann", ask.AskBoard("electricity", "any"))["intents"] == 1
 
 
-def signed(kind: str, body: dict[str, Any], name: str, who: Persona | None = None, mode: str = "latest") -> Record:
+def signed(
+    kind: str, body: dict[str, Any], name: str, who: Persona | None = None, mode: str = "latest", later_ms: int = 0
+) -> Record:
     """A record on the board by a stranger, or by who is named."""
     who = who or Persona.from_seed(bytes(32))
     slot = Slot("once" if mode == "once" else "latest", name, 0)
-    return Record.sign(who, NETWORK, kind, BOARD, body, created=START_MS, expires=START_MS + 30 * HOUR, slot=slot)
+    when = START_MS + later_ms
+    return Record.sign(who, NETWORK, kind, BOARD, body, created=when, expires=START_MS + 30 * HOUR, slot=slot)
 
 
 @pytest.mark.parametrize("region", ["", "u10/x", "U10", "gcpvj0123", "à"])
@@ -161,23 +164,32 @@ def test_five_on_a_board_and_room_when_one_is_withdrawn() -> None:
 
 
 def test_a_board_shows_bands() -> None:
-    """INT-9: neither withdrawn nor expired ones; those who only look around count, but are not ready."""
+    """INT-9, CNS-30: neither withdrawn nor expired ones; those who only look around count, but are not ready; what it
+    comes to from five persons on, whole fives at a time."""
     world = alone()
 
     def shown() -> tuple[int, int, list[int]]:
         board = world.ask("ann", ask.AskBoard("electricity", "any"))
         return board["intents"], board["ready"], board["pooled_minor_band"]
 
-    assert shown() == (0, 0, [0, 10_000])
+    assert shown() == (0, 0, [0, 0])
     assert TEMPLATE.periods == 60
     world.ask("ann", like(spend_minor=3_500))
-    assert shown() == (1, 1, [200_000, 500_000])
+    body = dict(spoken(world, "ann", "intent.1")[0].body)
     world.ask("ann", like("more", spend_minor=16_500, readiness="exploring"))
-    assert shown() == (2, 1, [1_000_000, 2_000_000])
+    for number in range(3):
+        said = signed("intent.1", body, "power", Persona.from_seed(bytes([number]) * 32))
+        world.handle("ann", RecordReceived(said, ""))
+    assert shown() == (5, 4, [0, 0])  # four persons
+    for number, spend in ((3, 3_500), (4, 900_000)):
+        who = Persona.from_seed(bytes([number]) * 32)
+        said = signed("intent.1", body | {"spend_minor": spend}, "power", who, later_ms=number)
+        world.handle("ann", RecordReceived(said, ""))
+        assert shown() == (6 + number - 3, 5 + number - 3, [2_000_000, 5_000_000])  # 34,000 a month, 60 months
     world.ask("ann", ask.WithdrawIntent("more"))
-    assert shown() == (1, 1, [200_000, 500_000])
+    assert shown() == (6, 6, [1_000_000, 2_000_000])
     world.now += 3 * INTENT_LIFE_MS
-    assert shown() == (0, 0, [0, 10_000])
+    assert shown() == (0, 0, [0, 0])
 
 
 def listed(world: World, names: list[str]) -> list[str]:

@@ -42,7 +42,7 @@ ORDER = tuple(
             "deal: specification life term counter request talk revision final tender choice repair contract deal",
             "deal: inclusion",
             "record: retention",
-            "trust: reputation accountability assessment consent disclosure",
+            "trust: amends walks forecast reputation words ratings accountability assessment consent disclosure aggregate",
             "trust: sealed voice mediation case relationship health",
             "deal: holding proof bundle",
             ".: engine",

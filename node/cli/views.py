@@ -10,7 +10,9 @@ from typing import Any
 
 from node.cues import cue, silence
 from node.present import counted, line, moment, money, now_ms, short, until, words
+from protocol.coop.risk import DEMANDS
 from protocol.identity import did
+from protocol.params import AGGREGATE_LEAST
 
 
 def needs_text(found: Sequence[dict[str, Any]]) -> str:
@@ -39,18 +41,21 @@ def candidate_text(one: dict[str, Any], currency: str = "") -> str:
     return ", ".join(parts) + (f" — {line(one['statement'])}" if one.get("statement") else "")
 
 
+TOO_FEW = f"what it comes to is told from {AGGREGATE_LEAST} persons on"  # CNS-30
+
+
 def board_text(value: dict[str, Any]) -> str:
     """A board: the pooled value first."""
     low, high = value["pooled_minor_band"]
     currency = value["currency"]
     lines = [
-        f"{value['category']}/{value['region']}: {value['intents']} would like, {value['ready']} of them ready;"
-        f" together {money(low, currency)} to {money(high, currency)}"
+        f"{value['category']}/{value['region']}: {value['intents']} would like, {value['ready']} of them ready; "
+        + (f"together {money(low, currency)} to {money(high, currency)}" if high else TOO_FEW)
     ]
     lines += [f"  co-op {short(call['coop'])} seeks members" for call in value["calls"]]
     lines += [
         f"  deal {short(row['deal'])} asks for quotations: {row['members']} members,"
-        f" {money(row['pooled_minor'], currency)} together"
+        + (f" {money(row['pooled_minor'], currency)} or more together" if row["pooled_minor"] else f" {TOO_FEW}")
         for row in value["headlines"]
     ]
     return "\n".join(lines)
@@ -64,6 +69,7 @@ def coop_text(found: dict[str, Any]) -> str:
         *(line(one) for one in found["says"]),
         f"co-op {short(found['id'])}, {charter['category']}/{charter['region']}, {_range(charter)},"
         f" {counted(len(charter['witnesses']), 'witness', 'witnesses')}",
+        *risk_text(charter, currency),
         f"{counted(found['members'], 'member')} on the roster, {money(found['pooled_minor'], currency)} together",
     ]
     lines += [f"  {short(key)}{_roles(found, key)}" for key in found["keys"]]
@@ -76,6 +82,22 @@ def coop_text(found: dict[str, Any]) -> str:
     if deal:
         lines.append(award_text(found))
     return "\n".join(lines)
+
+
+def risk_text(charter: dict[str, Any], currency: str) -> list[str]:
+    """What members may lose by the charter, and what it asks for because of that; nothing where nothing is said."""
+    stakes, demands = charter.get("stakes"), DEMANDS[charter["risk"]]
+    told = []
+    if stakes:
+        first = f"{stakes['prepaid_percent']} %" if stakes["prepaid_percent"] else "nothing"
+        told.append(f"a share comes to {money(stakes['value_minor'], currency)} at most, {first} of it before delivery")
+    if demands.newcomers_bounded:
+        told.append("few newcomers, none elected")
+    if demands.outcomes:
+        told.append(f"candidates show {demands.outcomes} kept deals and {counted(demands.vouches, 'vouch', 'vouches')}")
+    if charter.get("mediators"):
+        told.append("mediators: " + ", ".join(map(short, charter["mediators"])))
+    return [f"risk {charter['risk']}: {'; '.join(told)}"] if told else []
 
 
 def _range(charter: dict[str, Any]) -> str:
@@ -115,7 +137,8 @@ def award_text(found: dict[str, Any]) -> str:
         answers = {row["member"]: row for row in deal["commitments"]}
         for part in award["parts"]:
             price = money(part["unit_price_minor"], currency)
-            lines.append(f"awarded to {short(part['supplier'])} at {price} a unit and period:")
+            first = f", {part['prepaid_percent']} % of all before delivery" if part.get("prepaid_percent") else ""
+            lines.append(f"awarded to {short(part['supplier'])} at {price} a unit and period{first}:")
             lines += [f"  {short(member)} gets {count}{_answer(answers.get(member))}" for member, count in part["lots"]]
     for one in deal["agreements"]:
         price, served = money(one["unit_price_minor"], currency), len(one["shares"])

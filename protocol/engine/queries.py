@@ -33,9 +33,9 @@ from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.record.record import Record
 from protocol.trust.accountability import trust_scope
-from protocol.trust.reputation import expectation, explain, standing
-
-_BANDS = tuple(step * 10**power for power in range(4, 15) for step in (1, 2, 5))  # pooled value is shown in bands
+from protocol.trust.aggregate import band, together
+from protocol.trust.reputation import expectation, standing
+from protocol.trust.words import explain
 
 
 def status(core: Core) -> dict[str, Any]:
@@ -117,9 +117,8 @@ def board(core: Core, command: ask.AskBoard) -> dict[str, Any]:
         if one.header.expires > core.now and one.body["readiness"] != "withdrawn"
         if one.body["template"] == template.hash  # others count in other units
     ]
-    pooled = pooled_value([one.body["spend_minor"] for one in live], template.periods)
-    low = max((band for band in _BANDS if band <= pooled), default=0)
-    high = min((band for band in _BANDS if band > pooled), default=low)
+    known = together((one.author, one.header.created, one.body["spend_minor"]) for one in live)
+    low, high = band(pooled_value([known.total], template.periods)) if known.persons else (0, 0)
     return {
         "category": command.category,
         "region": command.region,
@@ -304,7 +303,7 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
             "parts": [
                 {"supplier": one.supplier, "unit_price_minor": one.unit_price_minor, "quantity": one.quantity}
                 | {"cancellation": one.cancellation, "cancellation_fee_minor": one.cancellation_fee_minor}
-                | {"lots": [list(lot) for lot in one.lots]}
+                | {"prepaid_percent": one.prepaid_percent, "lots": [list(lot) for lot in one.lots]}
                 for one in award.parts
             ],
         }

@@ -30,6 +30,7 @@ from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import box_key
 from protocol.params import INTENT_LIFE_MS
 from protocol.record.record import Slot
+from protocol.trust.aggregate import told_of
 
 
 def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def open_rfq(core: Core, command: ask.OpenRfq) -> dict[str, Any]:
         "deal": mandate.deal,
         "template": template.hash,
         "members": mandate.members,
-        "pooled_minor": mandate.pooled_minor,
+        "pooled_minor": told_of(mandate.members, mandate.pooled_minor),
         "quote_until": quote_until,
     }
     board = f"board/{charter['category']}/{charter['region']}"
