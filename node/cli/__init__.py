@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from node.cli import (
+    attest,
     business,
     consent,
     coop,
@@ -43,7 +44,7 @@ for command in (
     *(home.init, home.up, home.down, home.status, home.identity, persona.persona, mesh.peers, mesh.mesh),
     *(member.needs, member.join, invite.invite, member.intent, member.board, coop.coop, election.vouch),
     *(template.template, prefer.prefer),
-    *(trade.rfq, trade.award, business.supplier, talk.deal, details.details),
+    *(trade.rfq, trade.award, business.supplier, talk.deal, details.details, trust.trust),
     *(consent.terms, consent.grant, consent.disclosures),
     *(keep.backup, keep.restore, keep.device),
     *(mail.mail, relay.relay, home.log, home.config),
@@ -51,7 +52,7 @@ for command in (
 ):
     wltm.add_command(command)
 for about in (
-    *(trade.coop_commit, trade.coop_decline),
+    *(trade.coop_commit, trade.coop_decline, attest.coop_attest, attest.coop_said),
     *(membership.coop_leave, membership.coop_succeed, membership.coop_propose),
 ):
     coop.coop.add_command(about)

@@ -1,17 +1,17 @@
 """What one observer may expect of one subject, from evidence that two sides signed.
 
 Decides nothing for anybody else: numbers here are floats, differ between observers and are never a condition that nodes
-must share; what nodes must agree on is counted in coop/evidence. Spec: 10-reputation, REP-1 to REP-10.
+must share; what nodes must agree on is counted in coop/evidence. This is the plain reading, for what fits a page or a
+home; walks and forecast compute the same on arrays. Spec: 10-reputation, REP-1 to REP-9, REP-13, REP-14.
 Hitting probability with restart after MeritRank (Nasrulin et al., arXiv 2207.09950), with a compounding decay for
 bottlenecks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from heapq import heappop, heappush
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from protocol.params import (
     BAD_COST,
@@ -23,21 +23,23 @@ from protocol.params import (
     FIRST_SIGHT_MS,
     GOOD_HALF_LIFE_MS,
     GOOD_WINDOW_MS,
+    HEIRS_MAX,
+    OUTLOOK,
+    OWN_DOUBT,
     REMEDY_SHARE,
     RESTART,
     SPONSOR_BAD,
     VOUCH_GOOD,
 )
+from protocol.trust.walks import HIT_MIN, NEARLY
 
-_MASS_MIN = 1e-9  # a walk's mass below this is dropped; an error of at most this / RESTART
-_PATHS_SHOWN = 3
-REPORTERS_MAX = 32  # the nearest ones, in one expectation
-ARRAYS_FROM = 5_000  # edges; below it plain Python is as quick, and NumPy is not loaded
+_MASS_MIN = 1e-15  # a walk's mass below this is dropped; an error of at most this / RESTART
 _GOOD = {"kept": 1.0, "vouch": VOUCH_GOOD}
 _BAD = {"broken": 1.0, "sponsored": SPONSOR_BAD}
+_LIVED = ("kept", "broken")
+ANY_ROLE = ""  # of vouches and of sponsors: whoever one stands by, one stands by in every role
 
 Links = dict[bytes, dict[bytes, float]]  # from → to → number in 0..1
-Walk = Callable[[bytes, bytes, bytes | None], dict[bytes, float]]  # (start, end, never entered) → expected visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +77,23 @@ class Tally:
         x = max(0.0, self.good - BAD_COST * self.bad)
         return x / (EDGE_HALF + x)
 
+    @property
+    def opinion(self) -> float:
+        """From -1, all broken, to 1, all kept (REP-9)."""
+        return (self.good - self.bad) / (self.good + self.bad)
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Edges over all roles; for each role and subject, by reporter, the edge and what was kept and broken."""
+    """Edges over all roles; for each role and subject, by reporter, the edge and what was kept and broken; and for each
+    reporter and subject the evidence behind them.
+    """
 
     edges: Links
     last: Mapping[tuple[str, bytes], Mapping[bytes, float]]
     outcomes: Mapping[tuple[str, bytes], Mapping[bytes, Tally]]
+    events: Mapping[tuple[bytes, bytes], Sequence[Evidence]] = field(default_factory=dict)
+    now_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +107,25 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """`value` from -1 (broken) to 1 (kept), 0 when nothing is known; `reporters` with the trust in each, most first."""
+    """`value` from -1 (broken) to 1 (kept); `outlook` is what the observer expects of anybody; `reporters` with the
+    observer's trust in each, most first.
+    """
 
     value: float
-    good: float
-    bad: float
+    outlook: float
     reporters: tuple[tuple[bytes, float], ...]
 
 
-def graph(evidence: Iterable[Evidence], now_ms: int) -> Graph:
-    """What stands at `now_ms`; the order of evidence and repeats of one agreement are of no consequence."""
+def graph(evidence: Iterable[Evidence], now_ms: int, heirs: Mapping[bytes, bytes] = MappingProxyType({})) -> Graph:
+    """What stands at `now_ms`; the order of evidence and repeats of one agreement are of no consequence.
+
+    heirs: a persona that was succeeded -> its successor, of whom is said what was said of it (REP-13).
+    """
     pairs: dict[tuple[bytes, bytes], list[Evidence]] = {}
     for item in evidence:
-        if item.reporter != item.subject:
-            pairs.setdefault((item.reporter, item.subject), []).append(item)
+        subject = heir_of(item.subject, heirs)
+        if item.reporter != subject:
+            pairs.setdefault((item.reporter, subject), []).append(item)
     edges: Links = {}
     last: dict[tuple[str, bytes], dict[bytes, float]] = {}
     outcomes: dict[tuple[str, bytes], dict[bytes, Tally]] = {}
@@ -118,12 +134,22 @@ def graph(evidence: Iterable[Evidence], now_ms: int) -> Graph:
         if edge:
             edges.setdefault(reporter, {})[subject] = edge
         for role in sorted({item.role for item in items}):
-            of_role = [item for item in items if item.role == role]
+            of_role = [item for item in items if item.role in (role, ANY_ROLE)]
             last.setdefault((role, subject), {})[reporter] = tally(of_role, now_ms).edge
-            lived = [item for item in of_role if item.kind in ("kept", "broken")]
-            if lived:
-                outcomes.setdefault((role, subject), {})[reporter] = tally(lived, now_ms)
-    return Graph(edges, last, outcomes)
+            lived = tally([item for item in of_role if item.kind in _LIVED], now_ms)
+            if lived.good + lived.bad:
+                outcomes.setdefault((role, subject), {})[reporter] = lived
+    return Graph(edges, last, outcomes, pairs, now_ms)
+
+
+def heir_of(key: bytes, heirs: Mapping[bytes, bytes]) -> bytes:
+    """Who stands in this persona's place at the end of the line; in a circle, or too long a line, itself (REP-13)."""
+    last = key
+    for _ in range(HEIRS_MAX):
+        if last not in heirs:
+            return last
+        last = heirs[last]
+    return key
 
 
 def tally(items: Sequence[Evidence], now_ms: int) -> Tally:
@@ -149,70 +175,63 @@ def standing(trust: Graph, observer: bytes, subject: bytes, role: str | None = N
 
     The observer about itself is 1. A subject that nothing leads to is 0, as is one known to be bad.
     """
-    steps = _steps(trust, subject, role)
-    return _standing(_walker(steps), _walker(_transposed(steps)), observer, subject)
-
-
-def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Expectation:
-    """What `subject` is likely to do: outcomes weighted by the observer's trust in who reports them (REP-9)."""
-    found = trust.outcomes.get((role, subject), {})
-    steps = _steps(trust, subject, None)
-    steps.pop(subject, None)  # whom the subject trusts must not speak for it
-    walk, back = _walker(steps), _walker(_transposed(steps))
-    near = walk(observer, subject, None)
-    asked = sorted((node for node in found if near.get(node)), key=lambda node: (-near[node], node))[:REPORTERS_MAX]
-    weights = {node: _standing(walk, back, observer, node).value for node in asked}
-    good = sum(weights[node] * found[node].good for node in asked)
-    bad = sum(weights[node] * found[node].bad for node in asked)
-    reporters = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
-    return Expectation((good - bad) / (good + bad + EXPECTATION_DOUBT), good, bad, tuple(reporters))
-
-
-def explain(
-    trust: Graph, observer: bytes, subject: bytes, role: str, name: Callable[[bytes], str] = lambda key: key.hex()[:8]
-) -> tuple[str, ...]:
-    """The standing and the expectation in words, with the paths and reports behind them (REP-10)."""
-    found, likely = standing(trust, observer, subject, role), expectation(trust, observer, subject, role)
-    who = name(subject)
-    if not found.hit and not likely.reporters:
-        return (f"Nothing that you trust leads to {who} as {role}: standing 0, as for any newcomer.",)
-    lines = [f"Standing of {who} as {role}, seen from you: {found.value:.3f}."]
-    for path, chance in _paths(_steps(trust, subject, role), observer, subject):
-        lines.append(
-            f"You trust {' → '.join(name(node) for node in path[1:])}: this way leads there with {chance:.3f}."
-        )
-    for node in found.bottlenecks:
-        lines.append(f"Four fifths or more rest on {name(node)} alone, so it counts a tenth.")
-    lines.append(f"What to expect of {who}, from -1 (broken) to 1 (kept), 0 being nothing known: {likely.value:.2f}.")
-    for reporter, weight in likely.reporters:
-        report = trust.outcomes[role, subject][reporter]
-        by = "You report" if reporter == observer else f"{name(reporter)}, whom you trust {weight:.3f}, reports"
-        lines.append(f"{by} {report.good:.2f} kept and {report.bad:.2f} broken, faded with age.")
-    return tuple(lines)
-
-
-def _standing(walk: Walk, back: Walk, observer: bytes, subject: bytes) -> Standing:
     if observer == subject:
         return Standing(1.0, 1.0, ())
-    visits = walk(observer, subject, None)
+    steps = steps_to(trust, subject, role)
+    visits = _spread(steps, observer, subject, None)
     hit = visits.get(subject, 0.0)
-    if hit <= _MASS_MIN:
+    if hit < HIT_MIN:
         return Standing(0.0, 0.0, ())
-    backward = back(subject, subject, None)
+    backward = _spread(_transposed(steps), subject, subject, None)
     bottlenecks = []
     for node, count in sorted(visits.items()):
         # Visits × chance from there is at least the share that passes: a cheap bound before the exact walk without it.
-        if node in (observer, subject) or count * backward.get(node, 0.0) < 0.999 * BOTTLENECK_SHARE * hit:
+        most = min(1.0, count) * backward.get(node, 0.0)
+        if node in (observer, subject) or most < 0.999 * BOTTLENECK_SHARE * hit:
             continue
-        without = walk(observer, subject, node).get(subject, 0.0)
-        if hit - without >= BOTTLENECK_SHARE * hit:
+        without = _spread(steps, observer, subject, node).get(subject, 0.0)
+        if hit - without >= (BOTTLENECK_SHARE - NEARLY) * hit:
             bottlenecks.append(node)
     return Standing(hit * (1 - BOTTLENECK_DECAY) ** len(bottlenecks), hit, tuple(bottlenecks))
 
 
-def _steps(trust: Graph, subject: bytes, role: str | None) -> Links:
+def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Expectation:
+    """What `subject` is likely to do: opinions weighted by how often the observer's walk visits who holds them, and the
+    observer's own outlook with the weight of EXPECTATION_DOUBT visits (REP-9).
+    """
+    steps = {node: _shares(row) for node, row in trust.edges.items() if node != subject}
+    visits = _spread(steps, observer, None, subject)
+    found = reports(trust, subject, role)
+    trusted = {node: visits[node] for node in found if node in visits}
+    outlook = _outlook(trust, observer, subject, role, visits)
+    said = sum(weight * found[node].opinion for node, weight in sorted(trusted.items()))
+    value = (said + EXPECTATION_DOUBT * outlook) / (sum(trusted.values()) + EXPECTATION_DOUBT)
+    reporters = sorted(trusted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return Expectation(max(-1.0, min(1.0, value)), outlook, tuple(reporters))
+
+
+def reports(trust: Graph, subject: bytes, role: str) -> dict[bytes, Tally]:
+    """What was kept and broken in that role, by reporter."""
+    return dict(sorted(trust.outcomes.get((role, subject), {}).items()))
+
+
+def _outlook(trust: Graph, observer: bytes, subject: bytes, role: str, visits: Mapping[bytes, float]) -> float:
+    """What the observer expects of anybody in that role: its own opinions, and those of whom it trusts (REP-14)."""
+    opinions: dict[bytes, list[float]] = {}
+    for (of_role, _), by_reporter in sorted(trust.outcomes.items()):
+        if of_role == role:
+            for reporter, report in by_reporter.items():
+                opinions.setdefault(reporter, []).append(report.opinion)
+    held = {node: sum(said) / len(said) for node, said in sorted(opinions.items()) if node in visits}
+    weight = sum(visits[node] for node in held)
+    others = sum(visits[node] * mean for node, mean in held.items()) / weight if weight else OUTLOOK
+    own = opinions.get(observer, [])
+    return (sum(own) + OWN_DOUBT * others) / (len(own) + OWN_DOUBT)
+
+
+def steps_to(trust: Graph, subject: bytes, role: str | None) -> Links:
     """Step probabilities w / max(1, Σ w), edges into the subject being those of the role (REP-7)."""
-    last = None if role is None else trust.last.get((role, subject), {})
+    last = None if role is None else last_edges(trust, subject, role)
     steps: Links = {}
     for node in dict.fromkeys([*trust.edges, *(last or {})]):
         row = dict(trust.edges.get(node, {}))
@@ -225,6 +244,16 @@ def _steps(trust: Graph, subject: bytes, role: str | None) -> Links:
     return steps
 
 
+def last_edges(trust: Graph, subject: bytes, role: str) -> dict[bytes, float]:
+    """The edges into the subject in a role, by reporter; who said nothing of this role may have vouched."""
+    return {**trust.last.get((ANY_ROLE, subject), {}), **trust.last.get((role, subject), {})}
+
+
+def _shares(row: Mapping[bytes, float]) -> dict[bytes, float]:
+    total = sum(row.values())
+    return {other: weight / total for other, weight in row.items() if weight}
+
+
 def _transposed(steps: Links) -> Links:
     back: Links = {}
     for node, row in steps.items():
@@ -233,7 +262,7 @@ def _transposed(steps: Links) -> Links:
     return back
 
 
-def _spread(steps: Links, start: bytes, end: bytes, without: bytes | None) -> dict[bytes, float]:
+def _spread(steps: Links, start: bytes, end: bytes | None, without: bytes | None) -> dict[bytes, float]:
     """Expected visits of a walk that goes on with 1 - RESTART a step, ends at `end` and never enters `without`."""
     visits: dict[bytes, float] = {start: 1.0}
     front = {start: 1.0}
@@ -245,60 +274,7 @@ def _spread(steps: Links, start: bytes, end: bytes, without: bytes | None) -> di
                     following[other] = following.get(other, 0.0) + mass * chance * (1 - RESTART)
         for node, mass in following.items():
             visits[node] = visits.get(node, 0.0) + mass
-        following.pop(end, None)
+        if end is not None:
+            following.pop(end, None)
         front = following
     return visits
-
-
-def _walker(steps: Links) -> Walk:
-    """`_spread` over these steps, on arrays when they are many."""
-    if sum(len(row) for row in steps.values()) < ARRAYS_FROM:
-        return partial(_spread, steps)
-    import numpy
-
-    nodes = sorted(dict.fromkeys([*steps, *(other for row in steps.values() for other in row)]))
-    number = {node: position for position, node in enumerate(nodes)}
-    source = numpy.array([number[node] for node, row in steps.items() for _ in row])
-    target = numpy.array([number[other] for row in steps.values() for other in row])
-    onward = numpy.array([chance for row in steps.values() for chance in row.values()]) * (1 - RESTART)
-
-    def walk(start: bytes, end: bytes, without: bytes | None) -> dict[bytes, float]:
-        front = numpy.zeros(len(nodes))
-        if start not in number:
-            return {start: 1.0}
-        front[number[start]] = 1.0
-        visits = front.copy()
-        open_steps = onward if without is None else numpy.where(target == number[without], 0.0, onward)
-        while front.sum() > _MASS_MIN:
-            front = numpy.bincount(target, front[source] * open_steps, len(nodes)).astype(numpy.float64)
-            visits += front
-            if end in number:
-                front[number[end]] = 0.0
-        return {nodes[position]: float(visits[position]) for position in numpy.flatnonzero(visits)}
-
-    return walk
-
-
-def _paths(steps: Links, start: bytes, end: bytes) -> list[tuple[tuple[bytes, ...], float]]:
-    """The likeliest paths, at most three, that share nobody in between."""
-    used: dict[bytes, bool] = {}
-    paths: list[tuple[tuple[bytes, ...], float]] = []
-    while len(paths) < _PATHS_SHOWN:
-        queue: list[tuple[float, tuple[bytes, ...]]] = [(-1.0, (start,))]
-        done = dict(used)
-        found = None
-        while queue and found is None:
-            chance, path = heappop(queue)
-            if path[-1] == end:
-                found = (path, -chance)
-            elif path[-1] not in done:
-                done[path[-1]] = True
-                for other, step in steps.get(path[-1], {}).items():
-                    direct = path == (start,) and other == end
-                    if other not in done and not (direct and any(len(shown) == 2 for shown, _ in paths)):
-                        heappush(queue, (chance * step * (1 - RESTART), (*path, other)))
-        if found is None:
-            break
-        paths.append(found)
-        used |= dict.fromkeys(found[0][1:-1], True)
-    return paths
