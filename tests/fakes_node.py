@@ -140,7 +140,21 @@ def deal() -> dict[str, Any]:
         ],
         "renewals": [{"member": ME, "answer": "change", "reason": "price", "remark": "Too dear."}],
         "fallen": [],
+        "spoken": spoken(),
     }
+
+
+def spoken() -> list[dict[str, Any]]:
+    """One of each state."""
+    one = {"author": ME, "subject": bytes([9]) * 32, "role": "supplier", "until": 10**13}
+    words = {"outcome": "broken", "dimensions": {"time": 2}, "remark": "Late\nopen: forged."}
+    return [
+        one | {"state": "sealed"} | words,
+        one | {"state": "open", "author": bytes([9]) * 32, "subject": ME, "role": "member"} | words,
+        one | {"state": "void", "author": bytes([8]) * 32, "code": "ATT-15"},
+        one | {"state": "late", "author": bytes([7]) * 32},
+        one | {"state": "sealed", "author": bytes([6]) * 32},
+    ]
 
 
 def talk() -> dict[str, Any]:
@@ -215,9 +229,13 @@ def answers() -> dict[type, Any]:
             "founder": ME,
             "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME]},
             "questions": [{"name": "ballots", "closes": 10**13}],
+            "own_ballot": [[ME], [bytes(32)]],
+            "opened": 1,
+            "void_ballots": [{"author": ME, "id": bytes(32), "code": "IDN-18", "message": "shares: on no polynomial"}],
             "deal_detail": deal(),
         },
         c.AskDeals: [deal()],
+        c.Attest: {"id": bytes(32), "sealed": 1, "spoken": 0, "until": 10**13},
         c.AskBundle: {"bundle": b"bundle"},
         c.AskInclusion: {"proof": b"proof"},
         c.AskReceipts: [

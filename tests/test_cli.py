@@ -529,6 +529,65 @@ def test_what_a_need_shows_can_be_typed(rig: Rig) -> None:
     assert "is none of them" in rig("coop attest ab 0a --role member --outcome kept --yes", USAGE)
 
 
+def test_what_becomes_of_a_word_is_said(rig: Rig) -> None:
+    """CLI-85, CLI-6: sealed until when, opened now, or said openly; marks are from 1 to 5."""
+    line = f"coop attest ab {did(ME)} --role supplier --outcome kept --yes"
+    assert re.search(r"kept\. Sealed until they have spoken too, or until \d{4}-", rig(line))
+    rig.node.answers[c.Attest] = {"id": bytes(32), "sealed": 1, "spoken": 1, "until": 1}
+    assert "both are opened now" in rig(line)
+    rig.node.answers[c.Attest] = {"id": bytes(32), "sealed": 0, "spoken": 0, "until": 0}
+    assert "Said openly." in rig(line)
+    assert "a mark from 1 to 5" in rig(line + " --dimension quality=6", USAGE)
+    assert "say as what" in rig(f"coop attest ab {did(ME)} --outcome kept --yes", USAGE)
+
+
+def test_who_has_spoken_of_whom(rig: Rig) -> None:
+    """CLI-87, CLI-5: one's own words and what is open, of the rest until when; nothing forges a line."""
+    for line in ("coop said ab", "deal show ab"):
+        said = rig(line)
+        assert "you of 09090909 as supplier: broken its word, time 2, Late" in said
+        assert "09090909 of you as member: broken its word, time 2" in said
+        assert "08080808 of 09090909 as supplier (void: what was sealed is not what was promised [ATT-15])" in said
+        assert "07070707 of 09090909 as supplier (came after the other side was opened, and stays sealed)" in said
+        assert "06060606 of 09090909 as supplier (sealed; read by all when the other side has spoken too, or in" in said
+        assert "\nopen: forged" not in said
+    assert "spoken of each other: 5, of these open: 1" in rig("coop show ab")
+    assert len(rig.json("coop said ab")) == 5
+    rig.node.answers[c.AskDeals][0]["spoken"] = []
+    assert rig("coop said ab") == "Nobody has said anything of anybody yet.\n"
+
+
+def test_waiting_until_all_is_open(rig: Rig) -> None:
+    """CLI-87: what others have sealed of others is not waited for."""
+    rows = rig.node.answers[c.AskDeals][0]["spoken"]
+    assert "open" in rig("coop said ab --until open --patience 1", NOT_NOW)
+    rig.node.answers[c.AskDeals][0]["spoken"] = rows[1:]
+    assert "09090909 of you as member" in rig("coop said ab --until open --patience 1")
+
+
+def test_a_supplier_attests_many_at_once(rig: Rig) -> None:
+    """CLI-86: those named, or all of whom something is due; each is asked for by itself."""
+    base = {"deal": bytes.fromhex(DEAL), "coop": bytes.fromhex(COOP), "until": 10**13, "says": "x", "silence": ""}
+    rig.node.answers[c.AskNeeds] = [
+        {**base, "kind": "attest", "subject": bytes([number]) * 32, "role": role}
+        for number, role in ((8, "member"), (9, "member"), (7, "supplier"))
+    ]
+    assert "Say --yes" in rig("supplier attest ab --all --outcome kept", USAGE)
+    assert not [one for one in rig.node.submitted if isinstance(one, c.Attest)]
+    assert "2 members kept" in rig("supplier attest ab --all --outcome kept --dimension time=4 --yes")
+    said = [one for one in rig.node.submitted if isinstance(one, c.Attest)]
+    assert said == [
+        c.Attest(bytes.fromhex(DEAL), bytes([number]) * 32, "member", "kept", {"time": 4}) for number in (8, 9)
+    ]
+    rig.node.submitted.clear()
+    assert "1 member broken" in rig("supplier attest ab 0909 --outcome broken --yes")
+    assert [one.subject for one in rig.node.submitted if isinstance(one, c.Attest)] == [bytes([9]) * 32]
+    for line in ("supplier attest ab --outcome kept", "supplier attest ab 09 --all --outcome kept"):
+        assert "name some, or say --all" in rig(line + " --yes", USAGE)
+    rig.node.answers[c.AskNeeds] = []
+    assert "none of whom" in rig("supplier attest ab --all --outcome kept --yes", USAGE)
+
+
 def test_a_table_is_aligned_and_empty_is_said() -> None:
     rows: list[dict[str, Any]] = [{"a": 1, "b": "x"}, {"a": 100}]
     assert table(rows, {"a": "A", "b": "B"}, "none") == "A    B\n1    x\n100"

@@ -1,4 +1,4 @@
-"""What a member does in a co-op, by hand: found, join, pledge, stand, vote, commit, attest.
+"""What a member does in a co-op, by hand: found, join, pledge, stand, vote.
 
 Decides nothing; asks the running node. Before each signature it says what that binds. Spec: 13-node, CLI-4, CLI-7.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from node.cli.client import Client, part
-from node.cli.member import PATIENCE, REASONS, YES
+from node.cli.member import PATIENCE, YES
 from node.cli.shell import USAGE, WRONG, Group, Options, Stop, table
 from node.cli.views import coop_text, standing_text
 from node.present import amount, money, one_of, short
@@ -29,7 +29,6 @@ STATES = (
     *("cancelled", "ended"),
 )
 FAILED = ("void", "defaulted")
-_KEY_DIGITS = 64  # a persona's whole key, in hex
 
 
 @click.group("coop", cls=Group, example="wltm coop list", help="The co-ops you are in, or could be.")
@@ -272,50 +271,6 @@ def coop_vote(options: Options, /, coop_id: str, ranking: tuple[str, ...], yes: 
 
 
 @coop.command(
-    "attest",
-    example="wltm coop attest 3f2a91c0 supplier --outcome kept --dimension quality=4 --yes",
-    help="Say how the other side kept what it promised.",
-)
-@click.argument("deal", metavar="COOP|DEAL")
-@click.argument("subject", metavar="supplier|negotiator|DID")
-@click.option("--role", type=click.Choice(["supplier", "member", "negotiator"]), help="Of a DID.")
-@click.option("--outcome", type=click.Choice(["kept", "broken"]), required=True)
-@click.option("--dimension", "dimensions", multiple=True, metavar="NAME=1..5", help="Such as quality=4 (repeat).")
-@click.option("--remark", default="", help="A few sentences.")
-@YES
-@click.pass_obj
-def coop_attest(
-    options: Options,
-    /,
-    deal: str,
-    subject: str,
-    role: str | None,
-    outcome: str,
-    dimensions: tuple[str, ...],
-    remark: str,
-    yes: bool,
-) -> None:
-    """About something both sides signed."""
-    client = Client.of(options)
-    found, row = deal_of(client, deal)
-    if subject in ("supplier", "negotiator"):
-        whom, role = str((subject == "negotiator" and row.get("asked_by")) or row[subject]), subject
-    elif role:
-        waits = [need["subject"] for need in client.get("/needs") if need.get("deal") == found and "subject" in need]
-        whom = persona(subject, None if len(subject) == _KEY_DIGITS else waits)
-    else:
-        raise Stop(USAGE, "--role: say as what you attest a DID: supplier, member or negotiator", "CLI-6")
-    graded = {name: grade(name, mark) for name, _, mark in (item.partition("=") for item in dimensions)}
-    options.confirm(
-        f"This tells everyone that {short(whom)} has {outcome} its word as {role} in deal {short(found)}. It cannot be"
-        " changed, only remedied.",
-        yes,
-    )
-    values = {"subject": whom, "role": role, "outcome": outcome, "dimensions": graded, "remark": remark}
-    options.out(client.post(f"/deals/{found}/attest", values), f"Attested: {short(whom)} {outcome}.")
-
-
-@coop.command(
     "standing",
     example="wltm coop standing 3f2a91c0 supplier",
     help="What you may expect of the supplier or negotiator of a deal, by whom you trust, and why.",
@@ -331,13 +286,6 @@ def coop_standing(options: Options, /, deal: str, role: str) -> None:
         raise Stop(USAGE, f"there is no {role} yet (it is {row['state']})", "CLI-7")
     found = client.get(f"/standing/{row[role]}", role=role)
     options.out(found, lambda: standing_text(found))
-
-
-def grade(name: str, mark: str) -> int:
-    """A mark from 1 to 5."""
-    if mark not in {"1", "2", "3", "4", "5"}:
-        raise Stop(USAGE, f"--dimension {name[:40]}: give a mark from 1 to 5, as in quality=4", "CLI-6")
-    return int(mark)
 
 
 @coop.command(

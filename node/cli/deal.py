@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from node.cli.attest import said_text
 from node.cli.client import Client
 from node.cli.coop import deal_of, persona
 from node.cli.member import REASONS, YES
@@ -40,9 +41,11 @@ def _detail(client: Client, typed: str) -> dict[str, Any]:
 @_deal
 @click.pass_obj
 def show(options: Options, /, deal: str) -> None:
-    """The state in words, then one line a member."""
-    found = _detail(Client.of(options), deal)
-    options.out(found, lambda: ledger_text(found))
+    """The state in words, then one line a member, then who has spoken of whom."""
+    client = Client.of(options)
+    found, me = _detail(client, deal), client.get("/status")["persona"]
+    spoken = [said_text(found["spoken"], me)] if found["spoken"] else []
+    options.out(found, lambda: "\n".join([ledger_text(found), *spoken]))
 
 
 @deal.command(

@@ -74,6 +74,7 @@ def coop_text(found: dict[str, Any]) -> str:
     ]
     lines += [f"  {short(key)}{_roles(found, key)}" for key in found["keys"]]
     lines += [f"candidate {candidate_text(one, currency)}" for one in found["candidates"]]
+    lines += ballots_text(found)
     lines += leads_text(found)
     deal = found.get("deal_detail")
     for question in found["questions"] + (deal["questions"] if deal else []):
@@ -81,7 +82,14 @@ def coop_text(found: dict[str, Any]) -> str:
         lines.append(f"open: {question['name'].partition('/')[0]}{closes}")
     if deal:
         lines.append(award_text(found))
+        lines += spoken_text(deal["spoken"])
     return "\n".join(lines)
+
+
+def spoken_text(said: list[dict[str, Any]]) -> list[str]:
+    """How many have spoken of how they were dealt with, and of how many it is open."""
+    count = sum(one["state"] == "open" for one in said)
+    return [f"spoken of each other: {len(said)}, of these open: {count}; `wltm coop said` shows them"] if said else []
 
 
 def risk_text(charter: dict[str, Any], currency: str) -> list[str]:
@@ -103,6 +111,20 @@ def risk_text(charter: dict[str, Any], currency: str) -> list[str]:
 def _range(charter: dict[str, Any]) -> str:
     least, most = charter["least"], charter["most"]
     return f"{least} to {most} members" if least < most else f"exactly {counted(most, 'member')}"
+
+
+def ballots_text(found: dict[str, Any]) -> list[str]:
+    """What the member voted, which this node alone can tell while the box is open, and what became of the ballots."""
+    lines = []
+    if own := found.get("own_ballot"):
+        lines.append("your ballot: " + " > ".join(" = ".join(map(short, tier)) for tier in own))
+    if "opened" in found:
+        lines.append(f"{counted(found['opened'], 'ballot')} opened and counted")
+        lines += [
+            f"void: the ballot {short(one['id'])} of {short(one['author'])}: {line(one['message'])} [{one['code']}]"
+            for one in found["void_ballots"]
+        ]
+    return lines
 
 
 def leads_text(found: dict[str, Any]) -> list[str]:

@@ -283,6 +283,7 @@ async def attest(node: Child, need: dict[str, Any], story: Story, author: str) -
         "outcome": "kept",
         "dimensions": {"promise": 5, "communication": 4},
     }
-    await node.post(f"/deals/{need['deal']}/attest", values)
+    answer = await node.post(f"/deals/{need['deal']}/attest", values)
     story.attested[need["coop"], author, need["subject"], need["role"]] = None
-    story.say(f"{story.name(author)} attests that {story.name(need['subject'])} kept its word as {need['role']}")
+    fate = "" if not answer["sealed"] else ", and both are opened" if answer["spoken"] else ", sealed"
+    story.say(f"{story.name(author)} attests that {story.name(need['subject'])} kept its word as {need['role']}{fate}")

@@ -6,7 +6,7 @@ Decides whether an own persona may say it now; refusals are CommandErrors raised
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from protocol import commands as ask
@@ -207,6 +207,7 @@ def _open_pairs(core: Core, context: Context, deal: Deal) -> Iterator[tuple[Pair
 def shown(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
     """Who has spoken about whom in this deal, and what, once it is open (ATT-19)."""
     found, opens = [], _opens(context, deal)
+    given = assessment.shares_of(deal, context.log)
     for one in sorted(context.log.of_kind("assessment.1"), key=lambda record: (record.header.created, record.id)):
         subject, role = one.body["subject"], one.body["role"]
         said = core.peek(trust_scope(subject)).records.get(one.body["attestation"])
@@ -218,8 +219,17 @@ def shown(core: Core, context: Context, deal: Deal) -> list[dict[str, Any]]:
             row |= {"state": "open", **_words(said)}
         elif mine is not None:
             row |= _words(embedded(mine, core.settings.network))
+        if row["state"] == "sealed" and _came_late(context, one, given):
+            row["state"] = "late"
         found.append(row)
     return found
+
+
+def _came_late(context: Context, one: Record, given: Mapping[bytes, Mapping[int, bytes]]) -> bool:
+    """Whether the other side's was opened without this one (ATT-14)."""
+    pair = assessment.pair_of(one)
+    theirs = sealed_by(context, pair, one.body["subject"]) if pair is not None else None
+    return theirs is not None and len(given.get(theirs.id, ())) > len(given.get(one.id, ())) == 0
 
 
 def _words(said: Record) -> dict[str, Any]:
