@@ -106,9 +106,11 @@ def forged(number: int, how: str, who: int) -> Record | None:
     if how == "dearer":
         body = {key: value * 10 if isinstance(value, int) else value for key, value in body.items()}
     created = one.header.created + (1_000 if how == "later" else 1)
-    fields = {"created": created, "expires": one.header.expires + 1_000, "slot": one.header.slot}
+    until, slot, refs = one.header.expires + 1_000, one.header.slot, one.header.refs
     try:
-        return Record.sign(author, NETWORK, one.kind, one.scope, body, refs=one.header.refs, **fields)
+        return Record.sign(
+            author, NETWORK, one.kind, one.scope, body, created=created, expires=until, slot=slot, refs=refs
+        )
     except (Reject, Ignore):
         return None
 

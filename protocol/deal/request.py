@@ -18,6 +18,8 @@ from protocol.errors import Ignore, Reject
 from protocol.record.log import Log
 from protocol.record.record import Record, embedded
 
+POINTED_OUT = "request"  # NEG-115: what a witness's receipt for the request that its co-op certified is about
+
 
 def read_mandate(rfq: Record, network: bytes) -> Mandate:
     """The mandate a request carries, certified by its witnesses. Raises Reject NEG-40 when it does not hold."""
@@ -50,7 +52,9 @@ def read_mandate(rfq: Record, network: bytes) -> Mandate:
 
 
 def find_request(log: Log, docket: Docket, network: bytes, named: bytes = b"") -> tuple[Record, Mandate] | None:
-    """The request a deal is about: of several good ones the one `named`, or its witnesses went on with, or least id."""
+    """The request a deal is about: of several good ones the one `named`, or its witnesses went on with, or that more
+    than f of them pointed out, or of least id (NEG-41).
+    """
     good: list[tuple[Record, Mandate]] = []
     for one in sorted(log.of_kind("rfq.1"), key=lambda record: record.id):
         try:
@@ -60,6 +64,10 @@ def find_request(log: Log, docket: Docket, network: bytes, named: bytes = b"") -
     for one, mandate in good:
         council = Council(tuple(one.body["witnesses"]), mandate.charter)
         if one.id == named or docket.decided(question_name("quotations", one.id), council) is not None:
+            return one, mandate
+    for one, mandate in good:
+        council = Council(tuple(one.body["witnesses"]), mandate.charter)
+        if docket.receipts(POINTED_OUT, one.id, council) > council.faults:
             return one, mandate
     return good[0] if good else None
 

@@ -26,7 +26,7 @@ from protocol.record.log import Log
 from protocol.record.record import Record, Slot
 from tests.deals import NETWORK, Handmade, persona
 from tests.markets import BOX, REQUEST, demand, key, market, offer
-from tests.stages import Desk, settings
+from tests.stages import Desk, at, settings, until
 
 HONEST = offer(0, ((1, 500),), 1_000)
 MEMBERS = [demand(number, 3, 1_000, least=1) for number in range(10)]
@@ -96,6 +96,28 @@ def test_who_signs_two_requests_asks_for_nothing(decoys: int) -> None:
     mention = next(one for one in said if one.kind == "deal.1")
     receipts = [one for one in desk.said("receipt.1") if mention.id in one.body["ids"]]
     assert bool(receipts) == (not decoys)
+
+
+@pytest.mark.parametrize("pointing", [2, 1])
+def test_a_second_request_that_comes_late_leads_no_supplier_astray(pointing: int) -> None:
+    """NEG-115: more than f witnesses point out what the co-op certified; with one alone, the control, it does."""
+    made = Handmade(members=5, witnesses=4)
+    said = [one for one in until(made, "asked") if one.scope == made.deal_scope]
+    told = [one for who in made.witnesses[:pointing] for one in at(made, "asked", who).said("receipt.1")]
+    told = [one for one in told if one.body["question"] == "request"]
+    assert [one.author for one in told] == [who.key for who in made.witnesses[:pointing]]
+    decoy, number, header = made.rfq, 0, made.rfq.header
+    while decoy.id >= made.rfq.id:  # of lesser id
+        number += 1
+        body = dict(made.rfq.body) | {"nonce": number.to_bytes(16, "little"), "room": bytes(32)}
+        decoy = Record.sign(
+            made.negotiator, NETWORK, "rfq.1", made.deal_scope, body,
+            created=header.created + 1, expires=header.expires, slot=header.slot,
+        )  # fmt: skip
+    late = Desk(made.suppliers[0], [*said, decoy, *told], now=said[-1].header.created + 2_000)
+    deal = late.engine._core.contexts[made.deal_scope].deal(settings())
+    assert deal is not None
+    assert (deal.rfq.id == made.rfq.id) is (pointing == 2)
 
 
 class Lived(Handmade):

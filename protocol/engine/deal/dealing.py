@@ -14,6 +14,7 @@ from protocol.deal.contract import as_pledged
 from protocol.deal.life import DEAL_TERMINAL, Deal, patience_ends
 from protocol.deal.lots import answer_hash
 from protocol.deal.ranking import Ranking
+from protocol.deal.request import POINTED_OUT
 from protocol.deal.revision import revision_value
 from protocol.deal.tender import ranking_of
 from protocol.engine.context import Context
@@ -37,6 +38,7 @@ def attend(core: Core, context: Context) -> None:
     vouched = partial(_vouched, context, deal, coop)
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
+        _point_out(core, context, deal)
         opening.attend(core, context, core.context(coop.charter.scope), deal, coop)
         blame.attend(core, context, deal, coop)
         asked, value = deal.open, None
@@ -65,6 +67,15 @@ def attend(core: Core, context: Context) -> None:
         if coop is not None:
             core.dirty.setdefault(coop.charter.scope, None)  # its witnesses may be waiting for the request
         core.notify("deal", deal=deal.mandate.deal, coop=deal.mandate.charter[:16], state=deal.state, says=list(says))
+
+
+def _point_out(core: Core, context: Context, deal: Deal) -> None:
+    """As a witness, show suppliers which request the co-op certified: a negotiator may sign another later (NEG-115)."""
+    for key in deal.council.witnesses:
+        persona = core.personas.get(key)
+        if persona is not None and not context.docket.receipted(POINTED_OUT, deal.rfq.id, key):
+            body, until = {"question": POINTED_OUT, "ids": [deal.rfq.id]}, deal.rfq.header.expires
+            core.say(persona, "receipt.1", context.scope, body, until=until, refs=(deal.rfq.id,))
 
 
 def _vouched(context: Context, deal: Deal, coop: Coop | None, record: Record, persona: Persona) -> bool:
