@@ -1,7 +1,7 @@
 """Boxes: what was handed in by a deadline, fixed by deciding the list of ids inside.
 
 Decides which records a box holds, when it may be closed and whether a proposed manifest is good; never what the content
-amounts to. Spec: 06-decision, DEC-12 to DEC-19.
+amounts to. Spec: 06-decision, DEC-12 to DEC-20.
 """
 
 from __future__ import annotations

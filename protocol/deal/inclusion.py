@@ -138,6 +138,11 @@ def _counts(ballot: Record) -> str:
     return f"counts/{ballot.body['roster'][:8].hex()}"
 
 
+def receipts_needed(record: Record, council: Council) -> int:
+    """Of so many witnesses the box of a record asks for receipts (DEC-14)."""
+    return (1 + (record.kind in _SEALED)) * council.faults + 1
+
+
 def receipts_for(log: Log, name: str, record_id: bytes, council: Council) -> list[Record]:
     """One receipt of each witness that signed one for a record, by witness: the one of least id."""
     kept: dict[bytes, Record] = {}
@@ -173,7 +178,7 @@ def verify(raw: bytes) -> Inclusion:
     signers = _signers(body["votes"], network, anchor.scope, name, council, proposal)
     ids = manifest_ids(proposal.body["value"])
     place = ids.index(record.id) + 1 if record.id in ids else 0
-    enough = (1 + (record.kind in _SEALED)) * council.faults + 1
+    enough = receipts_needed(record, council)
     if not place and len(receipts) < enough:
         raise _too_few(receipts, enough)
     opened = _opened_as(body, record, proposal.body["value"] if place else b"", council)

@@ -1,6 +1,6 @@
 """What becomes of what own personas handed in: whose receipts are held, and whether the certified box lists it.
 
-Decides nothing and changes nothing. Spec: 07-election, ELE-50 to ELE-53.
+Decides nothing and changes nothing. Spec: 07-election, ELE-50 to ELE-53 and ELE-65.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from typing import Any
 from protocol import commands as ask
 from protocol.coop.box import manifest_ids
 from protocol.coop.coop import Coop
-from protocol.deal.inclusion import HANDED_IN, council_of, make, question_of, receipts_for
+from protocol.deal.inclusion import HANDED_IN, council_of, make, question_of, receipts_for, receipts_needed
 from protocol.engine.context import Context
 from protocol.engine.coop.lease import deal_of
 from protocol.engine.core import Core
 from protocol.engine.desk import coop_context
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.record.record import Record
+from protocol.sealing import Void
 
 
 def receipts(core: Core, command: ask.AskReceipts) -> list[dict[str, Any]]:
@@ -32,10 +33,10 @@ def receipts(core: Core, command: ask.AskReceipts) -> list[dict[str, Any]]:
                 "kind": record.kind.partition(".")[0],
                 "question": name,
                 "id": record.id,
-                "state": _state(core, about, anchor, record),
+                "state": _state(core, about, coop, anchor, record),
                 "receipts": [one.author for one in given],
                 "witnesses": len(council.witnesses),
-                "needed": council.faults + 1,
+                "needed": receipts_needed(record, council),
             }
         )
     return found
@@ -66,8 +67,12 @@ def _own(core: Core, context: Context, coop: Coop) -> Iterator[tuple[Context, Re
                     yield about, anchor, record
 
 
-def _state(core: Core, about: Context, anchor: Record, record: Record) -> str:
-    """waiting, counted, void (two of one author void each other, DEC-14) or left out."""
+def _state(core: Core, about: Context, coop: Coop, anchor: Record, record: Record) -> str:
+    """waiting, counted, void (two of one author void each other, DEC-14; a ballot that does not open, ELE-63) or left
+    out.
+    """
+    if isinstance(coop.openings.get(record.id), Void):
+        return "void"
     decided = about.docket.decided(question_of(record), council_of(anchor, core.settings.network))
     if decided is None:
         return "waiting"
