@@ -27,6 +27,8 @@ TEXT_BYTES_MAX = 2048  # REC-11, free text
 # Identity (02-identity)
 PERSONA_SCAN = 20  # IDN-3, unknown personas in a row that end a restore's scan
 PERSONAS_MAX = 64  # IDN-20, whose recovery keys a keystore knows without the words
+FROZEN_MAX = 16_384  # (g) frozen personas that a node keeps in mind
+SUCCESSIONS_MAX = 8  # IDN-32 (g), in one chain
 PERSONA_LIFE_MS = LIFE_MS_MAX  # IDN-10, as long as a record can live
 
 # Gossip (03-gossip)
@@ -263,6 +265,7 @@ MAIL_RELAYS = 2  # REL-17 (g), relays that hold a letter before its sender lets 
 # Keeping (18-keeping)
 DEVICE_LIFE_MS = 365 * DAY_MS  # KEP-12 (g)
 LISTEN_ROUNDS = 2  # KEP-12 (g), reconciliations for which a restored device listens before it signs
+SOUGHT_MAX = 256  # KEP-19 (g), calls of one board that a restored device looks into
 BACKUP_NAG_MS = 30 * DAY_MS  # KEP-8 (g)
 
 # Engine

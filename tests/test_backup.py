@@ -302,21 +302,26 @@ def _keys(home: Home) -> Item:
     return Item("K", "", home.keys.content())
 
 
+def _record(raw: bytes) -> Item:
+    return Item("R", "coop/x", raw)
+
+
+EMPTY_END = Item("E", "", encode({"facts": 0, "records": 0, "sum": bytes(32)}))
 FORGED: dict[str, Callable[[Home], list[Item]]] = {
-    "no keys": lambda home: [_about(), Item("R", "s", home.records[0].raw)],
+    "no keys": lambda home: [_about(), _record(home.records[0].raw)],
     "no items": lambda home: [],
-    "nothing but an end": lambda home: [Item("E", "", encode({"facts": 0, "records": 0, "sum": bytes(32)}))],
+    "nothing but an end": lambda home: [EMPTY_END],
     "an unknown kind": lambda home: [_about(), Item("Z", "", b"")],
-    "a fact after a record": lambda home: [_about(), _keys(home), Item("R", "s", home.records[0].raw), Item("F", "f", b"1")],
+    "a fact after a record": lambda home: [_about(), _keys(home), _record(home.records[0].raw), Item("F", "f", b"1")],
     "two keystores": lambda home: [_about(), _keys(home), _keys(home)],
     "another role": lambda home: [_about(role="king"), Item("E", "", b"")],
     "a file outside": lambda home: [_about(), Item("T", "../x.toml", b"")],
     "a hidden file": lambda home: [_about(), Item("T", ".toml", b"")],
     "another setting": lambda home: [_about(), Item("C", "evil.toml", b"")],
     "a large file": lambda home: [_about(), Item("C", "config.toml", bytes(backup.SMALL_BYTES_MAX + 1))],
-    "no record": lambda home: [_about(), _keys(home), Item("R", "s", b"no record")],
-    "a wrong sum": lambda home: [_about(), _keys(home), Item("E", "", encode({"facts": 0, "records": 0, "sum": bytes(32)}))],
-    "a wrong signature": lambda home: [_about(), _keys(home), Item("R", "s", home.records[0].raw[:-1] + b"\0")],
+    "no record": lambda home: [_about(), _keys(home), _record(b"no record")],
+    "a wrong sum": lambda home: [_about(), _keys(home), EMPTY_END],
+    "a wrong signature": lambda home: [_about(), _keys(home), _record(home.records[0].raw[:-1] + b"\0")],
 }
 
 

@@ -90,7 +90,8 @@ def _poll(reader: Reader, members: tuple[bytes, ...]) -> bool:
     last = max(one.terms.end for one in deal.agreements if one.signed)
     closes = min(last, deal.rfq.header.expires - times["renew_ms"])
     box = Box("renewal.1", "renewal", None, (), partial(_good_renewal, deal.rfq.id, members))  # never closes early
-    question = Question(reader.name("renewals"), closes, times["settle_ms"], times["round_ms"], box)
+    since, settle_ms = reader.newest, times["settle_ms"]
+    question = Question(reader.name("renewals"), closes, settle_ms, times["round_ms"], box, opened=since)
     decided = settled(reader.log, reader.docket, deal.council, question)
     if decided is None:
         reader.open.append(question)

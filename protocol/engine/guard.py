@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from protocol.engine import boundaries, silence
+from protocol.engine import boundaries, freezing, silence
 from protocol.engine.consent import check_detail
 from protocol.identity import Persona
 from protocol.record.record import Slot
@@ -19,4 +19,4 @@ if TYPE_CHECKING:  # the checks are reached from Core.say, so their files import
 
 Check = Callable[["Core", Persona, str, str, Mapping[str, Any], Slot | None], None]
 
-CHECKS: tuple[Check, ...] = (silence.check, boundaries.check, check_detail)
+CHECKS: tuple[Check, ...] = (silence.check, freezing.check, boundaries.check, check_detail)

@@ -6,7 +6,7 @@ refused meanwhile is protocol.engine.silence's. Spec: 18-keeping, KEP-10 to KEP-
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
@@ -35,6 +35,8 @@ class Returning:
 
     scopes: int = -1  # that it takes part in itself
     news: int = 0  # when their number changed last
+    calls: dict[bytes, None] = field(default_factory=dict)  # of boards, that were looked into
+    back: bool = False  # a moment ago
 
 
 def restoring(now: int, needed: int, sure: bool) -> bytes:
@@ -56,6 +58,7 @@ def attend(core: Core) -> None:
         core.notify("device", state="listening")
     elif now.state == "listening" and core.now >= _listened(core, now):
         keep(core, now, state="", since=core.now, used_until=0 if now.sure else core.now)
+        core.returning.back = True
         core.dirty.update(dict.fromkeys(core.contexts))
         core.notify("device", state="")
 
@@ -160,7 +163,7 @@ def view(core: Core) -> dict[str, Any]:
 def _words(core: Core, now: Keeping, told: int) -> tuple[str, str]:
     match now.state:
         case "restoring":
-            says = f"Restored: {told} of {now.relays} relays have told what was said since; nothing is signed until then."
+            says = f"Restored: {told} of {now.relays} relays have told what was said; until then nothing is signed."
             late = core.now > now.since + _PATIENCE_ROUNDS * core.settings.sync_ms
             fix = "Add a relay (`wltm peers add`), or be content with one: `wltm device go-on --one-relay`."
             return says, fix if late else ""
@@ -184,10 +187,16 @@ def _words(core: Core, now: Keeping, told: int) -> tuple[str, str]:
 
 
 def _nag(core: Core, made: int) -> str:
-    """A gentle word when all this would be lost with the disk."""
-    if not any(name.startswith("introduced/") for name in core.facts) or core.now - made < BACKUP_NAG_MS:
+    """A gentle word when much would be lost with the disk."""
+    if not any(name.startswith("introduced/") for name in core.facts):
         return ""
-    return "No backup was made yet" if not made else "The last backup is old"
+    if not made:
+        return "No backup was made yet: `wltm backup FILE`"
+    coops = [one.log for one in core.contexts.values() if one.family == "coop"]
+    joins = [join for log in coops for key in core.personas for join in log.by(key, "join.1")]
+    if any(join.header.created > made for join in joins):
+        return "You joined a co-op after the last backup: `wltm backup FILE` again"
+    return "The last backup is old: `wltm backup FILE` again" if core.now - made > BACKUP_NAG_MS else ""
 
 
 def needs(core: Core, found: list[dict[str, Any]]) -> list[dict[str, Any]]:

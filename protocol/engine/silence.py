@@ -83,9 +83,9 @@ def check(core: Core, persona: Persona, kind: str, scope: str, body: Mapping[str
     now = keeping(core)
     if now.state in QUIET and not (now.state == "listening" and kind in SAID_ANYHOW):
         raise Silent("KEP-11", f"{kind}: not signed: {_WHY[now.state]}")
-    if slot is not None and slot.mode == "once" and now.used_until and kind not in _WITH_OTHERS:
-        if opened_at(core, persona, kind, scope, body, slot) <= now.used_until:
-            raise Silent("KEP-14", f"{kind}: not signed: {ABSTAINS}")
+    once = slot if slot is not None and slot.mode == "once" and kind not in _WITH_OTHERS else None
+    if once is not None and now.used_until and opened_at(core, kind, scope, body, once) <= now.used_until:
+        raise Silent("KEP-14", f"{kind}: not signed: {ABSTAINS}")
 
 
 ABSTAINS = (
@@ -120,7 +120,7 @@ def lifted(core: Core, persona: Persona, kind: str, scope: str, slot: Slot | Non
     return Slot(slot.mode, slot.name, slot.seq + SEQ_SKIP)
 
 
-def opened_at(core: Core, persona: Persona, kind: str, scope: str, body: Mapping[str, Any], slot: Slot) -> int:
+def opened_at(core: Core, kind: str, scope: str, body: Mapping[str, Any], slot: Slot) -> int:
     """Since when somebody with this key could sign in this slot (Unix ms); 0 when that cannot be told.
 
     By the stamps of what was certified or said before, the same at every device.

@@ -41,19 +41,32 @@ class Return:
         backed_up = self.rng.randrange(1_000, 120_000)
         self.live(backed_up)
         kept = dict(node.records), dict(node.facts)
-        self.live(self.rng.randrange(1_000, 60_000))
+        self._wait()
         if self.twin:
             self._add_twin(node, kept)
         else:
-            self.world.crash(self.victim, self.rng.choice(("idle", "before commit", "before speech")))
-            self.live(self.rng.randrange(1_000, 20_000))
+            self.world.cut = lambda sender, receiver: sender == self.victim  # its last words reach nobody
+            self.live(self.rng.randrange(1_000, 5_000))
+            self.world.cut = lambda sender, receiver: False
             self.world.crash(self.victim)
+            self.live(self.rng.randrange(1_000, 10_000))
             self._restore(node, kept)
         self.live(LIVE_MS, until_settled=True)
         for one in self.world.nodes.values():
             contexts = one.engine._core.contexts.values() if one.engine is not None else ()
             for record in (record for context in contexts for record in context.log.records.values()):
                 self._note(record)
+
+    def _wait(self) -> None:
+        """For a random while, or until something is asked of the victim: what it answers then is said in vain."""
+        asked = self.rng.choice(("", "pledge", "vote", "commit"))
+        waits = self.rng.randrange(1_000, 60_000)
+        ends = self.world.now + (400_000 if asked else waits)
+        while self.world.now < ends:
+            self.world.run(500)
+            if asked and any(one["kind"] == asked for one in self.world.ask(self.victim, ask.AskNeeds())):
+                return
+            self.town.act()
 
     def _restore(self, node: Node, kept: tuple[dict[bytes, Record], dict[str, bytes]]) -> None:
         node.records, node.facts = dict(kept[0]), dict(kept[1])
@@ -71,7 +84,12 @@ class Return:
 
     def live(self, virtual_ms: int, until_settled: bool = False) -> None:
         """Everybody acts."""
-        self.town.live(virtual_ms, self.town.settled if until_settled else lambda: False)
+        self.town.live(virtual_ms, self._settled if until_settled else lambda: False)
+
+    def _settled(self) -> bool:
+        """Whether every co-op is at its end and no device is on its way back."""
+        names = [name for name in (self.victim, TWIN) if name in self.world.nodes]
+        return all(self.state(name) not in ("restoring", "listening") for name in names) and self.town.settled()
 
     def _note(self, record: Record) -> None:
         slot, key = record.header.slot, record.header.slot_key

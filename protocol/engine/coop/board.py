@@ -39,7 +39,7 @@ def attend(core: Core, context: Context) -> None:
     """Look at the board again: charters that list me, requests to quote for, an epoch that has ended."""
     for call in sorted(context.log.of_kind("call.1"), key=lambda one: (one.header.created, one.id)):
         if call.id not in context.calls:
-            context.calls[call.id] = _charter_in(core, context.scope, call)
+            context.calls[call.id] = charter_in(core, context.scope, call)
         if (charter := context.calls[call.id]) is not None:
             _consider(core, context, charter)
     context.calls = {one: charter for one, charter in context.calls.items() if one in context.log.records}
@@ -257,7 +257,7 @@ def publish_charter(core: Core, context: Context, founder: Persona, body: dict[s
     return hashed
 
 
-def _charter_in(core: Core, board: str, call: Record) -> Record | None:
+def charter_in(core: Core, board: str, call: Record) -> Record | None:
     """The charter that a call shows, when it is right and lists an own persona. Anybody calls, so each is read once."""
     try:
         charter = embedded(call.body["charter"], core.settings.network)

@@ -81,7 +81,7 @@ def _publish(
         if persona is not None:
             body = {"first": proof.first.proof(), "second": proof.second.proof()}
             slot, until = Slot("once", fault_slot(proof), 0), core.now + ATTESTATION_LIFE_MS
-            core.say(persona, "fault.1", trust_scope(author), body, until=until, slot=slot)
+            core.volunteer(persona, "fault.1", trust_scope(author), body, until=until, slot=slot)
 
 
 def whose_turn(

@@ -79,7 +79,7 @@ def _witness(core: Core, context: Context, coop: Coop, term: Term, persona: Pers
     if cause is not None:
         body = {"roster": term.roster, "term": term.number, "cause": cause}
         until, slot = coop.charter.header.expires, Slot("once", term.slot("end"), 0)
-        core.say(persona, "end.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
+        core.volunteer(persona, "end.1", context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
         return
     leased = lease_due(log, council, persona.key, term, core.now)
     if leased is not None:
@@ -97,7 +97,7 @@ def _renew(
     seq = before[0].header.slot.seq + 1 if before and before[0].header.slot else 0
     body = {"roster": term.roster, "term": term.number} | more
     until, slot = coop.charter.header.expires, Slot("latest", name, seq)
-    core.say(persona, kind, context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
+    core.volunteer(persona, kind, context.scope, body, until=until, slot=slot, refs=(coop.charter.id,))
 
 
 def _announce(core: Core, context: Context, coop: Coop, deal: Deal) -> None:
@@ -114,5 +114,5 @@ def _announce(core: Core, context: Context, coop: Coop, deal: Deal) -> None:
             votes = [context.log.records[one].raw for one in decided.votes]
             body = {"rfq": deal.rfq.id, "mandate": decided.value, "certificate": votes}
             until, slot = deal.rfq.header.expires, Slot("once", successor_slot(mandate.term), 0)
-            core.say(persona, "mandate.1", deal.rfq.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
+            core.volunteer(persona, "mandate.1", deal.rfq.scope, body, until=until, slot=slot, refs=(deal.rfq.id,))
             return

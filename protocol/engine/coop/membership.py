@@ -23,6 +23,7 @@ from protocol.engine.context import Context
 from protocol.engine.coop import counting, faults, lease, witness
 from protocol.engine.coop.vouching import with_evidence
 from protocol.engine.core import Core
+from protocol.engine.freezing import check_company, gone_among
 from protocol.engine.deal import opening
 from protocol.errors import CommandError, Ignore, Reject, Silent
 from protocol.identity import Persona, box_key
@@ -96,6 +97,8 @@ def _vouched(core: Core, context: Context, coop: Coop, record: Record, persona: 
     """Whether an own witness may say it had this in time: a ballot, only with a good share for it; a request's mention,
     only if the request is here and fits, and the mention lets this witness into the request's room.
     """
+    if record.author in core.frozen:
+        return False  # IDN-33
     if record.kind == "ballot.1":
         return counting.vouched(context, coop, record, persona)
     if record.kind != "deal.1":
@@ -171,7 +174,7 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
         "box": box_key(persona.box_seed(coop.hash)),
         "least": wish.least,
         "most": wish.most,
-        "exclude": list(wish.exclude),
+        "exclude": _kept_out(core, context, wish),
     }
     if wish.token:
         body["invite"] = wish.token
@@ -180,6 +183,7 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
     try:
         if wish.token:
             check_invitation(core, context, wish.token)
+        check_company(core, coop.charter)
         if coop.state != "forming":
             raise CommandError("FRM-23", f"join: the co-op is {coop.state}; its roster is closed")
         join = core.say(
@@ -197,6 +201,12 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
         _refuse(core, context, coop, error.code, error.message)
         return
     core.notify("joined", coop=coop.hash[:16], good=good_join(coop.charter, coop.hash, core.settings.network, join))
+
+
+def _kept_out(core: Core, context: Context, wish: Wish) -> list[bytes]:
+    """With whom this member will not be on a roster: whom they named, and who joined and is frozen (IDN-34)."""
+    gone = gone_among(core, [one.author for one in context.log.of_kind("join.1")])
+    return sorted({*wish.exclude, *sorted(gone)[: EXCLUDED_MAX - len(wish.exclude)]})
 
 
 def check_invitation(core: Core, context: Context, token: bytes) -> None:

@@ -21,7 +21,7 @@ from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop import witness
 from protocol.engine.core import Core
-from protocol.errors import CommandError, NotNow, Reject
+from protocol.errors import CommandError, NotNow, Reject, Silent
 from protocol.events import Compute
 from protocol.identity import Persona
 from protocol.record.record import Record, Slot
@@ -74,7 +74,10 @@ def _consider(core: Core, context: Context, found: Answer) -> None:
     except Reject:
         return
     if best is None or own.score_minor < best.score_minor:
-        _say(core, deal, coop, persona, found)
+        try:
+            _say(core, deal, coop, persona, found)
+        except Silent:
+            return  # KEP-14: another member's node finds as good a one
 
 
 def answer(core: Core, command: ask.Answer) -> dict[str, Any]:
