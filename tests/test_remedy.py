@@ -67,7 +67,7 @@ def test_every_path_ends() -> None:
 
 
 def test_a_dialogue_that_is_mended() -> None:
-    """RMD-10 to RMD-23: the member speaks up, the supplier says too little; one declines, one mediates, it is mended."""
+    """RMD-10 to RMD-23: a voice, a poor answer, one who declines and one who mediates, a plan that is kept."""
     it = Dispute()
     voice = it.raised()
     assert (it.only().start, it.only().until) == (voice.header.created, voice.header.created + VOICE_MS)

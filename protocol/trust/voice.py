@@ -14,7 +14,7 @@ from protocol.coop.coop import question_name
 from protocol.coop.decision import Council
 from protocol.deal.life import Deal
 from protocol.errors import Ignore
-from protocol.params import PLANS_MAX, REMEDIES_MAX, VOICES_MAX, WORDS_MAX
+from protocol.params import PLANS_MAX, VOICES_MAX, WORDS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 
@@ -104,30 +104,32 @@ def check(log: Log, deal: Deal, record: Record) -> None:
 def _may(log: Log, deal: Deal, voice: Record, record: Record) -> bool:
     pair, author = (voice.author, voice.body["subject"]), record.author
     if record.kind == "step.1":
-        step = record.body["step"]
-        who, index = STEPS[step][1], record.body["index"]
-        plan = log.records.get(record.body.get("plan", b""))
-        if (step in OF_PLANS) != ("plan" in record.body) or (index and who not in ("owing", "owed")):
-            return False
-        if step in OF_PLANS and not _plans(voice, plan, record, index if who in ("owing", "owed") else 0):
-            return False
-        if who in ("author", "side"):
-            return author == voice.author if who == "author" else author in pair
-        if who == "mediator":
-            return author not in pair and author in candidates(log, deal, voice)
-        assert plan is not None
-        owing = author == plan.body["remedies"][index]["by"]
-        return author in pair and owing == (who == "owing")
+        plan = record.body.get("plan")
+        return (plan is None or plan in record.header.refs) and check_step(log, deal, voice, author, record.body)
     if record.kind in ("naming.1", "named.1", "handover.1") or author in pair:
         return author in pair
     return record.kind in ("words.1", "plan.1") and author in candidates(log, deal, voice)
 
 
-def _plans(voice: Record, plan: Record | None, record: Record, index: int) -> bool:
-    """Whether a step is about a plan under this voice that has so many remedies, and refers to it."""
-    if plan is None or plan.kind != "plan.1" or plan.id not in record.header.refs:
+def check_step(log: Log, deal: Deal, voice: Record, author: bytes, body: Mapping[str, Any]) -> bool:
+    """Whether this step is its author's to take (RMD-3)."""
+    pair, step, index = (voice.author, voice.body["subject"]), body["step"], body["index"]
+    who, plan = STEPS[step][1], log.records.get(body.get("plan", b""))
+    if (step in OF_PLANS) != ("plan" in body) or (index and who not in ("owing", "owed")):
         return False
-    return plan.body["voice"] == voice.id and index < min(len(plan.body["remedies"]), REMEDIES_MAX)
+    if step in OF_PLANS and (plan is None or plan.kind != "plan.1" or plan.body["voice"] != voice.id):
+        return False
+    match who:
+        case "author":
+            return author == voice.author
+        case "side":
+            return author in pair
+        case "mediator":
+            return author in candidates(log, deal, voice)
+    remedies = plan.body["remedies"] if plan is not None else []
+    if author not in pair or index >= len(remedies):
+        return False
+    return bool((remedies[index]["by"] == author) == (who == "owing"))
 
 
 def candidates(log: Log, deal: Deal, voice: Record) -> tuple[bytes, ...]:
