@@ -128,5 +128,20 @@ def test_a_deal_that_cannot_be_exported_is_a_problem(tmp_path: Path) -> None:
 def test_what_can_be_said_after_a_deal() -> None:
     assert checks.attestations(ROW) == [
         *(("k1", "s1", "supplier"), ("k2", "s1", "supplier"), ("k2", "k1", "negotiator")),
-        *(("s1", "k1", "member"), ("s1", "k2", "member")),
+        *(("s1", "k1", "member"), ("s1", "k2", "member"), ("k1", "k2", "member")),
     ]
+
+
+def test_words_that_stay_shut_are_a_problem(tmp_path: Path) -> None:
+    """What is sealed about others is not waited for; what is about an observer is."""
+    run = director(tmp_path)
+    spoken = [{"author": "s1", "subject": one, "state": "open"} for one in ("k1", "k2")]
+    spoken.append({"author": "s1", "subject": "k3", "state": "sealed"})
+    views = {"/coops/c0ffee": {"deal_detail": {"spoken": spoken}}}
+    for member, key in zip(run.members, ("k1", "k2"), strict=False):
+        member.key, member.node = key, cast(Child, Answers(key, views))
+    asyncio.run(checks.opened(run, ROW | {"id": "c0ffee"}, 0))
+    assert not run.story.problems
+    spoken[1]["state"] = "sealed"
+    asyncio.run(checks.opened(run, ROW | {"id": "c0ffee"}, 0))
+    assert run.story.problems == ["1 of 1 words of or about k2 stay shut"]

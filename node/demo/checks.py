@@ -35,7 +35,25 @@ def attestations(row: dict[str, Any]) -> list[tuple[str, str, str]]:
         *((member, supplier, "supplier") for member, supplier in pairs),
         *((member, negotiator, "negotiator") for member, _ in pairs if member != negotiator),
         *((supplier, member, "member") for member, supplier in pairs),
+        *((negotiator, member, "member") for member, _ in pairs if member != negotiator),
     ]
+
+
+async def opened(director: Director, row: dict[str, Any], seconds: float) -> None:
+    """Both sides have spoken everywhere, so nothing of or about the observers stays sealed for long."""
+    end, waits = time.monotonic() + seconds, sorted(member for member, _ in row["deal_detail"]["shares"])[:OBSERVERS]
+    while waits:
+        found = await director.node_of(waits[0]).get(f"/coops/{row['id']}")
+        mine = [one for one in found["deal_detail"]["spoken"] if waits[0] in (one["author"], one["subject"])]
+        if mine and all(one["state"] == "open" for one in mine):
+            del waits[0]
+        elif time.monotonic() > end:
+            shut = sum(one["state"] != "open" for one in mine)
+            director.story.trouble(f"{shut} of {len(mine)} words of or about {director.story.name(waits[0])} stay shut")
+            return
+        else:
+            await asyncio.sleep(_AGAIN_S)
+    director.story.say("what both sides had sealed about each other is open, and was readable by nobody before")
 
 
 async def standings(director: Director, row: dict[str, Any]) -> Standings:

@@ -219,6 +219,7 @@ class Director:
         await story.until(
             lambda: all((coop, *one) in story.attested for one in expected), HASTE_S, "everybody to attest"
         )
+        await checks.opened(self, row, HASTE_S)
         await checks.changed(self, row, before)
         story.reach("attestations", coop)
 

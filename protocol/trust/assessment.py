@@ -208,6 +208,11 @@ def opened(deal: Deal, record: Record, shares: Mapping[int, bytes], network: byt
     ATT-10 or ATT-15 when its author sealed what it must not: then it is void, the same for everybody.
     """
     content = combine(Sealed.of(record.body), deal.council.quorum, shares, _context(record))
+    return read_content(deal, record, content, network)
+
+
+def read_content(deal: Deal, record: Record, content: bytes, network: bytes) -> Record:
+    """The attestation in what came out of the seal. Raises Reject ATT-10 or ATT-15."""
     raw = content[_LENGTH_BYTES:][: int.from_bytes(content[:_LENGTH_BYTES], "big")]
     if content != pack(raw):
         raise Reject("ATT-10", "assessment: its content is not a record, filled up")
