@@ -39,6 +39,9 @@ def _duties(to: str, kinds: str) -> dict[str, Told]:
 KINDS_TOLD: Mapping[str, Told] = {
     # on boards and trust scopes
     "persona.1": Told("that this persona exists", "anyone"),
+    "device.1": Told("which of your devices signs for this persona", "anyone"),
+    "freeze.1": Told("that this persona is frozen", "anyone"),
+    "succession.1": Told("which persona follows this one", "anyone"),
     "intent.1": Told("what you would like: quantity, spending, readiness, levels", "anyone"),
     "profile.1": Told("that you sell there, under a name", "anyone"),
     "pledge-marker.1": Told("that your intent is pledged", "anyone"),
