@@ -26,6 +26,7 @@ from protocol.room.book import Book
 from protocol.sealing import Void
 from protocol.trust import assessment
 from protocol.trust.consent import DataTerms
+from protocol.trust.voice import SPOKEN
 
 SPLIT = ("coop", "deal")  # the families in which what is carried and what is read are two logs
 ROOM_KINDS = ("epoch.1", "sealed.1", "locked.1", "unlock.1")  # of whoever has a place in the room
@@ -91,6 +92,8 @@ class Context:
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
     faults_seen: dict[bytes, int] = field(default_factory=dict)  # both ids of a double signature -> when
     shown: str = ""
+    voiced: dict[bytes, str] = field(default_factory=dict)  # of a deal: voice -> what was last told of it
+    tried: dict[bytes, None] = field(default_factory=dict)  # of a trust scope: summons that were looked at
     named: bytes = b""  # of a deal: the request that its co-op certified
     computed: tuple[tuple[bytes, ...], bytes] | None = None  # of a deal: the award by certified reveals and answers
     family: str = field(init=False)  # the first part of the scope's name
@@ -173,7 +176,7 @@ def has_say(context: Context, record: Record, settings: Settings) -> bool:
 def is_early(context: Context, record: Record, settings: Settings) -> bool:
     """Whether a member's record waits for the roster, or what is said under an agreement for it, so that who holds it
     never depends on the order of arrival."""
-    under = record.kind in (*PARTY_KINDS, *DETAIL_KINDS, *assessment.KINDS, *ROOM_KINDS, "message.1")
+    under = record.kind in (*PARTY_KINDS, *DETAIL_KINDS, *assessment.KINDS, *SPOKEN, *ROOM_KINDS, "message.1")
     if under and context.family == "deal" and (deal := context.deal(settings)) is not None:
         return not deal.agreements
     waits = context.family == "coop" and record.kind in (*MEMBER_KINDS, *ROOM_KINDS)

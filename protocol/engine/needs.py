@@ -23,6 +23,7 @@ from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.pending import pending
 from protocol.engine.deal.refused import turned_away
 from protocol.engine.deal.selling import supplier_needs
+from protocol.engine.trust import waiting
 
 _ASKS = (
     # (question, record kind, need, what it binds, what silence means)
@@ -64,7 +65,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
             deal = context.deal(core.settings)
             if deal is not None:
                 found += _of_deal(core, context, deal)
-    found += supplier_needs(core) + granting.needs(core) + turned_away(core)
+    found += supplier_needs(core) + granting.needs(core) + turned_away(core) + waiting.needs(core)
     found = keeping.needs(core, found)
     return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
 

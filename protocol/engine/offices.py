@@ -9,7 +9,22 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import baseline, boundaries, desk, disclosures, keeping, personas, queries, rooms, taste, terms
+from protocol.engine import (
+    baseline,
+    boundaries,
+    carrying,
+    desk,
+    disclosures,
+    finding,
+    freezing,
+    keeping,
+    linkage,
+    personas,
+    queries,
+    rooms,
+    taste,
+    terms,
+)
 from protocol.engine.coop import board, faults, floor, ladder, leaving, membership, receipts, succeeding, vouching
 from protocol.engine.core import Core
 from protocol.engine.deal import (
@@ -29,6 +44,7 @@ from protocol.engine.deal import (
 )
 from protocol.engine.needs import needs
 from protocol.engine.network import policy, post, relays, steward
+from protocol.engine.trust import attending, knowing, mediating, voicing
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend, ladder.attend, faults.on_board),
@@ -42,20 +58,28 @@ ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
         granting.attend,
         unsealing.attend,
         rooms.attend,
+        attending.attend,
     ),
     "mail": (post.attend,),
-    "trust": (steward.attend,),
+    "trust": (freezing.attend, finding.attend, steward.attend, mediating.summoned),
 }
 # What goes on while a device signs nothing (KEP-11): finding out where it belongs. The rest follows when it signs again.
 QUIETLY: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "coop": (membership.attend,),
     "deal": (dealing.attend,),
     "mail": (post.attend,),
-    "trust": (steward.attend,),
+    "trust": (freezing.attend, steward.attend,),
 }
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.MakePersona: personas.make,
     ask.UsePersona: personas.use,
+    ask.FindPersonas: finding.find,
+    ask.AskLinkage: lambda core, _: linkage.linkage(core),
+    ask.Prove: carrying.prove,
+    ask.TakeProof: carrying.take,
+    ask.DropProof: carrying.forget,
+    ask.AskRecovery: freezing.recovery,
+    ask.HandIn: freezing.hand_in,
     ask.AskPersonas: lambda core, _: personas.personas(core),
     ask.SetBaseline: baseline.set_baseline,
     ask.SetBoundaries: boundaries.set_boundaries,
@@ -132,6 +156,9 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.GoOn: keeping.go_on,
     ask.Retire: keeping.retire,
     ask.NoteBackup: keeping.note_backup,
+    **voicing.COMMANDS,
+    **mediating.COMMANDS,
+    **knowing.COMMANDS,
     **selling.COMMANDS,
     **detailing.COMMANDS,
     **granting.COMMANDS,

@@ -11,6 +11,7 @@ from typing import Any
 from protocol.coop.coop import Coop
 from protocol.coop.evidence import standing_in
 from protocol.encoding import decode
+from protocol.engine.carrying import inherited, stands_for
 from protocol.engine.context import Context
 from protocol.engine.coop import faults, lease
 from protocol.engine.coop.counting import ballots
@@ -18,6 +19,7 @@ from protocol.engine.core import Core
 from protocol.record.log import Log
 from protocol.record.record import Record
 from protocol.trust.accountability import EVIDENCE_KINDS, evidence
+from protocol.trust.amends import mended
 from protocol.trust.reputation import Graph, graph, standing
 
 
@@ -33,7 +35,6 @@ def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
 
 def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
     """Who stands, and what is known of them; while ballots are open with this observer's own view."""
-    me = next((key for key in coop.keys if key in core.personas), core.me.key)
     seen = observed(core) if coop.state == "balloting" else None
     found = []
     for one in coop.candidates:
@@ -42,7 +43,7 @@ def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
         row |= {"key": one.author, "interests": list(one.body["interests"])}
         row |= {"outcomes": shown.outcomes, "vouches": shown.vouches, "newcomer": shown.newcomer}
         if seen is not None:
-            row["standing"] = standing(seen, me, one.author, "negotiator").value
+            row["standing"] = standing(seen, core.me.key, stands_for(core, one.author), "negotiator").value
         found.append(row)
     return found
 
@@ -53,7 +54,9 @@ def observed(core: Core) -> Graph:
     said = [one for log in logs for kind in EVIDENCE_KINDS for one in log.of_kind(kind) if _stands(core, log, one)]
     said.sort(key=lambda one: one.id)
     seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
-    return graph(evidence(said, seen, core.settings.network, core.me.key), core.now)
+    remedied = mended(said, (one for log in logs for one in log.of_kind("amends.1")))
+    rows = evidence(said, seen, core.settings.network, core.me.key, remedied)
+    return graph(inherited(core, rows), core.now)
 
 
 def _stands(core: Core, log: Log, one: Record) -> bool:

@@ -20,7 +20,7 @@ from protocol.params import NEWCOMERS_MAX, TURNED_AWAY_MAX
 from protocol.record.kinds import KINDS
 from protocol.record.log import Log
 from protocol.record.record import Record
-from protocol.trust import assessment
+from protocol.trust import assessment, voice
 from protocol.trust.consent import check_slot
 
 if TYPE_CHECKING:
@@ -78,6 +78,9 @@ def check_event(core: Core, context: Context, record: Record) -> None:
     deal = context.deal(core.settings) if record.kind in assessment.KINDS else None
     if deal is not None and not assessment.belongs(deal, record):
         raise Ignore("ATT-9", f"{record.kind}: its author and its subject are not two sides of this deal")
+    deal = context.deal(core.settings) if record.kind in voice.SPOKEN else None
+    if deal is not None:
+        voice.check(context.log, deal, record)
 
 
 def turn_away(core: Core, request: Record, why: Reject) -> None:
