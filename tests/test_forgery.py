@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from protocol.coop import box as boxes
 from protocol.coop import coop as coops
-from protocol.coop.box import LEAVE, Box, Question, manifest_ids
+from protocol.coop.box import LEAVE, Box, Question, manifest, manifest_ids
 from protocol.coop.charter import Member, charter_hash, coop_scope, intent_of
 from protocol.coop.coop import slot_name
 from protocol.coop.decision import Council
@@ -50,6 +51,15 @@ def everybody(charter: Record, joins: list[Record], network: bytes) -> tuple[Mem
 def shrunk(said: dict[str, Any]) -> dict[str, Any]:
     """The word of the repair round takes less than the first."""
     return said | ({"want": 1} if said["want"] == 4 else {})
+
+
+LINE = council_of_four().coop().line
+
+
+def for_a_friend(ballots: list[Record], *_: Any) -> dict[bytes, Any]:
+    """What the ballots would have to say for the second in line to lead."""
+    first, second = LINE
+    return {one.id: ((second,), (first,)) for one in ballots}
 
 
 class Strict(Handmade):
@@ -182,6 +192,11 @@ WORLDS: list[tuple[str, str, Build, list[Switch]]] = [
      [(coops, "held_once", last_of_each)]),
     ("a negotiator of the witnesses' choice", "ELE-30", four(),
      [(coops, "succession", lambda tally, roster: succession(tally, roster)[::-1])]),
+    ("other rankings than the ballots hold", "ELE-30", four(), [(coops, "lay_open", for_a_friend)]),
+    ("releases of too few witnesses", "DEC-20", four({"counts": lambda value: manifest(manifest_ids(value)[:2])}),
+     [(boxes, "filled", anything)]),
+    ("releases after another list", "DEC-13", four({"count.1": body(manifest=bytes(32))}),
+     [(coops, "is_release", anything)]),
     ("weights for a friend's offer", "NEG-70", four({"rfq.1": body(weights_minor={"organic": -9_999})}),
      [(proof, "check_specification", anything)]),
     ("terms that only a friend accepts", "NEG-72", four({"rfq.1": body(terms=[])}),
