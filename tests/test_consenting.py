@@ -1,0 +1,365 @@
+"""A member and its supplier about the member's details, at their own nodes: leave, grants, taking back, the list."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from protocol import commands as ask
+from protocol.encoding import encode
+from protocol.engine import disclosures as listing
+from protocol.engine import guard
+from protocol.engine.consent import check_detail
+from protocol.errors import CommandError, Ignore, NotNow
+from protocol.events import RecordReceived
+from protocol.params import DAY_MS, DISCLOSURES_MAX, ERASE_MS, RELS_MAX
+from protocol.record.record import Record, Slot
+from protocol.trust.consent import rel_hash, usage_slot
+from tests.deals import NETWORK
+from tests.known_terms import BASIC
+from tests.stages import Desk
+from tests.test_details import DEAL, HOME, M0, M1, MADE, OTHER, SELLER, asked, desk, lines, sent
+
+GRANT = ask.Grant(DEAL, ("offers",), ("contact",), 30)
+
+
+def meet(*sides: Desk) -> None:
+    """Each hears everything that the others hold, until nobody has news."""
+    for _ in range(6):
+        known = {one.id: one for side in sides for one in side.records.values() if one.scope == MADE.deal_scope}
+        for side in sides:
+            for one in sorted(known.values(), key=lambda one: (one.header.created, one.header.slot is not None, one.id)):
+                if one.id not in side.records:
+                    try:
+                        side.do(RecordReceived(one, ""))
+                    except Ignore:
+                        continue
+            side.tick(1)
+
+
+def both() -> tuple[Desk, Desk]:
+    """A member who sent its details, and the supplier that read them."""
+    member, supplier = desk(M0), desk(SELLER)
+    meet(member, supplier)
+    member.ask(HOME)
+    member.ask(ask.SendDetails(DEAL))
+    meet(member, supplier)
+    return member, supplier
+
+
+def refused(side: Desk, command: Any) -> str:
+    with pytest.raises(CommandError) as error:
+        side.ask(command)
+    return error.value.code
+
+
+def forged(who: Any, kind: str, body: dict[str, Any], name: str, now: int, mode: Any = "once") -> Record:
+    slot = Slot(mode, name, 0)
+    return Record.sign(
+        *(who, NETWORK, kind, MADE.deal_scope, body),
+        created=now,
+        expires=MADE.rfq.header.expires,
+        slot=slot,
+        refs=(MADE.rfq.id,),
+    )
+
+
+def state_of(side: Desk, grant: bytes) -> str:
+    (found,) = [one["state"] for one in side.ask(ask.AskGrants()) if one["grant"] == grant]
+    return str(found)
+
+
+def test_the_ordinary_member_presses_nothing_more_and_sees_what_flows() -> None:
+    """CNS-13, CNS-14, CNS-15, CNS-19, SUP-31: one word of the member, two halves, a receipt."""
+    member, supplier = desk(M0), desk(SELLER)
+    assert [one.kind for one in supplier.records.values() if one.author == SELLER.key][-2:] == ["intake.1", "rel.1"]
+    meet(member, supplier)
+    (need,) = [one for one in member.ask(ask.AskNeeds()) if one["kind"] == "details"]
+    assert need["purposes"] == ["billing", "delivery"]
+    assert "address, contact, name, notes" in need["says"]
+    shown = member.ask(ask.AskFlow(DEAL))
+    assert (shown["supplier"], shown["terms"], shown["state"]) == (SELLER.key, ["basic"], "asked")
+    assert shown["use_until"] == need["use_until"] == MADE.rfq.header.expires
+    member.ask(HOME)
+    member.ask(ask.SendDetails(DEAL))
+    assert [one.body for one in member.said("rel.1")] == [supplier.said("rel.1")[0].body] * 2
+    meet(member, supplier)
+    assert lines(supplier)[M0.key]["name"] == "Ada Lovelace"
+    (row,) = member.ask(ask.AskGrants())
+    assert (row["state"], list(row["receipts"])) == ("agreed", ["received"])
+    assert not [one for one in member.ask(ask.AskNeeds()) if one["kind"] == "details"]
+
+
+def test_no_own_detail_is_signed_without_two_halves() -> None:
+    """CNS-13: the check stands at the signature, whoever asks; without it the violation appears."""
+    intake, half = asked()
+    member = desk(M0, intake)
+    member.ask(HOME)
+    assert refused(member, ask.SendDetails(DEAL)) == "CNS-14"
+    core = member.engine._core
+    body = {"agreement": half.body["agreement"], "rel": rel_hash(half.body), "sealed": b"x" * 100}
+    slot = Slot("latest", "detail/0", 0)
+
+    def say() -> Record:
+        until = MADE.rfq.header.expires
+        return core.say(M0, "detail.1", MADE.deal_scope, body, until=until, slot=slot, refs=(MADE.rfq.id,))
+
+    assert check_detail in guard.CHECKS
+    with pytest.raises(CommandError) as error:
+        say()
+    assert error.value.code == "CNS-13"
+    assert not member.said("detail.1")
+    check_detail(core, M0, "detail.1", MADE.deal_scope, body | {"sealed": b""}, slot)  # taking back is always possible
+    ready = desk(M0, intake, half)
+    ready.ask(HOME)
+    ready.ask(ask.SendDetails(DEAL))
+    core = ready.engine._core
+    check_detail(core, M0, "detail.1", MADE.deal_scope, body, slot)
+    for wrong, where in (
+        (body | {"rel": bytes(32)}, slot),
+        (body | {"agreement": bytes(32)}, slot),
+        (body, Slot("latest", "detail/1", 0)),
+    ):
+        with pytest.raises(CommandError):
+            check_detail(core, M0, "detail.1", MADE.deal_scope, wrong, where)
+    core.now = half.body["until"]
+    with pytest.raises(CommandError, match="over"):
+        check_detail(core, M0, "detail.1", MADE.deal_scope, body, slot)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"terms": []}, "data terms"),
+        ({"terms": ["something-else"]}, "data terms"),
+        ({"purposes": ["billing", "delivery", "offers"]}, "grant"),
+        ({"purposes": ["delivery", "support"]}, "support"),
+        ({"until": 2**50}, "days"),
+    ],
+    ids=str,
+)
+def test_a_supplier_that_asks_for_more_than_it_accepted_gets_nothing(changes: dict[str, Any], why: str) -> None:
+    """CNS-14: terms changed after the quotation, purposes and days beyond them."""
+    intake, half = asked()
+    supplier = desk(SELLER)
+    bad = forged(SELLER, "rel.1", dict(half.body) | changes, "rel/0", supplier.now)
+    member = desk(M0, intake, bad)
+    member.ask(HOME)
+    assert [one["kind"] for one in member.ask(ask.AskNeeds()) if one["kind"] == "details"] == []
+    with pytest.raises(NotNow, match=why) as error:
+        member.ask(ask.SendDetails(DEAL))
+    assert error.value.code == "CNS-14"
+    assert not member.said("detail.1")
+    good = desk(M0, intake, bad, forged(SELLER, "rel.1", dict(half.body), "rel/1", supplier.now))
+    good.ask(HOME)
+    good.ask(ask.SendDetails(DEAL))  # among several halves the one that was agreed to
+    assert good.said("detail.1")
+
+
+def test_a_doubled_half_counts_for_nothing_and_another_helps() -> None:
+    """CNS-11: equivocation."""
+    intake, half = asked()
+    twice = forged(SELLER, "rel.1", dict(half.body) | {"fields": ["name"]}, "rel/0", half.header.created)
+    member = desk(M0, intake, half, twice)
+    member.ask(HOME)
+    assert refused(member, ask.SendDetails(DEAL)) == "CNS-14"
+
+
+@pytest.mark.parametrize(
+    ("kind", "who", "body", "name"),
+    [
+        ("rel.1", OTHER, {}, "rel/0"),
+        ("rel.1", SELLER, {"agreement": bytes(32)}, "rel/0"),
+        ("rel.1", M0, {"agreement": bytes(32)}, "rel/0"),
+        ("revoke.1", SELLER, {}, "revoke/0"),
+        ("revoke.1", OTHER, {}, "revoke/0"),
+        ("usage.1", M0, {}, ""),
+        ("usage.1", OTHER, {}, ""),
+        ("usage.1", SELLER, {"member": OTHER.key}, ""),
+        ("rel.1", M0, {}, "rel/99"),
+        ("usage.1", SELLER, {}, "usage/elsewhere"),
+    ],
+)
+def test_who_is_no_side_is_not_heard(kind: str, who: Any, body: dict[str, Any], name: str) -> None:
+    """CNS-11, CNS-20, NEG-42"""
+    supplier = desk(SELLER)
+    half = supplier.said("rel.1")[0].body
+    rel = rel_hash(half)
+    whole: dict[str, dict[str, Any]] = {
+        "rel.1": dict(half),
+        "revoke.1": {"agreement": half["agreement"], "rel": rel},
+        "usage.1": {"agreement": half["agreement"], "rel": rel, "member": M0.key, "act": "erased"},
+    }
+    said = whole[kind] | body
+    slot = name or usage_slot(rel, said["member"], "erased")
+    before = len(supplier.records)
+    with pytest.raises(Ignore) as error:
+        supplier.do(RecordReceived(forged(who, kind, said, slot, supplier.now), ""))
+    assert error.value.code in ("NEG-42", "CNS-11")
+    assert len(supplier.records) == before
+
+
+def test_taking_back_ends_the_flow_and_a_receipt_is_due() -> None:
+    """CNS-16, CNS-17, SUP-34: emptied, revoked, receipted; unanswered shows."""
+    member, supplier = both()
+    (row,) = member.ask(ask.AskGrants())
+    member.ask(ask.BlankDetails(DEAL))
+    assert refused(member, ask.SendDetails(DEAL)) == "CNS-14"  # it is final
+    assert refused(member, ask.RevokeGrant(DEAL, row["grant"])) == "CNS-16"
+    meet(member, supplier)
+    assert lines(supplier)[M0.key] == {}
+    assert state_of(member, row["grant"]) == "revoked"
+    (need,) = [one for one in supplier.ask(ask.AskNeeds()) if one["kind"] == "erase"]
+    assert "erase" in need["says"]
+    late = Desk(M0, member.records.values(), member.facts, member.now + ERASE_MS + 60_000)
+    assert state_of(late, row["grant"]) == "unanswered"
+    assert [one["state"] for one in late.ask(ask.AskDisclosures()) if one["kind"] == "detail.1"] == ["unanswered"]
+    assert supplier.ask(ask.ReceiptUse(DEAL, "erased")) == {"receipts": 1}
+    assert refused(supplier, ask.ReceiptUse(DEAL, "erased")) == "CNS-19"
+    meet(member, supplier)
+    assert state_of(member, row["grant"]) == "erased"
+    assert not [one for one in supplier.ask(ask.AskNeeds()) if one["kind"] == "erase"]
+    again = Desk(M0, member.records.values(), member.facts, member.now + ERASE_MS + 60_000)
+    assert state_of(again, row["grant"]) == "erased"
+
+
+def test_what_is_over_is_emptied_by_itself() -> None:
+    """CNS-12, CNS-16: by the member's node, and not read by the supplier's meanwhile."""
+    member, supplier = both()
+    assert member.ask(replace(GRANT, days=1, fields=("name",)))["until"] < MADE.rfq.header.expires + DAY_MS
+    half = member.said("rel.1")[-1]
+    supplier.do(RecordReceived(half, ""))
+    flows = [one for one in supplier.ask(ask.AskGrants()) if one["state"] == "offered"]
+    supplier.ask(ask.AcceptGrant(DEAL, flows[0]["grant"], M0.key))
+    meet(member, supplier)
+    assert [bool(one.body["sealed"]) for one in member.said("detail.1")] == [True, True]
+    core = supplier.engine._core
+    core.now = half.body["until"]
+    context = core.contexts[MADE.deal_scope]
+    deal = context.deal(core.settings)
+    assert deal is not None
+    from protocol.engine.deal.detailing import read
+
+    assert read(core, context, deal.agreements[0]) == {}
+
+
+def test_a_grant_needs_both_and_carries_what_it_names() -> None:
+    """CNS-13, CNS-18, CNS-19: beyond the agreement, one field, for a while, with receipts of its use."""
+    member, supplier = desk(M0), desk(SELLER)
+    meet(member, supplier)
+    member.ask(HOME)
+    made = member.ask(GRANT)
+    assert state_of(member, made["grant"]) == "offered"
+    member.tick(60_000)
+    assert not member.said("detail.1")
+    meet(member, supplier)
+    (need,) = [one for one in supplier.ask(ask.AskNeeds()) if one["kind"] == "grant"]
+    assert need["purposes"] == ["offers"]
+    supplier.ask(ask.AcceptGrant(DEAL, made["grant"], M0.key))
+    assert refused(supplier, ask.AcceptGrant(DEAL, made["grant"], M0.key)) == "CNS-18"
+    meet(member, supplier)
+    assert state_of(member, made["grant"]) == "agreed"
+    assert lines(supplier)[M0.key] == {"name": "", "address": "", "contact": "ada@example.net", "notes": ""}
+    supplier.ask(ask.ReceiptUse(DEAL, "offers", M0.key))
+    assert refused(supplier, ask.ReceiptUse(DEAL, "research")) == "CNS-19"
+    meet(member, supplier)
+    (row,) = [one for one in member.ask(ask.AskGrants()) if one["grant"] == made["grant"]]
+    assert sorted(row["receipts"]) == ["offers", "received"]
+    member.ask(ask.RevokeGrant(DEAL, made["grant"]))
+    meet(member, supplier)
+    assert lines(supplier)[M0.key] == {}
+
+
+def test_a_supplier_asks_and_only_who_agrees_grants() -> None:
+    """CNS-18: the other way round."""
+    member, supplier, neighbour = desk(M0), desk(SELLER), desk(M1)
+    wish = supplier.ask(GRANT)
+    meet(member, supplier, neighbour)
+    for one in (member, neighbour):
+        one.ask(HOME)
+        assert [need["grant"] for need in one.ask(ask.AskNeeds()) if need["kind"] == "grant"] == [wish["grant"]]
+    member.ask(ask.AcceptGrant(DEAL, wish["grant"]))
+    meet(member, supplier, neighbour)
+    assert lines(supplier)[M0.key]["contact"] == "ada@example.net"
+    assert lines(supplier)[M1.key] == {}
+    assert refused(neighbour, ask.AcceptGrant(DEAL, bytes(32))) == "CNS-18"
+    assert refused(desk(OTHER), GRANT) == "CNS-18"
+    assert refused(member, replace(GRANT, days=0)) == "CNS-18"
+    assert refused(member, replace(GRANT, purposes=("gossip",))) == "REC-11"
+    assert refused(member, replace(GRANT, fields=())) == "REC-11"
+
+
+def test_a_flood_of_wishes_is_bounded() -> None:
+    """CNS-11: no more halves are signed or shown than are read."""
+    member, supplier = desk(M0), desk(SELLER)
+    for number in range(RELS_MAX - 1):
+        supplier.ask(replace(GRANT, days=number + 1))
+        supplier.now += DAY_MS // 1000
+    assert refused(supplier, replace(GRANT, days=99)) in ("CNS-11", "REC-14")
+    meet(member, supplier)
+    assert len([one for one in member.ask(ask.AskNeeds()) if one["kind"] in ("grant", "details")]) <= 8
+
+
+# Terms.
+
+
+def test_terms_are_chosen_by_name_and_none_that_nobody_can_read() -> None:
+    """CNS-3: unknown names are refused with what there is; what is chosen goes into intents that name none."""
+    member = desk(M0)
+    with pytest.raises(CommandError, match="alone, basic") as error:
+        member.ask(ask.ChooseTerms(("no-such",)))
+    assert error.value.code == "CNS-3"
+    assert member.ask(ask.ChooseTerms(("basic",))) == {"chosen": ["basic"]}
+    shown = member.ask(ask.AskTerms())
+    assert [(one["name"], one["chosen"]) for one in shown["terms"]] == [("alone", False), ("basic", True)]
+    assert shown["terms"][1]["words"] == BASIC.words
+
+    def intent(name: str, *terms: str) -> list[str]:
+        later = member.now + DAY_MS
+        member.ask(ask.AddIntent(name, "tea", "any", 3, 1, 3_000, "exploring", later, terms))
+        said = [one for one in member.said("intent.1") if one.header.slot and one.header.slot.name == name]
+        return list(said[-1].body["terms"])
+
+    assert intent("one") == ["basic"]
+    assert intent("two", "alone") == ["alone"]
+    assert intent("three", "none") == []
+    assert member.ask(ask.ChooseTerms()) == {"chosen": []}
+    assert intent("four") == []
+
+
+# The list.
+
+
+def test_everything_said_is_on_the_list_and_stays_there() -> None:
+    """CNS-21, CNS-22, CNS-23: also when the records are gone, and put together rather than dropped."""
+    member, supplier = both()
+    member.ask(ask.AddIntent("tea", "tea", "any", 3, 1, 3_000, "ready", member.now + DAY_MS, ("basic",)))
+    rows = {one["kind"]: one for one in member.ask(ask.AskDisclosures())}
+    own = {one.kind for one in member.records.values() if one.author == M0.key}
+    assert own <= set(rows)
+    assert (rows["intent.1"]["terms"], rows["intent.1"]["state"]) == (["basic"], "stands")
+    (use,) = rows["detail.1"]["uses"]
+    assert (use["supplier"], use["state"], use["held"]) == (SELLER.key, "agreed", True)
+    assert (rows["detail.1"]["to"], rows["detail.1"]["terms"]) == ("supplier", ["basic"])
+    member.ask(ask.WithdrawIntent("tea"))
+    rows = {one["kind"]: one for one in member.ask(ask.AskDisclosures())}
+    assert (rows["intent.1"]["state"], rows["intent.1"]["count"]) == ("taken back", 2)
+    bare = Desk(M0, (), {name: one for name, one in member.facts.items() if name.startswith("told")}, member.now)
+    left = {one["kind"]: one for one in bare.ask(ask.AskDisclosures())}
+    assert {"intent.1", "rel.1", "detail.1"} <= set(left)
+    assert left["intent.1"]["count"] == 2
+
+
+def test_the_list_is_bounded() -> None:
+    """CNS-22: what was said longest ago is put together."""
+    row = encode([1, 2, 3, 4])
+    facts = {f"told/{M0.key.hex()}/intent.1/board/x/{number}": row for number in range(DISCLOSURES_MAX)}
+    facts["told"] = DISCLOSURES_MAX.to_bytes(4, "big")
+    member = Desk(M0, (), facts)
+    member.ask(ask.AddIntent("tea", "tea", "any", 3, 1, 3_000, "ready", member.now + DAY_MS, ("basic",)))
+    kept = [name for name in member.facts if name.startswith("told/")]
+    assert len(kept) <= DISCLOSURES_MAX - DISCLOSURES_MAX // 10 + 3
+    older = [one for one in member.ask(ask.AskDisclosures()) if one["scope"] == listing._OLDER]
+    assert [(one["count"], one["first"], one["last"]) for one in older] == [(3 * DISCLOSURES_MAX // 10, 1, 2)]
