@@ -178,12 +178,25 @@ def _by_relay(_: Record, member: bytes, other: bytes, mine: Signed, theirs: Sign
     return about if served and isinstance(theirs, Header) and about in theirs.refs else None
 
 
+def _by_mediator(_: Record, side: bytes, mediator: bytes, mine: Signed, theirs: Signed) -> bytes | None:
+    """RMD-24: what a side handed over to whoever accepted to mediate under the same voice and request."""
+    if not isinstance(mine, Record) or not isinstance(theirs, Record):
+        return None
+    given = mine.kind == "handover.1" and mine.author == side and mine.body["mediator"] == mediator
+    taken = theirs.kind == "step.1" and theirs.author == mediator and theirs.body["step"] == "accept"
+    if not given or not taken or mine.body["voice"] != theirs.body["voice"]:
+        return None
+    about = [one for one in mine.header.refs if one != mine.body["voice"]]
+    return about[0] if len(about) == 1 and about[0] in theirs.header.refs else None
+
+
 # What one of the two was to the other -> for which request two things, signed in one scope, show it:
 # (attestation, member, the other, what each signed).
 EVIDENCE: Mapping[str, Callable[[Record, bytes, bytes, Signed, Signed], bytes | None]] = {
     "supplier": _by_supplier,
     "negotiator": _by_negotiator,
     "relay": _by_relay,
+    "mediator": _by_mediator,
 }
 
 

@@ -19,6 +19,7 @@ from protocol.engine.core import Core
 from protocol.engine.deal import unsealing
 from protocol.engine.deal.signing import deal_context
 from protocol.engine.speech import sign
+from protocol.engine.trust.judging import attest_mediator
 from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
 from protocol.params import ATTESTATION_LIFE_MS, FIRST_SIGHT_MS
@@ -36,6 +37,8 @@ def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
     """Say how the other side did, with what shows that there was a deal (ATT-2): blind as long as they cannot have
     read it, and in the open afterwards.
     """
+    if command.role == "mediator":
+        return attest_mediator(core, command)
     context, deal = deal_context(core, command.deal)
     if not deal.agreements:
         raise NotNow("ATT-1", f"attest: there is no agreement yet (the deal is {deal.state})")
