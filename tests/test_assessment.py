@@ -239,9 +239,9 @@ def vectors() -> dict[str, Any]:
         since = {one.hex(): at for one, at in held.items()}
         told: dict[str, Any] = {"held": [one.hex() for one in ids], "since": since}
         told |= {"given": [one.hex() for one in given_ids], "now": now, "attest_ms": ATTEST_MS}
-        output = {"receipts": [one.hex() for one in owed.receipts], "shares": [one.hex() for one in owed.shares]}
+        due = {"receipts": [one.hex() for one in owed.receipts], "shares": [one.hex() for one in owed.shares]}
         case = {"name": name, "clause": "ATT-14", "input": told}
-        cases.append(case | {"output": output | {"wake": owed.wake}})
+        cases.append(case | {"output": due | {"wake": owed.wake}})
     about = deal.agreement_of(member().key)
     assert about is not None
     for name, content, clause in contents():

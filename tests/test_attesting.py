@@ -117,8 +117,8 @@ def test_what_fewer_than_a_quorum_of_witnesses_can_read() -> None:
         assert not assessment.is_open(deal, record, shares_of(record, places))
         with pytest.raises(Exception, match=r"[12] of 3"):
             assessment.opened(deal, record, shares_of(record, places), hidden.header.network)
-    for places in ((0, 1, 2), (1, 2, 3), (0, 1, 2, 3)):
-        assert assessment.opened(deal, record, shares_of(record, places), hidden.header.network) == hidden
+    for enough in ((0, 1, 2), (1, 2, 3), (0, 1, 2, 3)):
+        assert assessment.opened(deal, record, shares_of(record, enough), hidden.header.network) == hidden
 
 
 def test_nobody_answers_after_reading() -> None:
