@@ -9,22 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from protocol.coop.mandate import Mandate
-from protocol.deal.counter import check_counter
-from protocol.deal.request import find_request, read_mandate
-from protocol.deal.talk import check_talk
-from protocol.deal.term import read_successor, terms_of
-from protocol.encoding import encode
-from protocol.engine.context import WITNESS_KINDS, Context, has_say, is_early
+from protocol.engine import keeping, rooms
+from protocol.engine.context import Context, is_early
 from protocol.engine.coop import room
 from protocol.engine.network import carry, departure, policy, post, reconcile, spread, steward
+from protocol.engine.place import check_place
 from protocol.errors import Ignore, Reject
 from protocol.events import Drop, Store
 from protocol.network.gossip import Want
-from protocol.params import CLOCK_AHEAD_MS_MAX, LIVE_INTENTS_MAX
+from protocol.params import CLOCK_AHEAD_MS_MAX
 from protocol.record.record import EXPIRING, Record
 from protocol.record.retention import is_over
-from protocol.trust.accountability import came_late
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
@@ -41,12 +36,15 @@ def receive(core: Core, record: Record, peer: str) -> None:
         if record.scope not in core.followed:
             return
     reconcile.arrived(core, record.id, peer)
+    unheard_of = keeping.is_twins(core, record, peer)
     try:
         moved = _admit(core, record, peer)
     except Ignore as error:
         if error.code not in _OF_THE_LINK:
             reconcile.decline(core, record.id)
         raise
+    if unheard_of:
+        keeping.stop(core, record)
     if moved:
         admit_waiting(core, record.scope, (record.id,))
 
@@ -73,10 +71,10 @@ def _admit(core: Core, record: Record, peer: str) -> bool:
     if for_others and not carry.concerns(core, record):
         return carry.admit(core, record, peer)
     context = core.context(record.scope)
-    if record.id in context.log.records:
+    if record.id in context.wire.records:
         spread.again(core, record, peer)
         return False
-    lacking = [ref for ref in record.header.refs if ref not in context.log.records]
+    lacking = [ref for ref in record.header.refs if ref not in context.wire.records]
     neighbour = core.neighbours.get(peer)
     if lacking:  # GOS-6: wait, and ask only who sent the child
         if neighbour is not None:
@@ -87,8 +85,8 @@ def _admit(core: Core, record: Record, peer: str) -> bool:
         neighbour.wait(record, early=True)
         return False
     check_place(core, context, record, peer)
-    if context.log.crowded and not room.standing(core, context, record):
-        room.check_newcomer(context.log, record.author, neighbour)
+    if context.wire.crowded and not room.standing(core, context, record):
+        room.check_newcomer(context.wire, record.author, neighbour)
     take(core, context, record, False, peer)
     return True
 
@@ -107,76 +105,22 @@ def _check_open(core: Core, record: Record, peer: str) -> None:
         raise Ignore("STO-22", "expires: the co-op or deal that this was said in has ended")
 
 
-def check_place(core: Core, context: Context, record: Record, peer: str = "") -> None:
-    """Whether the record is by somebody who has a say here (FRM-24, NEG-42); raises Ignore."""
-    match context.family:
-        case "board":
-            _check_intents(core, context, record)
-        case "mail":
-            post.check(core, len(context.log.records), context.log.weight, record, peer)
-        case "coop" if not has_say(context, record, core.settings):
-            raise Ignore("FRM-24", f"{record.kind}: its author has no say in this co-op, or not yet")
-        case "deal" if record.kind == "rfq.1":
-            try:
-                read_mandate(record, core.settings.network)
-            except Reject as error:
-                room.turn_away(core, record, error)
-                raise Ignore(error.code, error.message) from None
-        case "deal":
-            found = find_request(context.log, context.docket, core.settings.network)
-            if found is None or (record.kind in WITNESS_KINDS and record.author not in found[0].body["witnesses"]):
-                raise Ignore("NEG-42", f"{record.kind}: its author has no say in this deal, or not yet")
-            if record.kind == "mandate.1":
-                _check_mandate(core, record, *found)
-            if record.kind == "counter.1":
-                check_counter(record, terms_of(context.log, *found, core.settings.network))
-            check_talk(record)
-            room.check_event(core, context, record)
-
-
-def _check_mandate(core: Core, record: Record, rfq: Record, first: Mandate) -> None:
-    """Only one that the request's own witnesses certified for a later term (ELE-46); raises Ignore."""
-    try:
-        read_successor(record, rfq, first, core.settings.network)
-    except Reject as error:
-        raise Ignore(error.code, error.message) from None
-
-
-def _check_intents(core: Core, context: Context, record: Record) -> None:
-    """A withdrawal always finds room, and makes some (GOS-7)."""
-    if record.kind != "intent.1" or record.header.slot is None or record.body["readiness"] == "withdrawn":
-        return
-    if not context.log.knows(record.author):
-        return
-    live = {
-        one.header.slot.name: None
-        for one in context.log.by(record.author, "intent.1")
-        if one.header.slot and one.header.expires > core.now and one.body["readiness"] != "withdrawn"
-    }
-    if len(live) >= LIVE_INTENTS_MAX and record.header.slot.name not in live:
-        raise Ignore("GOS-7", f"intent: at most {LIVE_INTENTS_MAX} of one author on a board; withdraw one first")
-
-
 def take(core: Core, context: Context, record: Record, own: bool, source: str, human: bool = False) -> None:
-    """Add a good record to its log, keep it, and offer it to others."""
-    contested = context.log.contested(record)
-    needed = contested and room.needed(core, context, record)
+    """Add a good record to its log, keep it, offer it to others, and read it."""
+    wire = context.wire
+    contested = wire.contested(record)
+    needed = contested and room.needed(core, context, context.book.inside(record, core.settings.network))
     wanted = own or (contested and core.awaited(record))
-    standing = own or (context.log.crowded and room.standing(core, context, record))
-    added = context.log.add(record, wanted, standing, needed)
+    standing = own or (wire.crowded and room.standing(core, context, record))
+    added = wire.add(record, wanted, standing, needed)
     if not added.stored:
         return
-    context.wanted.pop(record.id, None)
     if context.expires is None or record.header.expires < context.expires:
         context.expires = record.header.expires
-    if came_late(record, core.now):
-        core.keep(f"seen/{record.id.hex()}", encode(core.now))
-    context.docket.note(record)
     core.changed(context.scope)
     core.out.append(Store(record, own))
     if own:
         departure.leave(core, context, record, human)
     else:
         spread.offer(core, record, own, source)
-    if added.proof is not None:
-        core.notify("fault", author=record.author, kind=record.kind, scope=record.scope)
+    rooms.read(core, context, record, added)

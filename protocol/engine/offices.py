@@ -21,8 +21,8 @@ from protocol.engine import (
     linkage,
     personas,
     queries,
-    rooms,
     taste,
+    tending,
     terms,
 )
 from protocol.engine.coop import board, faults, floor, ladder, leaving, membership, receipts, succeeding, vouching
@@ -48,7 +48,7 @@ from protocol.engine.trust import attending, knowing, mediating, voicing
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend, ladder.attend, faults.on_board),
-    "coop": (membership.attend, leaving.attend, rooms.attend),
+    "coop": (membership.attend, leaving.attend, tending.attend),
     "deal": (
         dealing.attend,
         leaving.answer,
@@ -57,7 +57,7 @@ ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
         detailing.attend,
         granting.attend,
         unsealing.attend,
-        rooms.attend,
+        tending.attend,
         attending.attend,
     ),
     "mail": (post.attend,),
@@ -68,7 +68,7 @@ QUIETLY: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "coop": (membership.attend,),
     "deal": (dealing.attend,),
     "mail": (post.attend,),
-    "trust": (freezing.attend, steward.attend,),
+    "trust": (freezing.attend, finding.attend, steward.attend,),
 }
 COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.MakePersona: personas.make,
@@ -80,7 +80,8 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.DropProof: carrying.forget,
     ask.AskRecovery: freezing.recovery,
     ask.HandIn: freezing.hand_in,
-    ask.AskPersonas: lambda core, _: personas.personas(core),
+    ask.AskPersonas: lambda core, _: personas.personas(core)
+    | {"proofs": carrying.shown(core), "search": finding.progress(core)},
     ask.SetBaseline: baseline.set_baseline,
     ask.SetBoundaries: boundaries.set_boundaries,
     ask.SetPreference: taste.set_preference,

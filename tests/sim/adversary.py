@@ -16,7 +16,7 @@ from protocol.errors import Reject
 from protocol.events import Event, RecordReceived
 from protocol.identity import network_id
 from protocol.record.record import Record, Slot
-from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World
+from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World, opened
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
 PERSONAL_KINDS = ("pledge.1", "nomination.1", "ballot.1", "commitment.1")
@@ -28,6 +28,7 @@ NEGOTIATORS_DO = ("hide request", "hide mention", "two requests", "odd request",
 SUPPLIERS_DO = ("garble quotation", "seal to some", "seal to few", "bend shares", "two quotations")
 WITNESSES_DO = ("hide reveal", "garble reveal", "two reveals", "mute")
 RELAYS_DO = ("withhold",)
+Change = Callable[[Node, str, Record], list[Record]]  # (sender, receiver, record) -> what goes out instead
 
 
 class Adversaries:
@@ -36,7 +37,7 @@ class Adversaries:
     def __init__(self, world: World, roles: Mapping[str, Sequence[str]], dark_at: int = 0) -> None:
         self.world, self.roles, self.dark_at = world, roles, dark_at
         self.twins: dict[tuple[bytes, bytes], Record] = {}
-        self._changes: Mapping[str, Callable[[Node, str, Record], list[Record]]] = {
+        self._changes: Mapping[str, Change] = {
             "split": self._split,
             "double": self._double,
             "mute": lambda node, to, one: [] if one.kind in WITNESS_KINDS[1:] and _own(node, one) else [one],
@@ -77,8 +78,30 @@ class Adversaries:
         for role in roles:
             change = self._changes.get(role)
             if change is not None:
-                records = [new for one in records for new in change(self.world.nodes[sender], receiver, one)]
+                records = [new for one in records for new in self._changed(change, sender, receiver, one)]
         return [RecordReceived(one, sender) for one in records]
+
+    def _changed(self, change: Change, sender: str, receiver: str, record: Record) -> list[Record]:
+        """A record as it is changed; one in an envelope is changed inside, and sealed again."""
+        node = self.world.nodes[sender]
+        inner = opened(node, record)
+        if inner is record or record.author != node.persona.key:
+            return change(node, receiver, record)
+        return [record if one is inner else self._sealed(node, record, one) for one in change(node, receiver, inner)]
+
+    def _sealed(self, node: Node, envelope: Record, inner: Record) -> Record:
+        assert node.engine is not None
+        if inner.scope != envelope.scope:
+            return inner
+        key = envelope.id, inner.id
+        if key not in self.twins:
+            header, epoch = inner.header, envelope.body["epoch"]
+            body = node.engine._core.contexts[inner.scope].book.seal(epoch, node.persona.key, inner)
+            made, end = header.created, header.expires
+            self.twins[key] = Record.sign(
+                node.persona, NETWORK, envelope.kind, inner.scope, body, created=made, expires=end, refs=(epoch,)
+            )
+        return self.twins[key]
 
     def twin(self, node: Node, record: Record, **changes: Any) -> Record:
         """Another record for the same slot, signed by the same hostile key."""

@@ -12,7 +12,7 @@ from protocol.coop.decision import Council, Docket
 from protocol.engine.deal.dealing import computed_award, coop_of
 from protocol.events import Event, Submit
 from protocol.record.record import Record
-from tests.sim.world import Node, World
+from tests.sim.world import Node, World, opened
 
 HUMAN = tuple(
     "pledge.1 nomination.1 ballot.1 deal.1 commitment.1 intent.1 attestation.1 recall.1 event.1"
@@ -38,6 +38,7 @@ class Safety:
     def __init__(self, world: World, hostile: tuple[str, ...] = ()) -> None:
         self.world, self.hostile = world, hostile
         self._seen: dict[bytes, None] = {}
+        self._outer: dict[bytes, bytes] = {}  # inner id -> the envelope's
         self._once: dict[tuple[str, bytes, str, str], bytes] = {}
         self._dockets: dict[str, Docket] = {}
         self._councils: dict[str, Council] = {}
@@ -49,7 +50,14 @@ class Safety:
         raise Violation(rule, detail, self.world.seed)
 
     def stored(self, node: Node, record: Record, own: bool, event: Event) -> None:
-        """One record on one disk."""
+        """One record on one disk, and what it holds if it is an envelope."""
+        inner = opened(node, record)
+        if inner is not record:
+            self._outer[inner.id] = record.id
+            self._look(node, inner, own, event)
+        self._look(node, record, own, event)
+
+    def _look(self, node: Node, record: Record, own: bool, event: Event) -> None:
         if record.id in self._seen:
             return
         self._seen[record.id] = None
@@ -90,7 +98,7 @@ class Safety:
     def check_disks(self) -> None:
         """Everything a command's reply named is still there, and so is everything an honest node signed."""
         for node in self.honest():
-            lost = [one for one in node.acknowledged if one not in node.records]
+            lost = [one for one in node.acknowledged if self._outer.get(one, one) not in node.records]
             if lost:
                 self.fail("nothing acknowledged is lost", f"{len(lost)} records of {node.name}")
 

@@ -12,6 +12,7 @@ from protocol.errors import CommandError
 from protocol.record.record import Record
 from tests.sim.town import Town
 from tests.sim.world import TIMES
+from tests.sim.world import said as read
 
 
 class Scarce(Town):
@@ -33,7 +34,7 @@ def deal_of(of: Town, name: str = "m0") -> dict[str, Any]:
 
 
 def said(of: Town, kind: str) -> list[Record]:
-    return [one for one in of.world.nodes["relay"].records.values() if one.kind == kind]
+    return read(of.world.nodes["m0"], kind)
 
 
 def test_two_suppliers_serve_together() -> None:
@@ -48,7 +49,7 @@ def test_two_suppliers_serve_together() -> None:
     assert len(deal["agreements"]) == 2
     assert len(said(of, "answer.1")) == 1
     for name in of.suppliers:
-        assert not [one for one in of.world.nodes[name].records.values() if one.kind == "answer.1"]
+        assert not read(of.world.nodes[name], "answer.1")
     assert of.converged() == []
     raw = of.world.ask("m1", ask.AskBundle(of.coops("m1")[0]["id"]))["bundle"]
     assert len(verify(raw).deal.agreements) == 2

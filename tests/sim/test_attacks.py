@@ -18,7 +18,7 @@ from protocol.record.record import Record
 from tests.sim.adversary import ELSEWHERE, SUPPLIERS_DO, WITNESSES_DO, Adversaries, forged
 from tests.sim.safety import Safety, Violation
 from tests.sim.town import Town
-from tests.sim.world import NETWORK, RawReceived
+from tests.sim.world import NETWORK, RawReceived, said
 
 
 def hostile(seed: int, roles: Mapping[str, Sequence[str]], suppliers: int = 3) -> tuple[Town, Safety, Adversaries]:
@@ -71,7 +71,7 @@ def test_forged_words_are_nobodys() -> None:
 
 def test_without_signatures_anybody_speaks_for_anybody() -> None:
     """The control of REC-6."""
-    town, _, _ = hostile(21, {"m5": ("forge",)})
+    town, _, _ = hostile(22, {"m5": ("forge",)})
     town.world.verify = False
     with pytest.raises(Violation, match="nobody speaks for another"):
         town.live(400_000, town.agreed)
@@ -158,7 +158,7 @@ def late_vote(seed: int) -> bool:
     until_balloting(town)
     assert town.live(300_000, town.settled)
     ballots = boxed(town, views(town)[0], "ballots/")
-    assert any(one.kind == "ballot.1" for one in late.records.values() if one.author == late.persona.key)
+    assert any(one.author == late.persona.key for one in said(late, "ballot.1"))
     return any(one.author == late.persona.key for one in ballots)
 
 
@@ -295,7 +295,7 @@ def test_the_secret_passed_on_is_what_saves_it(monkeypatch: pytest.MonkeyPatch) 
     assert town.live(400_000, town.agreed)
     town.live(20_000, lambda: False)
     safety.check_views()
-    assert [one for one in town.world.nodes["relay"].records.values() if one.kind == "unopened.1"]
+    assert said(town.world.nodes["m2"], "unopened.1")
     monkeypatch.setattr("protocol.engine.deal.opening._answer", lambda *anything: None)
     town, _, _ = hostile(41, roles)
     assert not town.live(400_000, town.settled)

@@ -102,6 +102,7 @@ def test_what_one_has_seen_reaches_all(monkeypatch: pytest.MonkeyPatch, fill: Ca
     assert one_sees_it(fill).decides()
     monkeypatch.setattr(Docket, "backed", lambda *anything: False)
     monkeypatch.setattr(Door, "needs", lambda *anything: False)
+    monkeypatch.setattr("protocol.engine.tending._pass_on", lambda *anything: None)  # ROO-14
     rogue = one_sees_it(fill)
     rogue.wait(100_000)
     assert len({rogue.coop(name).state for name in rogue.honest}) == 2

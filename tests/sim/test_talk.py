@@ -159,7 +159,7 @@ def test_every_window_at_once_to_the_delivery() -> None:
     for deal in town.world.ask(seller, ask.AskDeals()):
         for row in deal["accounts"]:
             town.world.ask(seller, ask.Report(deal["id"], "deliver", row["member"], row["owed"]))
-    assert town.live(60_000, lambda: town.coops("m0")[0]["state"] == "delivered")
+    assert town.live(60_000, lambda: town.coops("m1")[0]["state"] == "delivered")
     found = verify(town.world.ask("m1", ask.AskBundle(coop["id"]))["bundle"])
     assert [found.deal.state, len(found.deal.adopted)] == ["delivered", 1]
     town.live(30_000, lambda: False)

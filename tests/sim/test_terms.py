@@ -19,7 +19,7 @@ from protocol.record.log import Log
 from protocol.record.record import Record, Slot
 from tests.sim.safety import Safety, Violation
 from tests.sim.town import Town
-from tests.sim.world import NETWORK, TIMES, Node, RawReceived
+from tests.sim.world import NETWORK, TIMES, Node, RawReceived, opened, said
 
 LEASE_MS = 36_000
 SLOW = {"quote_ms": 200_000, "retention_ms": 86_400_000}  # a deal long enough for its negotiator to be missed
@@ -113,7 +113,7 @@ def test_a_negotiator_who_is_there_keeps_the_lease() -> None:
     records = [one for one in town.world.nodes["m0"].records.values() if one.kind in ("heartbeat.1", "lease.1")]
     assert records
     assert max(one.header.created for one in records) < town.world.now - 2 * LEASE_MS
-    assert not [one for one in town.world.nodes["m0"].records.values() if one.kind == "end.1"]
+    assert not said(town.world.nodes["m0"], "end.1")
 
 
 def test_a_stale_negotiator_wakes_up_and_finds_itself_replaced() -> None:
@@ -227,6 +227,7 @@ class Fencing:
         town.world.watchers.append(self.stored)
 
     def stored(self, node: Node, record: Record, own: bool, event: Event) -> None:
+        record = opened(node, record)
         if own and record.kind in ("end.1", "lease.1"):
             at = record.author, record.body["term"]
             if record.kind == "lease.1" and at in self.ended:

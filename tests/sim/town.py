@@ -30,7 +30,8 @@ def short_template(least: int = 4, most: int = 40) -> Template:
 
 def at_end(coop: dict[str, Any]) -> bool:
     """Whether nothing more will come of a co-op, for the node that shows it: who was left out does not see its deal."""
-    return coop["state"] in TERMINAL or (coop["state"] == "dealing" and not coop["mine"] and not coop["witness"])
+    outside = not coop["mine"] and not coop["witness"]  # what is said in the room is not for them
+    return coop["state"] in TERMINAL or (coop["state"] not in ("called", "forming") and outside)
 
 
 class Town:

@@ -78,6 +78,28 @@ Arriving = Event | RawReceived
 Stored = Callable[["Node", Record, bool, Event], None]
 
 
+def opened(node: Node, record: Record) -> Record:
+    """What an envelope holds, as far as this node can read it; any other record is itself."""
+    context = node.engine._core.contexts.get(record.scope) if node.engine is not None else None
+    return context.book.inside(record, NETWORK) if context is not None else record
+
+
+def said(node: Node, kind: str) -> list[Record]:
+    """What of a kind is on a node's disk, openly or in envelopes that it can read."""
+    return [one for one in (opened(node, one) for one in node.records.values()) if one.kind == kind]
+
+
+def _outside(node: Node, scope: str) -> bool:
+    """Whether a node follows a co-op whose roster leaves it out, so that its room is closed to it."""
+    core = node.engine._core if node.engine is not None else None
+    context = core.contexts.get(scope) if core is not None else None
+    if core is None or context is None or context.family != "coop":
+        return False
+    coop = context.coop(core.settings)
+    inside = (*coop.joined, *coop.council.witnesses) if coop is not None and coop.roster else (node.persona.key,)
+    return node.persona.key not in inside
+
+
 @dataclass
 class Node:
     """One simulated node: its disk, and its engine while it is up."""
@@ -447,9 +469,9 @@ class World:
     # Looking
 
     def digests(self, scope: str) -> dict[str, bytes]:
-        """Digest by node, of those that follow a scope and are up."""
+        """Digest by node, of those that follow a scope, may read it and are up."""
         found = {}
         for node in self.nodes.values():
-            if node.engine is not None and scope in node.engine.scopes():
+            if node.engine is not None and scope in node.engine.scopes() and not _outside(node, scope):
                 found[node.name] = self.ask(node.name, ask.AskDigest(scope))["digest"]
         return found

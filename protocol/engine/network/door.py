@@ -12,7 +12,7 @@ from protocol.coop.charter import charter_hash, good_join, is_charter
 from protocol.coop.decision import STEPS, slot_of, value_hash
 from protocol.deal.request import read_mandate
 from protocol.encoding import digest
-from protocol.engine.context import MEMBER_KINDS, WITNESS_KINDS
+from protocol.engine.context import MEMBER_KINDS, ROOM_KINDS, WITNESS_KINDS
 from protocol.errors import Ignore, Reject
 from protocol.record.kinds import KINDS
 from protocol.record.record import Record
@@ -94,7 +94,9 @@ class Door:
             return record.author in self.charter.body["witnesses"]
         if record.kind == "join.1":
             return good_join(self.charter, charter_hash(self.charter.author, self.charter.body), network, record)
-        return record.kind not in MEMBER_KINDS or record.author in self.speakers
+        if record.kind in ROOM_KINDS and record.author in self.charter.body["witnesses"]:
+            return True
+        return record.kind not in (*MEMBER_KINDS, *ROOM_KINDS) or record.author in self.speakers
 
 
 def _marks(record: Record) -> tuple[bytes, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from protocol.engine import summary
 from protocol.engine.context import Context
-from protocol.engine.network import relays
+from protocol.engine.network import departure, relays
 from protocol.errors import Ignore
 from protocol.events import SendRecords
 from protocol.network.gossip import MARK_BYTES, Answer, Fetch, Neighbour, Sync, Talk, Want
@@ -94,7 +94,7 @@ def _open(core: Core, neighbour: Neighbour) -> None:
         items = core.items(scope)
         if scope in core.followed and items is None:
             core.unread[scope] = None  # read before the next event, which is at once
-        elif scope not in neighbour.sessions:
+        elif scope not in neighbour.sessions and not departure.waits(core, scope):
             del neighbour.due[scope]
             if items is not None:
                 if len(neighbour.sessions) >= SESSIONS_MAX:
@@ -235,7 +235,7 @@ def abandon(core: Core, neighbour: Neighbour, scopes: Iterable[str]) -> None:
 def give(core: Core, neighbour: Neighbour, scope: str, ids: tuple[bytes, ...]) -> None:
     """Send what a neighbour asked for by id, as far as it is held and the scope is followed."""
     if scope in core.followed:
-        held = core.ids(scope)
+        held, ids = core.ids(scope), core.outer_ids(scope, ids)
         core.out.append(SendRecords(neighbour.name, scope, tuple(one for one in ids if one in held)))
         if scope in core.shelves:
             core.shelves[scope].ask(ids)

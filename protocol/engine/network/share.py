@@ -46,7 +46,7 @@ def _is_news(core: Core, record: Record) -> bool:
         return added
     if context is None:
         return True
-    if record.id in context.log.records:
+    if record.id in context.wire.records:
         return False
     try:
         core.refill(context, record)
