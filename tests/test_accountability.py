@@ -99,18 +99,18 @@ def service(kind: str = "vote.1", about: int = 1, scope: str = "") -> Header:
 
 def claims() -> list[tuple[str, str, Record, bytes | None]]:
     """Name, clause, attestation, and the request it counts for."""
+    found: list[tuple[str, str, Record, bytes | None]] = [
+        (name, "ATT-2", one, said("rfq.1").id) for name, one in _founded()
+    ]
+    return found + [(name, "ATT-2", one, None) for name, one in (*_unfounded(), *_of_headers())]
+
+
+def _founded() -> list[tuple[str, Record]]:
     supplier, negotiator, member = other_party()
-    commit, declined = said("commitment.1", member), said("commitment.1", dealt().members[-1])
-    signed, rfq = said("countersign.1"), said("rfq.1")
+    commit, signed = said("commitment.1", member), said("countersign.1")
     pair, key = [commit.raw, signed.raw], supplier.key
-    asked, served = [commit.raw, rfq.header.proof()], [commit.raw, service().proof()]
-
-    def served_by(header: Header) -> Record:
-        return attestation(member, WITNESS.key, "relay", [commit.raw, header.proof()])
-
-    broken = bytearray(signed.raw)
-    broken[-1] ^= 1
-    good: list[tuple[str, Record]] = [
+    asked, served = [commit.raw, said("rfq.1").header.proof()], [commit.raw, service().proof()]
+    return [
         ("a member about the supplier", attestation(member, key, "supplier", pair)),
         ("in the other order", attestation(member, key, "supplier", pair[::-1])),
         ("the supplier about a member", attestation(supplier, member.key, "member", pair)),
@@ -125,7 +125,16 @@ def claims() -> list[tuple[str, str, Record, bytes | None]]:
         ("by a receipt", attestation(member, WITNESS.key, "relay", [commit.raw, service("receipt.1").proof()])),
         ("with a salt", attestation(member, key, "supplier", pair, salt=bytes(16))),
     ]
-    bad: list[tuple[str, Record]] = [
+
+
+def _unfounded() -> list[tuple[str, Record]]:
+    supplier, negotiator, member = other_party()
+    commit, declined = said("commitment.1", member), said("commitment.1", dealt().members[-1])
+    signed, rfq = said("countersign.1"), said("rfq.1")
+    pair, key, asked = [commit.raw, signed.raw], supplier.key, [commit.raw, rfq.header.proof()]
+    broken = bytearray(signed.raw)
+    broken[-1] ^= 1
+    return [
         ("nothing shown", attestation(member, key, "supplier", [])),
         ("one signature", attestation(member, key, "supplier", [commit.raw])),
         ("three records", attestation(member, key, "supplier", [*pair, rfq.raw])),
@@ -135,15 +144,6 @@ def claims() -> list[tuple[str, str, Record, bytes | None]]:
         ("somebody else's deal", attestation(EVE, key, "supplier", pair)),
         ("about somebody else", attestation(member, EVE.key, "supplier", pair)),
         ("about oneself", attestation(negotiator, negotiator.key, "negotiator", asked)),
-        ("the whole request", attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
-        ("a header for a countersignature", attestation(member, key, "supplier", [commit.raw, signed.header.proof()])),
-        ("a header for a commitment", attestation(member, key, "supplier", [commit.header.proof(), signed.raw])),
-        ("a witness by what others did", attestation(member, negotiator.key, "relay", served)),
-        ("a witness of another request", served_by(service(about=0))),
-        ("a witness elsewhere", served_by(service(scope="0"))),
-        ("a witness by a question", served_by(service("query.1"))),
-        ("a witness as negotiator", attestation(member, WITNESS.key, "negotiator", served)),
-        ("a supplier as mediator", attestation(member, key, "mediator", pair)),
         ("a decline", attestation(dealt().members[-1], key, "supplier", [declined.raw, signed.raw])),
         ("a request for a supplier", attestation(member, key, "supplier", [commit.raw, rfq.raw])),
         ("a countersignature for a negotiator", attestation(member, negotiator.key, "negotiator", pair)),
@@ -167,8 +167,28 @@ def claims() -> list[tuple[str, str, Record, bytes | None]]:
             attestation(member, key, "supplier", [forged(commit, member, network_id("x", b"")), signed.raw]),
         ),
     ]
-    found: list[tuple[str, str, Record, bytes | None]] = [(name, "ATT-2", one, rfq.id) for name, one in good]
-    return found + [(name, "ATT-2", one, None) for name, one in bad]
+
+
+def _of_headers() -> list[tuple[str, Record]]:
+    """Headers where records belong, records where headers do, and what witnesses signed elsewhere."""
+    supplier, negotiator, member = other_party()
+    commit, signed, rfq = said("commitment.1", member), said("countersign.1"), said("rfq.1")
+    pair, key, served = [commit.raw, signed.raw], supplier.key, [commit.raw, service().proof()]
+
+    def served_by(header: Header) -> Record:
+        return attestation(member, WITNESS.key, "relay", [commit.raw, header.proof()])
+
+    return [
+        ("the whole request", attestation(member, negotiator.key, "negotiator", [commit.raw, rfq.raw])),
+        ("a header for a countersignature", attestation(member, key, "supplier", [commit.raw, signed.header.proof()])),
+        ("a header for a commitment", attestation(member, key, "supplier", [commit.header.proof(), signed.raw])),
+        ("a witness by what others did", attestation(member, negotiator.key, "relay", served)),
+        ("a witness of another request", served_by(service(about=0))),
+        ("a witness elsewhere", served_by(service(scope="0"))),
+        ("a witness by a question", served_by(service("query.1"))),
+        ("a witness as negotiator", attestation(member, WITNESS.key, "negotiator", served)),
+        ("a supplier as mediator", attestation(member, key, "mediator", pair)),
+    ]
 
 
 SUPPLIER = bytes(range(32, 64))
