@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,14 @@ DUTIES: list[tuple[str, tuple[bytes, ...], dict[bytes, int], tuple[bytes, ...], 
 ]
 
 
+@cache
+def blank() -> Record:
+    """Any assessment, of which only the id will matter."""
+    return sealed(member(), supplier(), "supplier", attestation(member(), supplier(), "supplier"))
+
+
 def spoken(ids: tuple[bytes, ...]) -> dict[Pair, tuple[Record, ...]]:
-    blank = sealed(member(), supplier(), "supplier", attestation(member(), supplier(), "supplier"))
-    return {PAIR: tuple(blank._replace(id=one) for one in ids)} if ids else {}
+    return {PAIR: tuple(blank()._replace(id=one) for one in ids)} if ids else {}
 
 
 @pytest.mark.parametrize(("name", "ids", "held", "given_", "now", "expected"), DUTIES, ids=[row[0] for row in DUTIES])
