@@ -11,7 +11,7 @@ from pathlib import Path
 from protocol.errors import CommandError, Reject
 from protocol.trust.consent import DataTerms, parse_terms
 
-FOLDER = Path(__file__).parent / "terms"
+FOLDER = Path(__file__).parent / "dataterms"
 _FILE_BYTES_MAX = 16 * 1024
 _FILES_MAX = 200
 

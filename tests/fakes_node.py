@@ -237,6 +237,7 @@ def answers() -> dict[type, Any]:
         c.AskDeals: [deal()],
         c.Attest: {"id": bytes(32), "sealed": 1, "spoken": 0, "until": 10**13},
         c.AskBundle: {"bundle": b"bundle"},
+        c.AskDisclosures: [],
         c.AskInclusion: {"proof": b"proof"},
         c.AskReceipts: [
             {"kind": "ballot", "question": "ballots/00", "id": bytes(32), "state": "counted", "receipts": [ME]}

@@ -19,7 +19,7 @@ from tests.stages import Desk, at, until
 from tests.test_details import HOME, M0, SELLER
 from tests.test_negotiation import BOX, DEMANDS, ELECTRICITY, LIMITS, REQUEST, quotation, supplier
 
-OTHERS = {"terms": ("no-sharing",), "instead": "alone"}
+OTHERS: dict[str, Any] = {"terms": ("no-sharing",), "instead": "alone"}
 
 
 class Choosy(Handmade):

@@ -20,7 +20,7 @@ from protocol.trust.consent import rel_hash, usage_slot
 from tests.deals import NETWORK
 from tests.known_terms import BASIC
 from tests.stages import Desk
-from tests.test_details import DEAL, HOME, M0, M1, MADE, OTHER, SELLER, asked, desk, lines, sent
+from tests.test_details import DEAL, HOME, M0, M1, MADE, OTHER, SELLER, asked, desk, lines
 
 GRANT = ask.Grant(DEAL, ("offers",), ("contact",), 30)
 
@@ -30,7 +30,7 @@ def meet(*sides: Desk) -> None:
     for _ in range(6):
         known = {one.id: one for side in sides for one in side.records.values() if one.scope == MADE.deal_scope}
         for side in sides:
-            for one in sorted(known.values(), key=lambda one: (one.header.created, one.header.slot is not None, one.id)):
+            for one in sorted(known.values(), key=lambda one: (one.header.created, one.id)):
                 if one.id not in side.records:
                     try:
                         side.do(RecordReceived(one, ""))
@@ -334,7 +334,7 @@ def test_terms_are_chosen_by_name_and_none_that_nobody_can_read() -> None:
 
 def test_everything_said_is_on_the_list_and_stays_there() -> None:
     """CNS-21, CNS-22, CNS-23: also when the records are gone, and put together rather than dropped."""
-    member, supplier = both()
+    member, _ = both()
     member.ask(ask.AddIntent("tea", "tea", "any", 3, 1, 3_000, "ready", member.now + DAY_MS, ("basic",)))
     rows = {one["kind"]: one for one in member.ask(ask.AskDisclosures())}
     own = {one.kind for one in member.records.values() if one.author == M0.key}

@@ -21,6 +21,7 @@ from protocol.errors import CommandError
 ALLOWED: tuple[type[Any], ...] = (
     *(one for one in get_args(c.SupplyCommand) if one is not c.ClaimDomain),
     c.AskDeals,
+    c.ReceiptUse,
     c.AskTalk,
     c.Query,
     c.Suggest,

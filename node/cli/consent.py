@@ -28,7 +28,9 @@ def terms() -> None:
 def terms_list(options: Options) -> None:
     """Those that come with the node, and those in your home's folder `terms`."""
     found = Client.of(options).get("/terms")
-    rows = [one | {"asked": "yes" if one["chosen"] else "", "for": ", ".join(one["purposes"])} for one in found["terms"]]
+    rows = [
+        one | {"asked": "yes" if one["chosen"] else "", "for": ", ".join(one["purposes"])} for one in found["terms"]
+    ]
     columns = {"name": "name", "title": "title", "for": "for", "keep_days": "days kept", "asked": "asked for"}
     options.out(found, lambda: table(rows, columns, "This node knows none."))
 
@@ -152,7 +154,8 @@ def grant_accept(options: Options, /, name: str, yes: bool) -> None:
 def grant_revoke(options: Options, /, name: str, yes: bool) -> None:
     """At once, and for good."""
     client = Client.of(options)
-    one = _named([row for row in client.get("/grants") if row["state"] not in ("revoked", "erased", "unanswered")], name)
+    rows = client.get("/grants")
+    one = _named([row for row in rows if row["state"] not in ("revoked", "erased", "unanswered")], name)
     options.confirm(
         "What was sealed is emptied, and the supplier owes a receipt that it erased what it read. This leave cannot be"
         " given again; another can.",
@@ -207,16 +210,20 @@ def disclosures(options: Options, /, everything: bool) -> None:
     options.out(found, lambda: disclosures_text(rows, len(found) - len(rows)))
 
 
+def _ends(one: Mapping[str, Any]) -> bool:
+    return bool(one["state"] == "stands" and one["until"])
+
+
 def disclosures_text(rows: list[dict[str, Any]], left_out: int) -> str:
     """The list for people."""
     shown = [
         {
             "when": moment(one["last"]),
-            "what": f"{one['what']}" + (f" (×{one['count']})" if one["count"] > 1 else ""),
+            "what": one["what"] + (f" (×{one['count']})" if one["count"] > 1 else ""),
             "to": one["to_whom"],
             "where": one["scope"][:40],
             "terms": ", ".join(one["terms"]),
-            "state": one["state"] + (f" until {moment(one['until'])}" if one["state"] == "stands" and one["until"] else ""),
+            "state": one["state"] + (f" until {moment(one['until'])}" if _ends(one) else ""),
         }
         for one in rows
     ]

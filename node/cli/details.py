@@ -56,8 +56,8 @@ def send(options: Options, /, deal: str, yes: bool) -> None:
     found = one_of(deal, [row["id"] for row in client.get("/deals")], "deal")
     flow = client.get(f"/deals/{found}/details")
     options.confirm(
-        f"Deal {short(found)}: {flow['says']} You sign what {short(flow['supplier'])} has signed. What it has read it has"
-        " read; the record is emptied by `wltm details blank`, or when the deal is over.",
+        f"Deal {short(found)}: {flow['says']} You sign what {short(flow['supplier'])} has signed. What it has read it"
+        " has read; the record is emptied by `wltm details blank`, or when the deal is over.",
         yes,
     )
     answer = client.post(f"/deals/{found}/details")

@@ -118,6 +118,7 @@ async def view(reads: Reads) -> dict[str, Any]:
         "intents": intents,
         "boards": [await reads(c.AskBoard(category, region)) for category, region in places[:BOARDS_MAX]],
         "boards_more": max(0, len(places) - BOARDS_MAX),
+        "disclosed": [one for one in await reads(c.AskDisclosures()) if not one["duty"]],
         "as_of": present.moment(now),
         "now": now,
     }

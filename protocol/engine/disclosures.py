@@ -78,9 +78,10 @@ def _row(
 ) -> dict[str, Any]:
     about = told(kind)
     times = {"first": first, "last": last, "count": count, "until": until}
-    row = {"persona": persona, "kind": kind, "scope": scope, **times, "what": about.what, "duty": about.duty}
-    row |= {"to": about.to, "to_whom": AUDIENCES[about.to], "state": "stands" if until > core.now else "over"}
-    return row | {"terms": [], "uses": []} | _more(core, persona, kind, scope, row["state"])
+    row: dict[str, Any] = {"persona": persona, "kind": kind, "scope": scope, **times, "what": about.what}
+    state = "stands" if until > core.now else "over"
+    row |= {"duty": about.duty, "to": about.to, "to_whom": AUDIENCES[about.to], "state": state, "terms": [], "uses": []}
+    return row | _more(core, persona, kind, scope, state)
 
 
 def _more(core: Core, persona: bytes, kind: str, scope: str, state: str) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from protocol.engine.deal.dealing import ranking_of_deal
 from protocol.errors import CommandError
 
 
-def other_terms(core: Core, context: Context, deal: Deal, coop: Coop, member: bytes, quotation: bytes) -> tuple[str, str]:
+def other_terms(
+    core: Core, context: Context, deal: Deal, coop: Coop, member: bytes, quotation: bytes
+) -> tuple[str, str]:
     """The first of a member's own data terms that a quotation does not accept, and what it offers instead; "" each."""
     ranking = ranking_of_deal(core, context, deal, coop)
     offers = ranking.offers if ranking is not None else ()
