@@ -272,6 +272,24 @@ def test_a_grant_needs_both_and_carries_what_it_names() -> None:
     assert lines(supplier)[M0.key] == {}
 
 
+def test_a_grant_outlives_the_delivery() -> None:
+    """CNS-18, SUP-34: what delivery needed is taken back by itself, what was granted beyond it stays."""
+    member, supplier = both()
+    made = member.ask(GRANT)
+    meet(member, supplier)
+    supplier.ask(ask.AcceptGrant(DEAL, made["grant"], M0.key))
+    meet(member, supplier)
+    core = supplier.engine._core
+    deal = core.contexts[MADE.deal_scope].deal(core.settings)
+    assert deal is not None
+    for one in deal.agreements[0].accounts:
+        supplier.ask(ask.Report(DEAL, "deliver", one.member, one.owed))
+    meet(member, supplier)
+    last = {one.header.slot.name: one for one in member.said("detail.1") if one.header.slot}
+    assert [bool(last[f"detail/{number}"].body["sealed"]) for number in (0, 1)] == [False, True]
+    assert lines(supplier)[M0.key] == {"name": "", "address": "", "contact": "ada@example.net", "notes": ""}
+
+
 def test_a_supplier_asks_and_only_who_agrees_grants() -> None:
     """CNS-18: the other way round."""
     member, supplier, neighbour = desk(M0), desk(SELLER), desk(M1)

@@ -151,6 +151,11 @@ class Flow:
         return number_of(self.ours) if self.ours is not None else -1
 
     @property
+    def plain(self) -> bool:
+        """Whether it is for carrying out the agreement alone, and not a grant (CNS-18)."""
+        return all(one in STANDARD for one in self.body["purposes"])
+
+    @property
     def held(self) -> bool:
         """Whether something sealed stands there."""
         return self.detail is not None and bool(self.detail.body["sealed"])

@@ -46,7 +46,7 @@ def attend(core: Core, context: Context) -> None:
         for key in core.personas:
             agreed = deal.agreement_of(key)
             for flow in own_flows(context, agreed, key) if agreed is not None else ():
-                if flow.held:
+                if flow.held and flow.plain:
                     _empty(core, context, deal, flow)
 
 

@@ -22,7 +22,7 @@ from protocol.errors import CommandError, NotNow, Reject, Silent
 from protocol.identity import Persona
 from protocol.params import DAY_MS, RELS_MAX
 from protocol.record.record import Record, Slot
-from protocol.trust.consent import STANDARD, Flow, halves, number_of, rel_hash, usage_slot
+from protocol.trust.consent import Flow, halves, number_of, rel_hash, usage_slot
 
 SHOWN_MAX = 8  # of one deal that a person is asked about at a time
 
@@ -37,11 +37,13 @@ def attend(core: Core, context: Context) -> None:
 
 def _attend(core: Core, context: Context) -> None:
     deal = context.deal(core.settings)
-    if deal is None or core.now >= deal.rfq.header.expires or deal.state in GONE:
+    if deal is None or core.now >= deal.rfq.header.expires:
         return
+    gone = deal.state in GONE
     mine = deal.agreement_with(core.me.key)
     if mine is not None and context.log.slot("intake.1", core.me.key, "intake"):
-        _offer(core, context, deal, mine)
+        if not gone:
+            _offer(core, context, deal, mine)
         came = detailing.read(core, context, mine)
         for flow in all_flows(context, mine) if came else ():
             good = flow.member in came and flow.held and flow.state(core.now) == "agreed"
@@ -52,7 +54,7 @@ def _attend(core: Core, context: Context) -> None:
         for flow in own_flows(context, agreed, key) if agreed is not None else ():
             if flow.state(core.now) == "agreed":
                 context.wake_at(flow.body["until"])
-                if flow.detail is None and detailing.FACT in core.facts:
+                if flow.detail is None and detailing.FACT in core.facts and not (gone and flow.plain):
                     send_under(core, context, deal, flow)
             elif flow.held:  # CNS-16: over, or revoked
                 say_detail(core, context, deal, flow, b"")
@@ -207,15 +209,15 @@ def needs(core: Core) -> list[dict[str, Any]]:
 
 def _need(core: Core, context: Context, deal: Deal, agreed: Agreement, flow: Flow) -> dict[str, Any]:
     state, member = flow.state(core.now), flow.member in core.personas
-    whole = not set(flow.body["purposes"]) - set(STANDARD)
-    if deal.state in GONE and state in ("asked", "offered"):
+    if deal.state in GONE and flow.plain and state in ("asked", "offered"):
         return {}
     if member and state == "asked":
-        silence = "It does not learn where to deliver." if whole else "It may not."
-        ready = not fault_of(core, deal, agreed, flow) if whole else True
-        if whole and not (ready and detailing.box_of(context, agreed.supplier, agreed.hash)):
+        plain = flow.plain
+        silence = "It does not learn where to deliver." if plain else "It may not."
+        ready = not fault_of(core, deal, agreed, flow) if plain else True
+        if plain and not (ready and detailing.box_of(context, agreed.supplier, agreed.hash)):
             return {}
-        more = {"kind": "details" if whole else "grant", "until": min(flow.body["until"], deal.rfq.header.expires)}
+        more = {"kind": "details" if plain else "grant", "until": min(flow.body["until"], deal.rfq.header.expires)}
         return more | _told(core, flow) | {"grant": flow.rel, "silence": silence}
     if member or flow.ours is None:
         return {}
