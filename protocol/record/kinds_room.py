@@ -1,6 +1,6 @@
 """Kinds that carry a room: its epochs, what is said in it sealed, and who asks for a key that did not arrive.
 
-Decides shapes only; never what a room holds. Spec: 11-room, ROO-1 to ROO-18.
+Decides shapes only; never what a room holds. Spec: 11-room, ROO-1 to ROO-16.
 """
 
 from __future__ import annotations
