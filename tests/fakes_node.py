@@ -26,6 +26,7 @@ def status() -> dict[str, Any]:
         "addresses": [],
         "peer_id": "12D3KooWme",
         "trouble": "",
+        "device": device(),
     }
 
 
@@ -193,10 +194,27 @@ def account() -> dict[str, Any]:
     }
 
 
+def device() -> dict[str, Any]:
+    """The only one, backed up."""
+    return {
+        "state": "",
+        "since": 0,
+        "relays_needed": 0,
+        "relays_told": 0,
+        "used_until": 0,
+        "heard": {},
+        "says": "",
+        "fix": "",
+        "backup_made": NOW,
+        "nag": "",
+    }
+
+
 def answers() -> dict[type, Any]:
     """One small town: an intent on a board, a co-op, a deal."""
     candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
     return {
+        **dict.fromkeys((c.AskDevice, c.GoOn, c.Retire, c.NoteBackup), device()),
         c.AskStatus: status(),
         c.AskNeeds: [],
         c.AskTalk: talk(),

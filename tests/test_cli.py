@@ -397,6 +397,7 @@ def test_every_signing_command_is_in_the_list_above() -> None:
     }
     elsewhere = {"details send", *(name for name in asking if name.startswith("supplier "))}  # test_cli_supply
     elsewhere |= {name for name in asking if name.startswith("grant ")}  # test_cli_consent
+    elsewhere |= {"restore", "device go-on"}  # test_cli_keep
     assert asking == {*SIGNING, "invite", "join"} | elsewhere
 
 

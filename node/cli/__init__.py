@@ -31,6 +31,7 @@ from node.cli import (
     template,
     trade,
     trust,
+    voice,
 )  # fmt: skip
 from node.cli.shell import Group, run
 
@@ -46,6 +47,7 @@ for command in (
     *(template.template, prefer.prefer),
     *(trade.rfq, trade.award, business.supplier, talk.deal, details.details, trust.trust),
     *(consent.terms, consent.grant, consent.disclosures),
+    *(voice.voice, voice.case, voice.mediate, voice.relationship),
     *(keep.backup, keep.restore, keep.device),
     *(mail.mail, relay.relay, home.log, home.config),
     *(files.demo, files.verify, export.export, files.tally, files.groups, files.record),
@@ -54,6 +56,7 @@ for command in (
 for about in (
     *(trade.coop_commit, trade.coop_decline, attest.coop_attest, attest.coop_said),
     *(membership.coop_leave, membership.coop_succeed, membership.coop_propose),
+    voice.coop_health,
 ):
     coop.coop.add_command(about)
 

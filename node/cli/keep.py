@@ -6,7 +6,6 @@ Spec: 13-node, CLI-88 to CLI-91; 18-keeping.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +73,8 @@ def make(
     options: Options, /, file: Path, words: bool, backup_passphrase_file: Path | None, passphrase_file: Path | None
 ) -> None:
     """The passphrase of the keys opens the backup too, unless another way is chosen."""
+    import asyncio
+
     from node import backup as keeping
     from node import keystore
 
@@ -102,6 +103,8 @@ def _note(options: Options, config: Config, keys: Any, made: int) -> None:
     if read_run_file(config.home) is not None:
         Client.of(options).post("/device/backup", {"made": made})
         return
+    import asyncio
+
     from node.backup import store_place
     from node.store import HomeLock, Store
     from protocol.encoding import encode
@@ -212,6 +215,8 @@ def restore(
     yes: bool,
 ) -> None:
     """Nothing is at the home unless all of the backup was good."""
+    import asyncio
+
     from node import restore as restoring
     from node.config import default_home
 

@@ -52,9 +52,11 @@ def attend(core: Core) -> None:
     if now.state == "restoring" and _told(core) >= now.relays:
         keep(core, now, state="listening", since=core.now, alone_from=core.now)
         for persona in list(core.personas.values()):
-            slot, until = Slot("latest", "device", 0), core.now + DEVICE_LIFE_MS
-            body = {"device": core.entropy(16)}
-            core.say(persona, "device.1", trust_scope(persona.key), body, until=until, slot=slot, follow=True)
+            scope, until = trust_scope(persona.key), core.now + DEVICE_LIFE_MS
+            held = core.peek(scope).slot("device.1", persona.key, "device")
+            seq = held[0].header.slot.seq + 1 if held and held[0].header.slot else 0
+            body, slot = {"device": core.entropy(16)}, Slot("latest", "device", seq)
+            core.say(persona, "device.1", scope, body, until=until, slot=slot, follow=True)
         core.notify("device", state="listening")
     elif now.state == "listening" and core.now >= _listened(core, now):
         keep(core, now, state="", since=core.now, used_until=0 if now.sure else core.now)
@@ -86,25 +88,24 @@ def _told(core: Core) -> int:
     return sum(not relays.strange(core, peer) for peer in fresh)
 
 
-def heard(core: Core, record: Record, peer: str) -> None:
-    """An admissible record has come: if this device's own key signed it and it is not held, another one signs (KEP-15).
-
-    What was read back from a file (`peer` "") is nobody's news.
-    """
+def is_twins(core: Core, record: Record, peer: str) -> bool:
+    """Whether a record that comes from a peer shows that another device signs with a key of this one (KEP-15)."""
     if record.author not in core.personas or not peer or record.kind in _SAID_BY_OTHERS:
-        return
-    now, header = keeping(core), record.header
-    if now.state in ("restoring", "stopped", "retired") or header.created < now.alone_from:
-        return
-    if record.id in core.ids(record.scope):
-        return
-    slot = header.slot
-    if slot is not None and slot.mode == "latest":
-        held = core.peek(record.scope).slot(record.kind, record.author, slot.name)
-        if any(one.header.slot is not None and one.header.slot.seq > slot.seq for one in held):
-            return  # what this device replaced itself
-    what = encode({"kind": record.kind, "scope": record.scope, "created": header.created, "id": record.id})
-    keep(core, now, state="stopped", since=core.now, heard=what)
+        return False
+    now, slot = keeping(core), record.header.slot
+    quiet = now.state in ("restoring", "stopped", "retired")
+    if quiet or record.header.created < now.alone_from or record.id in core.ids(record.scope):
+        return False
+    latest = slot is not None and slot.mode == "latest"
+    held = core.peek(record.scope).slot(record.kind, record.author, slot.name) if slot is not None and latest else ()
+    # What this device replaced itself is no news.
+    return not any(slot is not None and one.header.slot is not None and one.header.slot.seq > slot.seq for one in held)
+
+
+def stop(core: Core, record: Record) -> None:
+    """That record was taken, or waits for others: sign nothing more until the person decides (KEP-15)."""
+    what = {"kind": record.kind, "scope": record.scope, "created": record.header.created, "id": record.id}
+    keep(core, keeping(core), state="stopped", since=core.now, heard=encode(what))
     core.notify("device", state="stopped", kind=record.kind, scope=record.scope)
 
 
