@@ -27,6 +27,9 @@ TEXT_BYTES_MAX = 2048  # REC-11, free text
 # Identity (02-identity)
 PERSONA_SCAN = 20  # IDN-3, unknown personas in a row that end a restore's scan
 PERSONAS_MAX = 64  # IDN-20, whose recovery keys a keystore knows without the words
+PROOF_LIFE_MS = 90 * DAY_MS  # IDN-38 (g)
+NEAR_MS = 600_000  # IDN-41 (g), within which others count as about then
+PROOFS_MAX = 256  # IDN-39 (g), that one node believes
 FROZEN_MAX = 16_384  # (g) frozen personas that a node keeps in mind
 SUCCESSIONS_MAX = 8  # IDN-32 (g), in one chain
 PERSONA_LIFE_MS = LIFE_MS_MAX  # IDN-10, as long as a record can live
@@ -210,11 +213,11 @@ SPONSOR_BAD = 0.3  # REP-6 (g)
 RESTART = 0.30  # REP-7, MeritRank (arXiv 2207.09950)
 BOTTLENECK_DECAY = 0.90  # REP-8 (g)
 BOTTLENECK_SHARE = 0.80  # REP-8 (g)
-EXPECTATION_DOUBT = 0.03  # REP-9 (g), visits to reporters that weigh as much as what the observer expects of anybody
+REPORT_HALF = 0.003  # REP-9 (g), visits to a reporter at which its word is half a word
+EXPECTATION_DOUBT = 1  # REP-9 (g), words that weigh as much as what the observer expects of anybody
 OWN_DOUBT = 3  # REP-14 (g), own opinions that weigh as much as those of whom one trusts
 OUTLOOK = 0.8  # REP-14 (g), what who trusts nobody yet expects of anybody
 NEWCOMER_OUTCOMES = 3  # REP-12 (g)
-HEIRS_MAX = 16  # REP-13 (g), personas one after another that one came to stand for
 
 # Reputation scopes (09-accountability)
 TRUST_PREFIX_DIGITS = 1  # ATT-4 (g), hex digits of the subject's key that name the scope
@@ -229,6 +232,7 @@ READERS_MAX = 3  # RMD-5, two sides and a mediator
 WORDS_BYTES = 2048  # RMD-5 (g), what every text is filled up to
 HANDOVER_BYTES = 4096  # RMD-18 (g), keys of all that was said, and three pulses
 SUMMONS_BYTES = 96  # RMD-17, a deal and a voice
+OFFER_LIFE_MS = 90 * DAY_MS  # RMD-14 (g), of an offer to mediate
 SUMMONED_MAX = 16  # RMD-17 (g), deals that a mediator follows because it was summoned
 SUMMONS_TRIED_MAX = 256  # RMD-17 (g), summons in one trust scope that are tried
 

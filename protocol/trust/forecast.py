@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from protocol.params import EXPECTATION_DOUBT, OUTLOOK, OWN_DOUBT
+from protocol.params import EXPECTATION_DOUBT, OUTLOOK, OWN_DOUBT, REPORT_HALF
 from protocol.trust.walks import Array, Net, blocks, gathered, visits
 
 EMPTY = 1e-9  # visits to anybody with an opinion, below which there are none
@@ -95,7 +95,8 @@ def _expectation(outlook: _Outlook, about: _About, mine: Array, observer: int, s
     import numpy as np
 
     hit = float(mine[subject]) / about.loop
-    trust = np.maximum(0.0, mine[about.reporters] - hit * about.onward)
+    seen = np.maximum(0.0, mine[about.reporters] - hit * about.onward)
+    trust = seen / (seen + REPORT_HALF) + seen
     weight = float(outlook.weights[observer] - hit * outlook.weights[subject])
     means = float(outlook.means[observer] - hit * outlook.means[subject])
     others = means / weight if weight > EMPTY else OUTLOOK

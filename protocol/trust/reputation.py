@@ -23,12 +23,13 @@ from protocol.params import (
     FIRST_SIGHT_MS,
     GOOD_HALF_LIFE_MS,
     GOOD_WINDOW_MS,
-    HEIRS_MAX,
     OUTLOOK,
     OWN_DOUBT,
     REMEDY_SHARE,
+    REPORT_HALF,
     RESTART,
     SPONSOR_BAD,
+    SUCCESSIONS_MAX,
     VOUCH_GOOD,
 )
 from protocol.trust.walks import HIT_MIN, NEARLY
@@ -108,7 +109,7 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Expectation:
     """`value` from -1 (broken) to 1 (kept); `outlook` is what the observer expects of anybody; `reporters` with the
-    observer's trust in each, most first.
+    weight of each one's word, most first.
     """
 
     value: float
@@ -145,7 +146,7 @@ def graph(evidence: Iterable[Evidence], now_ms: int, heirs: Mapping[bytes, bytes
 def heir_of(key: bytes, heirs: Mapping[bytes, bytes]) -> bytes:
     """Who stands in this persona's place at the end of the line; in a circle, or too long a line, itself (REP-13)."""
     last = key
-    for _ in range(HEIRS_MAX):
+    for _ in range(SUCCESSIONS_MAX):
         if last not in heirs:
             return last
         last = heirs[last]
@@ -196,18 +197,23 @@ def standing(trust: Graph, observer: bytes, subject: bytes, role: str | None = N
 
 
 def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Expectation:
-    """What `subject` is likely to do: opinions weighted by how often the observer's walk visits who holds them, and the
-    observer's own outlook with the weight of EXPECTATION_DOUBT visits (REP-9).
+    """What `subject` is likely to do: opinions, those whom the observer's walk visits more weighing more, and the
+    observer's own outlook with the weight of EXPECTATION_DOUBT words (REP-9).
     """
-    steps = {node: _shares(row) for node, row in trust.edges.items() if node != subject}
-    visits = _spread(steps, observer, None, subject)
+    visits = heeded(trust, observer, subject)
     found = reports(trust, subject, role)
-    trusted = {node: visits[node] for node in found if node in visits}
+    trusted = {node: seen / (seen + REPORT_HALF) + seen for node in found if (seen := visits.get(node, 0.0))}
     outlook = _outlook(trust, observer, subject, role, visits)
     said = sum(weight * found[node].opinion for node, weight in sorted(trusted.items()))
     value = (said + EXPECTATION_DOUBT * outlook) / (sum(trusted.values()) + EXPECTATION_DOUBT)
     reporters = sorted(trusted.items(), key=lambda pair: (-pair[1], pair[0]))
     return Expectation(max(-1.0, min(1.0, value)), outlook, tuple(reporters))
+
+
+def heeded(trust: Graph, observer: bytes, subject: bytes) -> dict[bytes, float]:
+    """How often a walk from the observer visits whom, the subject left out with all that only it leads to (REP-9)."""
+    steps = {node: _shares(row) for node, row in trust.edges.items() if node != subject}
+    return _spread(steps, observer, None, subject)
 
 
 def reports(trust: Graph, subject: bytes, role: str) -> dict[bytes, Tally]:

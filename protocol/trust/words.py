@@ -77,7 +77,7 @@ def _likely(trust: Graph, observer: bytes, subject: bytes, role: str, likely: Ex
     found = reports(trust, subject, role)
     for reporter, weight in likely.reporters[:REPORTERS_SHOWN]:
         report = found[reporter]
-        by = "You report" if reporter == observer else f"{name(reporter)}, whom you trust {weight:.2g}, reports"
+        by = "You report" if reporter == observer else f"{name(reporter)}, whose word weighs {weight:.2g}, reports"
         lines.append(f"{by} {report.good:.2f} kept and {report.bad:.2f} broken, faded with age.")
         lines += _events(trust, reporter, subject, role, "Behind it")
     if len(likely.reporters) > REPORTERS_SHOWN:
@@ -86,7 +86,7 @@ def _likely(trust: Graph, observer: bytes, subject: bytes, role: str, likely: Ex
     if unheard:
         lines.append(f"{unheard} more report on {who}, but nothing that you trust leads to them: they count nothing.")
     anybody = f"Of anybody as {role} you expect {likely.outlook:.2f}, by your own deals and those of whom you trust"
-    lines.append(f"{anybody}; that weighs as much as {EXPECTATION_DOUBT:g} of trust in a report.")
+    lines.append(f"{anybody}; that weighs {EXPECTATION_DOUBT:g}.")
     return lines
 
 
