@@ -11,6 +11,7 @@ import base64
 import hashlib
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,6 +142,16 @@ def persona_in(content: bytes, network: bytes, number: int) -> Persona:
 def root_of(words: str) -> bytes:
     """The persona root that follows from the words (IDN-1). Raises CommandError IDN-1."""
     return persona_root(Mnemonic.to_seed(checked(words), ""))
+
+
+def pairs_of(words: str, network: bytes) -> Iterator[tuple[Persona, Persona]]:
+    """Each persona that a home can have in a network, with its recovery key (IDN-10). Raises CommandError IDN-1.
+
+    For the moment in which the words are at hand: nothing of it is kept.
+    """
+    master = Mnemonic.to_seed(checked(words), "")
+    root, spare = persona_root(master), recovery_root(master)
+    return ((persona(root, network, number), recovery(spare, number)) for number in range(RECOVERY_KEYS))
 
 
 def backup_key(root: bytes, salt: bytes) -> bytes:

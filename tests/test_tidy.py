@@ -24,8 +24,8 @@ ORDER = tuple(
         line.partition(": ")
         for line in (
             ".: params errors encoding identity sealing",
-            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_people kinds_room",
-            "record: kinds_remedy kinds record outline",
+            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_keeping kinds_people kinds_room",
+            "record: kinds_persona kinds_remedy kinds record outline",
             "coop: units template",
             ".: commands events",
             "record: rows",
@@ -43,7 +43,7 @@ ORDER = tuple(
             "deal: inclusion",
             "record: retention",
             "trust: amends walks forecast reputation words ratings accountability assessment consent disclosure aggregate",
-            "trust: sealed voice mediation case relationship health",
+            "trust: succession carryover sealed voice mediation case relationship health",
             "deal: holding proof bundle",
             ".: engine",
         )

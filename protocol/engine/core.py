@@ -30,6 +30,7 @@ from protocol.network.rules import Rules
 from protocol.network.shelf import Shelf
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
+from protocol.trust.succession import Frozen
 
 _OF_THE_LINK = ("GOS-3", "GOS-50", "REL-6", "REL-15")  # what says nothing of the record: another may bring it, or later
 
@@ -69,7 +70,9 @@ class Core:
         self.next_sync = 0
         self.relays = Relays()
         self.quiet_until, self.thrifty = 0, False  # what this node's person wants spared (GOS-66, GOS-67)
-        self.held: dict[str, tuple[int, list[Record]]] = {}  # scope → when what was signed in it leaves
+        self.held: dict[tuple[str, bytes], tuple[int, list[Record]]] = {}  # by scope and author: when it leaves
+        self.frozen: dict[bytes, Frozen] = {}  # personas whose recovery keys ended their word (IDN-30)
+        self.spoke: dict[bytes, int] = {}  # own persona → when it last spoke in public (IDN-24)
         self.rules = Rules()
         self.heeded: tuple[bytes, ...] = ()  # whose notices apply here (REL-9)
         self.post = post.Post()

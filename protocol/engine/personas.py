@@ -202,6 +202,7 @@ def personas(core: Core) -> dict[str, Any]:
                 "key": persona.key,
                 "did": did(persona.key),
                 "known": _heard_of(core, persona),
+                "frozen": core.frozen[persona.key].since if persona.key in core.frozen else 0,
                 "intents": [one for one in own if actor(core, one) is persona],
                 "circles": [
                     fact.removeprefix(_CIRCLE)

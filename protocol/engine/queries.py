@@ -17,6 +17,7 @@ from protocol.deal.life import DEAL_TERMINAL, Deal, stuck
 from protocol.engine import keeping, rest
 from protocol.engine.baseline import own_baseline, stated
 from protocol.engine.boundaries import boundaries
+from protocol.engine.carrying import stands_for
 from protocol.engine.coop.board import own_intents
 from protocol.engine.coop.outlook import election, observed
 from protocol.engine.coop.telling import told as coop_told
@@ -338,9 +339,9 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
 def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
     """This observer's view of a subject in a role, with the reasons."""
     trust = observed(core)
-    me, subject, role = core.me.key, command.subject, command.role
+    me, subject, role = core.me.key, stands_for(core, command.subject), command.role
     return {
-        "subject": subject,
+        "subject": command.subject,
         "role": role,
         "standing": standing(trust, me, subject, role).value,
         "expectation": expectation(trust, me, subject, role).value,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from protocol.engine import disclosures, rooms, silence
 from protocol.engine.admission import take
 from protocol.engine.guard import CHECKS
+from protocol.engine.network import departure
 from protocol.engine.place import check_place
 from protocol.errors import CommandError
 from protocol.identity import Persona
@@ -69,11 +70,27 @@ def sign(
     """Check and sign an own record without saying it: it is sealed first, and said by whoever opens it (ATT-9)."""
     for check in CHECKS:
         check(core, persona, kind, scope, body, slot)
-    created = core.now - core.now % core.settings.grain_ms if human else core.now
+    created, until = _stamps(core, persona, scope, until, human)
     slot = silence.lifted(core, persona, kind, scope, slot)
     return Record.sign(
         persona, core.settings.network, kind, scope, body, created=created, expires=until, slot=slot, refs=refs
     )
+
+
+def _stamps(core: Core, persona: Persona, scope: str, until: int, human: bool) -> tuple[int, int]:
+    """When a record was made and ends: to the grain (REC-16), a sixtieth of it where no person acted, in public or at a
+    home with several personas (IDN-24).
+
+    An end that its author chose would tell the moment otherwise; in co-ops and deals it is the charter's.
+    """
+    public = scope.startswith(("board/", "trust/"))
+    by_itself = max(1, core.settings.grain_ms // 60) if public or len(core.personas) > 1 else 1
+    grain = core.settings.grain_ms if human else by_itself
+    when = departure.moment(core, persona.key, scope, human)
+    created = when - when % grain
+    if public:
+        until = max(until - until % grain, min(until, created + 1))
+    return created, until
 
 
 def _introduce(core: Core, persona: Persona) -> None:
@@ -83,5 +100,7 @@ def _introduce(core: Core, persona: Persona) -> None:
         core.keep(fact, b"1")
         scope = trust_scope(persona.key)
         core.follow(scope)
-        slot, until = Slot("once", "persona", 0), core.now + PERSONA_LIFE_MS
-        core.say(persona, "persona.1", scope, {"recovery": recovery}, until=until, slot=slot)
+        if core.context(scope).log.by(persona.key, "persona.1"):
+            return  # said before a restore
+        slot, until = Slot("once", "persona", 0), core.now - core.now % core.settings.grain_ms + PERSONA_LIFE_MS
+        core.say(persona, "persona.1", scope, {"recovery": recovery}, until=until, slot=slot, human=True)

@@ -15,12 +15,14 @@ from protocol.record.kinds_coop import COOP_KINDS
 from protocol.record.kinds_deal import DEAL_KINDS
 from protocol.record.kinds_keeping import KEEPING_KINDS
 from protocol.record.kinds_people import PEOPLE_KINDS
+from protocol.record.kinds_persona import PERSONA_KINDS
 from protocol.record.kinds_remedy import REMEDY_KINDS
 from protocol.record.kinds_room import ROOM_KINDS
 from protocol.record.shapes import Kind
 
 KINDS: Mapping[str, Kind] = {
     **PEOPLE_KINDS,
+    **PERSONA_KINDS,
     **ATTEST_KINDS,
     **COOP_KINDS,
     **DEAL_KINDS,

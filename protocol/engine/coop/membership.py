@@ -23,11 +23,13 @@ from protocol.engine.context import Context
 from protocol.engine.coop import counting, faults, lease, witness
 from protocol.engine.coop.vouching import with_evidence
 from protocol.engine.core import Core
-from protocol.engine.freezing import check_company, gone_among
 from protocol.engine.deal import opening
+from protocol.engine.freezing import check_company, gone_among
 from protocol.errors import CommandError, Ignore, Reject, Silent
 from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
+
+_EXCLUDED_MAX = 16  # as many as a join can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,7 @@ def _join(core: Core, context: Context, coop: Coop) -> None:
 def _kept_out(core: Core, context: Context, wish: Wish) -> list[bytes]:
     """With whom this member will not be on a roster: whom they named, and who joined and is frozen (IDN-34)."""
     gone = gone_among(core, [one.author for one in context.log.of_kind("join.1")])
-    return sorted({*wish.exclude, *sorted(gone)[: EXCLUDED_MAX - len(wish.exclude)]})
+    return sorted({*wish.exclude, *sorted(gone)[: _EXCLUDED_MAX - len(wish.exclude)]})
 
 
 def check_invitation(core: Core, context: Context, token: bytes) -> None:

@@ -35,7 +35,7 @@ def attend(core: Core, context: Context) -> None:
         return
     until, ref = deal.rfq.header.expires, deal.rfq.id
     coop = coop_of(core, deal)
-    vouched = partial(_vouched, context, deal, coop)
+    vouched = partial(_vouched, core, context, deal, coop)
     witness.fetch_missing(core, context, deal.council, deal.open)
     if coop is not None and coop.request is not None and coop.request.body["rfq"] == deal.rfq.id:
         _point_out(core, context, deal)
@@ -78,8 +78,12 @@ def _point_out(core: Core, context: Context, deal: Deal) -> None:
             core.say(persona, "receipt.1", context.scope, body, until=until, refs=(deal.rfq.id,))
 
 
-def _vouched(context: Context, deal: Deal, coop: Coop | None, record: Record, persona: Persona) -> bool:
+def _vouched(
+    core: Core, context: Context, deal: Deal, coop: Coop | None, record: Record, persona: Persona
+) -> bool:
     """Whether a witness may say that it had this in time (NEG-51, NEG-63)."""
+    if record.author in core.frozen:
+        return False  # IDN-33
     return (coop is None or as_pledged(coop, record)) and opening.vouched(context, deal, record, persona)
 
 
