@@ -36,11 +36,15 @@ from node.webhooks import Hooks
 from protocol.commands import AskFeed, NoticePeer
 from protocol.coop.template import scaled
 from protocol.engine import Engine, Settings
+from protocol.engine.keeping import restoring
 from protocol.engine.personas import Derive, Derived
+from protocol.engine.silence import FACT
 from protocol.errors import CommandError
 from protocol.identity import Persona
+from protocol.params import RELAYS_ASKED
 
 RUN_FILE = "node.json"
+BY_WORDS = "restoring"  # left by `wltm init` where the keys come from the words
 DOORS_FILE = "mesh-listens.json"
 HOST = "127.0.0.1"
 
@@ -106,7 +110,7 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         place, shared_as = config.store.url or config.home / "node.db", secrets.personas[0].key.hex()
         store = await Store.open(place, config.network.id, shared_as if config.store.url else "")
         parts.push_async_callback(store.close)
-        facts = await store.facts()
+        facts = await _facts(config.home / BY_WORDS, store)
         core = engine(config, secrets, facts)
         economy = Economy(config.mesh.quiet_hours, config.mesh.day_mib, facts.get(USAGE, b""))
         room = config.store.max_mib << 20
@@ -129,6 +133,18 @@ async def running(config: Config, secrets: Secrets, stop: Callable[[], None]) ->
         parts.callback(run_file.unlink, missing_ok=True)
         _say_where(run_file, int(api.url.rpartition(":")[2]))
         yield daemon, api
+
+
+async def _facts(mark: Path, store: Store) -> Mapping[str, bytes]:
+    """What the node remembers; that its keys come from the words alone, too (KEP-10)."""
+    facts = await store.facts()
+    if mark.exists():
+        if FACT not in facts:
+            fresh = {FACT: restoring(time.time_ns() // 1_000_000, RELAYS_ASKED, False)}
+            await store.append((), fresh)
+            facts |= fresh
+        mark.unlink()
+    return facts
 
 
 def _organiser(config: Config, daemon: Daemon, store: Store) -> Organiser:

@@ -104,11 +104,3 @@ def test_how_a_device_stands(rig: Rig) -> None:
     assert rig.node.submitted[-1] == c.GoOn(0, True)
     rig("device retire")
     assert rig.node.submitted[-1] == c.Retire()
-
-
-def test_a_running_node_hears_of_its_backup(rig: Rig) -> None:
-    """CLI-88, KEP-8"""
-    (rig.home / "api-token").chmod(0o600)
-    keystore.create(rig.home, WORDS, None, CHEAP)
-    rig(f"backup {rig.home / 'b'} --words")
-    assert isinstance(rig.node.submitted[-1], c.NoteBackup)

@@ -184,6 +184,19 @@ def test_a_vouch_that_may_be_said_already_is_not_said() -> None:
     one.ask(ask.Vouch(OTHER.key))
 
 
+def test_who_has_the_words_alone_learns_first_that_it_was_introduced() -> None:
+    """KEP-10, KEP-12: `persona.1` was said by the old device, and is not said again."""
+    one = desk(needed=1)
+    one.tick(1)
+    one.do(PeerConnected("peer", True))
+    first = said(ME, "persona.1", trust_scope(ME.key), {"recovery": bytes(32)}, Slot("once", "persona", 0), START_MS)
+    hears(one, first)
+    one.ask(ask.GoOn(0))
+    effects = go(one)
+    assert [effect.record.kind for effect in effects if isinstance(effect, Store)] == ["device.1"]
+    one.ask(INTENT)
+
+
 def test_a_question_says_since_when_it_is_open() -> None:
     """KEP-14: what stands in no box is as old as its co-op."""
     box = Box("pledge.1", "pledge/x", None, (), lambda record: True)

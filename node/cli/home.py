@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from node.config import Config
 
 WORDS_BYTES_MAX = 1000
+BY_WORDS = "restoring"  # the file that says so to the node, when it starts for the first time (KEP-10)
 PASSPHRASE_BYTES_MAX = 1000
 NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -134,7 +135,8 @@ def make(
     from node.config import FILE_NAME
 
     words = " ".join(text_of(words_file, WORDS_BYTES_MAX).split()) if words_file else None
-    with _written(config.home / FILE_NAME, _toml(config, settings)):
+    mark = _written(config.home / BY_WORDS, "These keys were in use elsewhere, perhaps.\n" if words else "")
+    with mark, _written(config.home / FILE_NAME, _toml(config, settings)):
         keys, shown = keystore.create(config.home, words, passphrase)
     persona = keys.persona(config.network.id, 0).key
     value = {"home": str(config.home), "network": config.network.name, "did": did(persona)}
@@ -308,6 +310,8 @@ def _status_text(found: dict[str, Any]) -> str:
     ]
     if found["trouble"]:
         lines.insert(1, f"Trouble: {found['trouble']}")
+    device = found["device"]
+    lines[1:1] = filter(None, (device["says"], device["fix"], device["nag"] and f"{device['nag']}."))
     columns = {"scope": "scope", "records": "records"}
     return "\n".join([*lines, table(found["scopes"], columns, "No scopes followed yet.")])
 

@@ -52,6 +52,8 @@ def attend(core: Core) -> None:
     if now.state == "restoring" and _told(core) >= now.relays:
         keep(core, now, state="listening", since=core.now, alone_from=core.now)
         for persona in list(core.personas.values()):
+            if core.peek(trust_scope(persona.key)).slot("persona.1", persona.key, "persona"):
+                core.keep(f"introduced/{persona.key.hex()}", b"1")  # by the old device; the words alone do not know
             scope, until = trust_scope(persona.key), core.now + DEVICE_LIFE_MS
             held = core.peek(scope).slot("device.1", persona.key, "device")
             seq = held[0].header.slot.seq + 1 if held and held[0].header.slot else 0

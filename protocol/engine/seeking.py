@@ -12,6 +12,7 @@ from protocol.engine.coop.board import charter_in
 from protocol.engine.silence import FACT, keeping
 from protocol.params import SOUGHT_MAX
 from protocol.record.record import embedded
+from protocol.trust.accountability import trust_scope
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
@@ -28,6 +29,8 @@ def attend(core: Core) -> None:
 
 def _seek(core: Core) -> None:
     """Follow the co-ops whose charters list an own persona, on the boards that are followed: the newest of them."""
+    for key in core.personas:
+        core.follow(trust_scope(key))
     for context in [one for one in core.contexts.values() if one.family == "board"]:
         for call in sorted(context.log.of_kind("call.1"), key=lambda one: (-one.header.created, one.id))[:SOUGHT_MAX]:
             if call.id not in core.returning.calls:
