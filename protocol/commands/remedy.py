@@ -5,7 +5,6 @@ Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1; 19-r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -52,10 +51,10 @@ class NameMediators:
 
 @dataclass(frozen=True, slots=True)
 class ProposePlan:
-    """Who does what until when (`by`, `what`, `due` in Unix ms); it binds once both sides agree to it."""
+    """Remedies (by whom, what, when it is due in Unix ms); it binds once both sides agree to it."""
 
     voice: bytes
-    remedies: tuple[Mapping[str, bytes | str | int], ...]
+    remedies: tuple[tuple[bytes, str, int], ...]
     text: str
     follow_ms: int = 30 * 86_400_000
 
@@ -72,8 +71,10 @@ class SetPulse:
 
 @dataclass(frozen=True, slots=True)
 class OfferMediation:
-    """Offer to mediate between others, in these languages; or withdraw the offer."""
+    """Offer to mediate between those of a board, in these languages; or withdraw the offer."""
 
+    category: str
+    region: str
     state: str = "offers"
     languages: tuple[str, ...] = ()
     words: str = ""

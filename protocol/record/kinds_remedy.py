@@ -16,7 +16,7 @@ from protocol.params import (
     WORDS_BYTES,
 )
 from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, pair, slug, text
-from protocol.record.shapes import DEAL_SCOPE, ID, SEALED, TIME, TRUST_SCOPE, Kind
+from protocol.record.shapes import BOARD_SCOPE, DEAL_SCOPE, ID, SEALED, TIME, TRUST_SCOPE, Kind
 
 WISHES = ("apology", "deliver", "explain", "other", "price", "refund", "replace")
 STEPS = (
@@ -52,7 +52,7 @@ REMEDY_KINDS: Mapping[str, Kind] = {
     ),
     "mediator.1": Kind(
         "latest",
-        TRUST_SCOPE,
+        BOARD_SCOPE,
         fields({"state": one_of("offers", "withdrawn"), "languages": ascending(slug(12), 16), "words": text(280)}),
     ),
     "summons.1": Kind("none", TRUST_SCOPE, fields({"sealed": data(SUMMONS_BYTES + 48)})),

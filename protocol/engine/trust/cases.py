@@ -15,6 +15,7 @@ from protocol.engine.core import Core
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona
 from protocol.record.record import Record
+from protocol.trust.accountability import trust_scope
 from protocol.trust.case import Stage, Voice, read_voices
 from protocol.trust.sealed import read
 
@@ -184,3 +185,10 @@ def detail(core: Core, matter: Matter) -> dict[str, Any]:
 def _agreed(matter: Matter, plan: Record) -> list[bytes]:
     said = matter.context.log.of_kind("step.1")
     return [one.author for one in said if one.body["step"] == "agree" and one.body.get("plan") == plan.id]
+
+
+def attested(core: Core, matter: Matter) -> bool:
+    """Whether the own side has said how the mediator did."""
+    mediator, me = matter.voice.mediator, matter.me
+    said = core.peek(trust_scope(mediator)).by(me.key, "attestation.1") if me is not None else []
+    return any(one.body["subject"] == mediator and one.body["role"] == "mediator" for one in said)

@@ -1,7 +1,7 @@
 """What one of the two says of whoever mediated between them.
 
-Decides whether an own persona may say it now; refusals are CommandErrors raised before anything has changed. Said openly:
-a mediator says nothing of them. Spec: 19-remedy, RMD-24; 09-accountability, ATT-2 and ATT-3.
+Decides whether an own persona may say it now; refusals are CommandErrors raised before anything has changed. It is said
+openly, for a mediator says nothing of them. Spec: 19-remedy, RMD-24; 09-accountability, ATT-2 and ATT-3.
 """
 
 from __future__ import annotations

@@ -15,15 +15,16 @@ from protocol.encoding import decode, encode
 from protocol.engine.context import Context
 from protocol.engine.coop.outlook import observed
 from protocol.engine.core import Core
+from protocol.engine.desk import board_scope, template_of
 from protocol.engine.trust.cases import Matter, matter_of, said_under
 from protocol.engine.trust.voicing import PULSES, refs_of, say
 from protocol.errors import CommandError, Ignore, NotNow, Reject
 from protocol.identity import Persona, did, seal, unseal
 from protocol.params import (
-    ATTESTATION_LIFE_MS,
     DAY_MS,
     HANDOVER_BYTES,
     MEDIATORS_MAX,
+    OFFER_LIFE_MS,
     SUMMONED_MAX,
     SUMMONS_BYTES,
     SUMMONS_TRIED_MAX,
@@ -60,29 +61,37 @@ def name_mediators(core: Core, command: ask.NameMediators) -> dict[str, Any]:
 
 
 def offer(core: Core, command: ask.OfferMediation) -> dict[str, Any]:
-    """Say in public that one would mediate, or no longer would."""
-    scope = trust_scope(core.me.key)
+    """Say on a board that one would mediate, or no longer would."""
+    template_of(core, command.category)
+    scope = board_scope(command.category, command.region)
     held = core.peek(scope).slot("mediator.1", core.me.key, "mediator")
     seq = held[0].header.slot.seq + 1 if held and held[0].header.slot else 0
     body = {"state": command.state, "languages": sorted(dict.fromkeys(command.languages)), "words": command.words}
-    until, slot = core.now + ATTESTATION_LIFE_MS, Slot("latest", "mediator", seq)
+    until, slot = core.now + OFFER_LIFE_MS, Slot("latest", "mediator", seq)
     try:
         record = core.say(core.me, "mediator.1", scope, body, until=until, slot=slot, human=True, follow=True)
     except (Reject, Ignore) as error:
         raise CommandError(error.code, error.message) from None
-    return {"id": record.id, "state": command.state}
+    core.follow(trust_scope(core.me.key))  # where a summons comes
+    return {"id": record.id, "state": command.state, "until": record.header.expires}
+
+
+def _offers(core: Core) -> list[Record]:
+    """Who offers to mediate on the boards that are followed here, each once, the newest word of each."""
+    said = [
+        one
+        for context in core.contexts.values()
+        if context.family == "board"
+        for one in context.log.of_kind("mediator.1")
+        if one.body["state"] == "offers" and one.header.expires > core.now
+    ]
+    said.sort(key=lambda one: (one.header.created, one.id))
+    return list({one.author: one for one in said}.values())
 
 
 def mediators(core: Core) -> list[dict[str, Any]]:
     """Who offers to mediate, as far as this node has heard, the most trusted first."""
-    offers = [
-        one
-        for context in core.contexts.values()
-        if context.family == "trust"
-        for one in context.log.of_kind("mediator.1")
-        if one.body["state"] == "offers" and one.header.expires > core.now and one.author not in core.personas
-        and one.scope == trust_scope(one.author)
-    ]  # fmt: skip
+    offers = [one for one in _offers(core) if one.author not in core.personas]
     graph = observed(core)
     seen = {one.author: standing(graph, core.me.key, one.author, "mediator").value for one in offers}
     found = [
@@ -174,18 +183,15 @@ def handed(matter: Matter) -> tuple[dict[bytes, bytes], dict[bytes, list[Any]]]:
 
 def summoned(core: Core, context: Context) -> None:
     """A trust scope has changed: perhaps somebody calls an own persona that offers to mediate (RMD-17)."""
-    mine = [key for key in core.personas if trust_scope(key) == context.scope and _offers(context, key)]
-    fresh = [one for one in context.log.of_kind("summons.1") if one.id not in context.tried] if mine else []
-    for record in sorted(fresh, key=lambda one: one.id)[:SUMMONS_TRIED_MAX]:
+    fresh = [one for one in context.log.of_kind("summons.1") if one.id not in context.tried]
+    here = [key for key in core.personas if trust_scope(key) == context.scope] if fresh else []
+    mine = [one.author for one in _offers(core) if one.author in here]
+    for record in sorted(fresh, key=lambda one: one.id)[:SUMMONS_TRIED_MAX] if mine else ():
         context.tried[record.id] = None
         for key in mine:
             _hear(core, core.personas[key], record)
-    if len(fresh) > SUMMONS_TRIED_MAX:
+    if mine and len(fresh) > SUMMONS_TRIED_MAX:
         core.dirty[context.scope] = None
-
-
-def _offers(context: Context, key: bytes) -> bool:
-    return any(one.body["state"] == "offers" for one in context.log.slot("mediator.1", key, "mediator"))
 
 
 def _hear(core: Core, me: Persona, record: Record) -> None:

@@ -94,19 +94,18 @@ def propose_plan(core: Core, command: ask.ProposePlan) -> dict[str, Any]:
     latest = matter.deal.rfq.header.expires - matter.deal.times["voice_ms"]
     if not 1 <= len(command.remedies) <= REMEDIES_MAX:
         raise CommandError("RMD-20", f"remedies: from 1 to {REMEDIES_MAX}")
-    for one in command.remedies:
-        if one.get("by") not in matter.voice.pair:
-            raise CommandError("RMD-20", "remedies.by: must be one of the two whom the voice concerns")
-        if one.get("what") not in WISHES:
-            raise CommandError("RMD-20", f"remedies.what: one of {', '.join(WISHES)}")
-        due = one.get("due")
-        if not isinstance(due, int) or not core.now < due <= latest:
-            raise CommandError("RMD-20", "remedies.due: must lie ahead, and voice_ms before this deal's records end")
+    for by, what, due in command.remedies:
+        if by not in matter.voice.pair:
+            raise CommandError("RMD-20", "remedies: each must be by one of the two whom the voice concerns")
+        if what not in WISHES:
+            raise CommandError("RMD-20", f"remedies: what is done must be one of {', '.join(WISHES)}")
+        if not core.now < due <= latest:
+            raise CommandError("RMD-20", "remedies: what is due must lie ahead, and well before this deal ends")
     slots = (under("plan", matter.id, number) for number in range(PLANS_MAX))
     slot = next((one for one in slots if not matter.context.log.slot("plan.1", me.key, one)), None)
     if slot is None:
         raise CommandError("RMD-2", f"plan: you proposed {PLANS_MAX} under this voice; agree to one")
-    remedies = [{name: one[name] for name in ("by", "what", "due")} for one in command.remedies]
+    remedies = [{"by": by, "what": what, "due": due} for by, what, due in command.remedies]
     body = {"voice": matter.id, "remedies": remedies, "follow_ms": command.follow_ms}
     body |= _closed(core, {"text": _text(command.text)}, me.key, readers(matter, me))
     plan = say(core, matter.context, me, "plan.1", body, slot, refs_of(matter))

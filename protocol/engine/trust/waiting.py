@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from protocol.engine.core import Core
-from protocol.engine.trust.cases import Matter, matters
+from protocol.engine.trust.cases import Matter, attested, matters
 from protocol.record.record import Record
 from protocol.trust.voice import under
 
@@ -22,8 +22,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
         base = {"id": matter.id, "voice": matter.id, "deal": deal.mandate.deal, "coop": deal.mandate.charter[:16]}
         if matter.me is not None and core.now < deal.rfq.header.expires:
             asked = _asked(core, matter) if matter.sided else _mediator(core, matter)
-            more = f" See `wltm case show {matter.id.hex()[:8]}`."
-            found += [base | one | {"says": one["says"] + more} for one in asked]
+            found += [base | one for one in asked]
     return found
 
 
@@ -54,6 +53,10 @@ def _asked(core: Core, matter: Matter) -> Iterator[dict[str, Any]]:
         if one.to == me.key and one.done and not one.confirmed and not one.contested:
             says = f"{other} says that what was owed to you is done ({one.what}). Is it?"
             yield _need("confirm", ends, says, "It stays one side's word.") | more
+    if matter.voice.mediator and state not in ("asking", "mediation") and not attested(core, matter):
+        says = f"Did {voice.mediator.hex()[:8]} mediate well? What you say stands for years."
+        more = {"subject": voice.mediator, "role": "mediator", "outcome": "kept"}
+        yield _need("attest", ends, says, "Nothing is said.") | more
     after = matter.stage(core.now).since + voice.plan.body["follow_ms"]
     if state == "remedied" and core.now >= after and me.key not in dict(voice.follow):
         until = after + matter.deal.times["voice_ms"]
