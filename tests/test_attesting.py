@@ -255,7 +255,6 @@ def test_only_the_two_sides_of_a_deal_have_a_place() -> None:
         sealed(member(), negotiator(), "supplier", hidden),
         sealed(member(), supplier(), "negotiator", hidden, relation="negotiator"),
         sealed(member(), supplier(), "relay", hidden, relation="relay"),
-        sealed(member(), supplier(), "mediator", hidden, relation="mediator"),
         sealed(supplier(), supplier(), "member", hidden),
         sealed(member(), supplier(), "supplier", hidden, shares=[list(one) for one in good.body["shares"]][:3]),
         sealed(member(), supplier(), "supplier", hidden, cipher=good.body["cipher"] + b"x"),

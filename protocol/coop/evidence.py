@@ -16,6 +16,7 @@ from protocol.coop.risk import DEMANDS
 from protocol.encoding import decode, digest_of
 from protocol.errors import Ignore, Reject
 from protocol.params import MEMBERS_MAX, NEWCOMER_OUTCOMES, TRUST_PREFIX_DIGITS
+from protocol.record.kinds_attest import RELATIONS
 from protocol.record.record import Header, Record, embedded
 
 Signed = Record | Header
@@ -135,7 +136,7 @@ def rests_on(attestation: Record, network: bytes) -> tuple[str, bytes] | None:
         return None
     member, other = (subject, author) if role == "member" else (author, subject)
     for relation, rests in EVIDENCE.items():
-        if role in (relation, "member"):
+        if role == relation or (role == "member" and relation in RELATIONS):
             pairs = (rests(attestation, member, other, *pair) for pair in (shown, shown[::-1]))
             found = next((about for about in pairs if about is not None), None)
             if found is not None:

@@ -11,8 +11,8 @@ from protocol.params import ATTESTATION_BLOCK_BYTES, ATTESTATION_BLOCKS_MAX, REC
 from protocol.record.schema import array, data, fields, one_of, pair
 from protocol.record.shapes import DEAL_SCOPE, ID, SEALED, Kind
 
-RELATIONS = ("supplier", "negotiator", "relay", "mediator")  # what one of the two was to the other
-ROLES = (*RELATIONS, "member")
+RELATIONS = ("supplier", "negotiator", "relay")  # what one of the two was to the other, and both speak of it
+ROLES = (*RELATIONS, "mediator", "member")
 
 ATTEST_KINDS: Mapping[str, Kind] = {
     # 09-accountability
@@ -23,7 +23,7 @@ ATTEST_KINDS: Mapping[str, Kind] = {
             {
                 "rfq": ID,
                 "relation": one_of(*RELATIONS),
-                "role": one_of(*ROLES),
+                "role": one_of(*RELATIONS, "member"),
                 "subject": ID,
                 "attestation": ID,
                 "cipher": data(ATTESTATION_BLOCK_BYTES + 16, ATTESTATION_BLOCKS_MAX * ATTESTATION_BLOCK_BYTES + 16),

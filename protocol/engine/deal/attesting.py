@@ -30,7 +30,7 @@ from protocol.trust.accountability import trust_scope
 from protocol.trust.assessment import Pair
 
 _SALT_BYTES = 16
-_UNASKED = ("negotiator", "relay", "mediator")  # who is asked about a member only once that member has spoken of them
+_UNASKED = ("negotiator", "relay")  # who is asked about a member only once that member has spoken of them
 
 
 def attest(core: Core, command: ask.Attest) -> dict[str, Any]:
