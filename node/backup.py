@@ -7,13 +7,14 @@ node.restore's. Spec: 18-keeping, KEP-1 to KEP-8.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from node.config import FILE_NAME, Config
-from node.keystore import Keystore, Strength, backup_key, passphrase_key, persona_in, root_of
+from node.keystore import Keystore, Strength, backup_key, of_content, passphrase_key, root_of
 from node.sealed import SALT_BYTES, Item, Lock, Writer, read
 from node.store import Store
 from node.store.snapshot import snapshot
@@ -23,7 +24,9 @@ from protocol.record.record import Record
 from protocol.record.schema import data, fields, integer, one_of, text
 
 _ORDER = ("A", "K", "M", "C", "T", "F", "R", "E")  # kinds of items, as they follow one another
-ABOUT, KEYS, MESH, CONFIG, TEMPLATE, FACT, RECORD, END = _ORDER
+ABOUT, KEYS, MESH, CONFIG, TEXT, FACT, RECORD, END = _ORDER
+FOLDERS = ("templates", "terms")  # of a home, with what its owner put there
+_NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 FACTS_BYTES_MAX = 256 << 20  # (g) of names and values: more than any node keeps
 SMALL_BYTES_MAX = 1 << 20  # of settings, templates and keys each
 _ABOUT = fields(
@@ -129,8 +132,9 @@ def _small(config: Config, keys: Keystore, now: int) -> Iterator[Item]:
         yield Item(MESH, "", keys.mesh_seed)  # its address names this key, and others wrote it down
     if (file := config.home / FILE_NAME).exists():
         yield Item(CONFIG, FILE_NAME, file.read_bytes())
-    for template in sorted((config.home / "templates").glob("*.toml")):
-        yield Item(TEMPLATE, template.name, template.read_bytes())
+    for folder in FOLDERS:
+        for file in sorted((config.home / folder).glob("*.toml")):
+            yield Item(TEXT, f"{folder}/{file.name}", file.read_bytes())
 
 
 @dataclass(slots=True)
@@ -143,7 +147,7 @@ class Contents:
     role: str
     keys: bytes = field(repr=False)
     mesh_seed: bytes = field(repr=False)
-    files: Mapping[str, bytes]  # config.toml and templates/…, as they lie in a home
+    files: Mapping[str, bytes]  # config.toml, templates/… and terms/…, as they lie in a home
     facts: Mapping[str, bytes]
     records: Iterator[Record]
     unread: int = 0  # records of kinds that this program does not read
@@ -176,7 +180,7 @@ def opened(path: Path, secret: Secret) -> Contents:
         raise _wrong(path, "its end is missing")
     about = _value(path, _ABOUT, singles.get(ABOUT, b""))
     try:
-        persona_in(singles.get(KEYS, b""), about["network"], 0)
+        of_content(singles.get(KEYS, b""))
     except CommandError:
         raise _wrong(path, "its keys are none") from None
     found = Contents(
@@ -216,10 +220,11 @@ def _file_name(path: Path, item: Item) -> str:
     """Where a settings file lies in a home; no name leads out of it."""
     if item.kind == CONFIG and item.name == FILE_NAME:
         return FILE_NAME
-    stem = item.name.removesuffix(".toml")
-    if item.kind != TEMPLATE or stem == item.name or not stem.replace("-", "").replace("_", "").isalnum():
+    folder, _, name = item.name.partition("/")
+    stem = name.removesuffix(".toml")
+    if item.kind != TEXT or folder not in FOLDERS or stem == name or not _NAME.fullmatch(stem):
         raise _wrong(path, f"a file in it is called {item.name[:40]!r}")
-    return f"templates/{item.name}"
+    return item.name
 
 
 def _value(path: Path, rule: Any, encoded: bytes) -> dict[str, Any]:

@@ -129,14 +129,14 @@ def open(home: Path, passphrase: str | None) -> Keystore:  # noqa: A001 - read a
     return _opened(home, value["personas"], tuple(value["recovery"]))
 
 
-def persona_in(content: bytes, network: bytes, number: int) -> Persona:
-    """Persona `number` of what `Keystore.content` gave. Raises CommandError IDN-13."""
+def of_content(content: bytes) -> Keystore:
+    """What `Keystore.content` gave, to look with and not to run. Raises CommandError IDN-13."""
     try:
         value = decode(content)
         _CONTENT(value, "keys")
     except Reject:
         raise CommandError("IDN-13", "the keys are damaged") from None
-    return persona(value["personas"], network, number)
+    return Keystore(bytes(KEY_BYTES), "", value["personas"], tuple(value["recovery"]))
 
 
 def root_of(words: str) -> bytes:

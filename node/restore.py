@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from node import keystore
-from node.assembly import Secrets, engine
+from node.assembly import engine, secrets_of
 from node.backup import Contents, Secret, opened, store_place
 from node.config import Config, load
 from node.present import short, span
@@ -129,19 +129,20 @@ def examine(path: Path, secret: Secret, now: int) -> dict[str, Any]:
 
 def _read(config: Config, found: Contents, now: int) -> dict[str, Any]:
     """Counts every record, and folds co-ops and deals as a node would."""
-    core = engine(config, _secrets(found), found.facts)
+    keys = keystore.of_content(found.keys)
+    core = engine(config, secrets_of(keys, found.network), found.facts)
     own, said, scopes, weight = dict[str, list[Record]](), 0, dict[str, int](), 0
-    key = keystore.persona_in(found.keys, found.network, 0).key
     for record in found.records:
         scopes[record.scope] = scopes.get(record.scope, 0) + 1
-        said += record.author == key
+        said += record.author in core.keys
         if record.scope.startswith(_READ) and (weight := weight + len(record.raw)) <= LOOK_BYTES_MAX:
             own.setdefault(record.scope, []).append(record)
     for scope, records in own.items():
         core.load(scope, records)
     coops, deals = ([*_asked(core, ask, now)] for ask in (AskCoops(), AskDeals()))
     return {
-        "did": did(key),
+        "did": did(core.keys[0]),
+        "personas": [did(one) for one in core.keys],
         "records": sum(scopes.values()),
         "own": said,
         "scopes": len(scopes),
@@ -155,18 +156,14 @@ def _asked(core: Any, command: Any, now: int) -> list[Mapping[str, Any]]:
     return [one for effect in effects if isinstance(effect, Reply) for one in effect.result]
 
 
-def _secrets(found: Contents) -> Secrets:
-    """Enough to read with: nothing is signed."""
-    return Secrets((keystore.persona_in(found.keys, found.network, 0),), {}, bytes(32), "")
-
-
 def in_words(found: Mapping[str, Any]) -> str:
     """What a backup holds, and what restoring it would do."""
     running = [one for one in found["deals"] if not one["over"]]
     lines = [
         f"{found['file']}: whole, made {span(found['age_ms'])} ago, of {found['did']} in network {found['network']}.",
-        f"It holds {found['records']} records of {found['scopes']} scopes ({found['own']} signed by this persona) and"
-        f" {found['facts']} facts that never left home; every signature was checked.",
+        f"It holds {found['records']} records of {found['scopes']} scopes, {found['own']} of them signed by"
+        f" {len(found['personas'])} persona(s) of this node, and {found['facts']} facts that never left home; every"
+        " signature was checked.",
         *(f"  Co-op {short(one['coop'].hex())}, {one['state']}: {one['purpose']}" for one in found["coops"]),
         *(f"  Deal {short(one['deal'].hex())}: {one['state']}" for one in found["deals"]),
         "Restored, it signs nothing until two relays have told it what was said since; then it goes on, and abstains"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import struct
 from collections.abc import Callable, Iterable
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node import backup, keystore, restore, sealed
+from node import backup, everything, keystore, restore, sealed
 from node.backup import Secret
 from node.config import Config, load
 from node.keystore import Keystore, Strength
@@ -315,8 +316,8 @@ FORGED: dict[str, Callable[[Home], list[Item]]] = {
     "a fact after a record": lambda home: [_about(), _keys(home), _record(home.records[0].raw), Item("F", "f", b"1")],
     "two keystores": lambda home: [_about(), _keys(home), _keys(home)],
     "another role": lambda home: [_about(role="king"), Item("E", "", b"")],
-    "a file outside": lambda home: [_about(), Item("T", "../x.toml", b"")],
-    "a hidden file": lambda home: [_about(), Item("T", ".toml", b"")],
+    "a file outside": lambda home: [_about(), Item("T", "templates/../x.toml", b"")],
+    "a hidden file": lambda home: [_about(), Item("T", "templates/.toml", b"")],
     "another setting": lambda home: [_about(), Item("C", "evil.toml", b"")],
     "a large file": lambda home: [_about(), Item("C", "config.toml", bytes(backup.SMALL_BYTES_MAX + 1))],
     "no record": lambda home: [_about(), _keys(home), _record(b"no record")],
@@ -370,3 +371,20 @@ def test_it_is_one_moment_while_the_node_writes(tmp_path: Path) -> None:
     first, second = asyncio.run(run())
     assert not [name for _, name, _ in first if name.startswith("late/")]
     assert [name for _, name, _ in second if name.startswith("late/")]
+
+
+def test_everything_is_exported_in_open_formats(tmp_path: Path) -> None:
+    """KEP-20: readable without the program; no keys; nothing is overwritten."""
+    home, folder = Home(tmp_path), tmp_path / "all"
+    rows = asyncio.run(everything.export(home.config, home.keys, folder, NOW))
+    names = {str(Path(row["file"]).relative_to(folder)) for row in rows}
+    assert {"README.txt", "about.json", "records.jsonl", "facts.json", "coops.json", "mail.json"} <= names
+    assert all((folder / name).stat().st_mode & 0o077 == 0 for name in names)
+    for name in names - {"README.txt", "records.jsonl"}:
+        json.loads((folder / name).read_text("utf-8"))
+    facts = json.loads((folder / "facts.json").read_text())
+    assert facts["boundaries"] == {"excluded": []}
+    content = b"".join((folder / name).read_bytes() for name in names)
+    assert home.keys._root not in content
+    assert home.keys._root.hex().encode() not in content
+    refused(lambda: asyncio.run(everything.export(home.config, home.keys, folder, NOW)), "KEP-20", "already")

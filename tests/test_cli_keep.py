@@ -104,3 +104,13 @@ def test_how_a_device_stands(rig: Rig) -> None:
     assert rig.node.submitted[-1] == c.GoOn(0, True)
     rig("device retire")
     assert rig.node.submitted[-1] == c.Retire()
+
+
+def test_everything_into_a_new_folder(shell: Shell, home: Path) -> None:
+    """CLI-92"""
+    folder = home.with_name("all")
+    rows = shell(f"export --all {folder} --home {home}")["files"]
+    assert all(Path(row["file"]).exists() for row in rows)
+    assert "already" in shell(f"export --all {folder} --home {home}", USAGE)
+    assert "--all" in shell(f"export --home {home}", USAGE)
+    assert "leave out" in shell(f"export x.bundle --all {folder} --home {home}", USAGE)

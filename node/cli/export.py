@@ -1,6 +1,6 @@
-"""`wltm export`: a proven deal as files that others read.
+"""`wltm export`: a proven deal as files that others read, or everything that the node keeps.
 
-Decides where files go; what is in them is node.paper's. Spec: 13-node, CLI-75; 17-paper.
+Decides where files go; what is in them is node.paper's. Spec: 13-node, CLI-75 and CLI-92; 17-paper.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
+from node.cli.home import PASSPHRASE, configuration, passphrase_for
 from node.cli.shell import USAGE, WRONG, Command, Options, Stop
+from node.present import now_ms, size
 from protocol.errors import Reject
 
 FORMATS = ("csv", "html", "ubl", "valueflows")
@@ -20,16 +22,58 @@ _BOM = b"\xef\xbb\xbf"
     "export",
     cls=Command,
     example="wltm export deal.bundle --format csv --out papers",
-    help="Write a proven deal as CSV, a page to print, UBL or ValueFlows.",
+    help="Write a proven deal as CSV, a page to print, UBL or ValueFlows; or (--all DIR) all this node keeps of you.",
 )
-@click.argument("bundle", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--format", "form", type=click.Choice(FORMATS), required=True)
+@click.argument("bundle", type=click.Path(dir_okay=False, path_type=Path), required=False)
+@click.option("--format", "form", type=click.Choice(FORMATS))
 @click.option("--out", default=".", show_default=True, metavar="DIR|FILE|-", help="A folder; or a file or - for one.")
 @click.option("--only", metavar="NAME", help="Only the file of this name, where a format makes several.")
 @click.option("--bom", is_flag=True, help="CSV begins with a byte order mark, as some spreadsheets want it.")
+@click.option(
+    "--all",
+    "everything",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write all that this node keeps of you.",
+)
+@PASSPHRASE
 @click.pass_obj
-def export(options: Options, /, bundle: Path, form: str, out: str, only: str | None, bom: bool) -> None:
+def export(
+    options: Options,
+    /,
+    bundle: Path | None,
+    form: str | None,
+    out: str,
+    only: str | None,
+    bom: bool,
+    everything: Path | None,
+    passphrase_file: Path | None,
+) -> None:
     """Exit 1 and the clause when the bundle does not hold; never overwrites a file that says something else."""
+    if everything is not None:
+        if bundle or form:
+            raise Stop(USAGE, "--all writes everything; leave out the bundle and its format", "CLI-92")
+        _all(options, everything, passphrase_file)
+        return
+    if bundle is None or form is None:
+        raise Stop(USAGE, "name a bundle and a --format, or give --all DIR", "CLI-92")
+    _papers(options, bundle, form, out, only, bom)
+
+
+def _all(options: Options, folder: Path, passphrase_file: Path | None) -> None:
+    import asyncio
+
+    from node import everything, keystore
+
+    config = configuration(options)
+    keys = keystore.open(config.home, passphrase_for(config.home, passphrase_file))
+    options.say("Reading everything …")
+    rows = asyncio.run(everything.export(config, keys, folder, now_ms()))
+    total = size(sum(row["bytes"] for row in rows))
+    options.out({"files": rows}, f"{folder}: {len(rows)} files, {total}; begin with README.txt")
+
+
+def _papers(options: Options, bundle: Path, form: str, out: str, only: str | None, bom: bool) -> None:
     from node import paper
     from node.verify import content
 

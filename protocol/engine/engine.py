@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import ending, keeping, queries, rest, silence, summary, taste
+from protocol.engine import ending, keeping, queries, rest, seeking, silence, summary, taste
 from protocol.engine import personas as faces
 from protocol.engine.context import Settings
 from protocol.engine.coop import board
@@ -96,6 +96,17 @@ class Engine:
         for name in sorted(self._core.facts):
             if name.startswith("scope/"):
                 self._core.followed[name.removeprefix("scope/")] = None
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """What this node signs with, the first persona's first."""
+        return tuple(self._core.personas)
+
+    def said(self) -> list[Record]:
+        """Every record in memory that was signed here, envelopes opened, by when it was signed (KEP-20)."""
+        logs = [context.log for context in self._core.contexts.values()]
+        found = [one for log in logs for one in log.records.values() if one.author in self._core.personas]
+        return sorted(found, key=lambda one: (one.header.created, one.id))
 
     def scopes(self) -> tuple[str, ...]:
         """The scopes this node follows for itself."""
@@ -288,6 +299,7 @@ class Engine:
         core = self._core
         departure.depart(core)
         keeping.attend(core)
+        seeking.attend(core)
         spread.attend(core)
         peering.attend(core)
         if core.relays.wake <= core.now:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.sim.keeping import TWIN, Return
 
-SEEDS = 6
+SEEDS = 3
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -17,6 +17,17 @@ def test_a_restored_device_never_signs_twice(seed: int) -> None:
     assert not run.doubles(), (seed, run.doubles())
     assert run.state(run.victim) == "restored", seed
     assert run.town.settled(), seed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("twin", [False, True])
+def test_many_more_seeds(twin: bool) -> None:
+    """The same, by hand and at length."""
+    for seed in range(SEEDS, 60):
+        run = Return(seed, twin=twin)
+        run.go()
+        assert not run.doubles(), (seed, run.doubles())
+        assert run.state(run.victim) == ("stopped" if twin else "restored"), seed
 
 
 def test_without_abstaining_it_would() -> None:
