@@ -20,6 +20,8 @@ from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World, opened
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
 PERSONAL_KINDS = ("pledge.1", "nomination.1", "ballot.1", "commitment.1")
+SEALED = ("quotation.1", "ballot.1")  # to the witnesses, in shares
+RELEASES = ("reveal.1", "count.1")  # of these shares
 STEP_MS = 400
 ELSEWHERE = network_id("elsewhere", b"seed")
 
@@ -41,9 +43,9 @@ class Adversaries:
             "split": self._split,
             "double": self._double,
             "mute": lambda node, to, one: [] if one.kind in WITNESS_KINDS[1:] and _own(node, one) else [one],
-            "hide reveal": partial(_hide, "reveal.1"),
-            "hide request": partial(_hide, "rfq.1"),
-            "hide mention": partial(_hide, "deal.1"),
+            "hide reveal": partial(_hide, RELEASES),
+            "hide request": partial(_hide, ("rfq.1",)),
+            "hide mention": partial(_hide, ("deal.1",)),
             "two requests": self._two_requests,
             "odd request": self._odd_request,
             "many proposals": self._many_proposals,
@@ -218,14 +220,14 @@ class Adversaries:
 
     def _noise(self, count: int, node: Node, receiver: str, record: Record) -> list[Record]:
         """Noise instead of their shares for so many witnesses."""
-        if record.kind != "quotation.1" or not _own(node, record):
+        if record.kind not in SEALED or not _own(node, record):
             return [record]
         shares = [[bytes(80) if at < count else one, hashed] for at, (one, hashed) in enumerate(record.body["shares"])]
         return [self.twin(node, record, shares=shares)]
 
     def _bend(self, node: Node, receiver: str, record: Record) -> list[Record]:
         """What the first witness is promised lies on no polynomial with the others."""
-        if record.kind != "quotation.1" or not _own(node, record):
+        if record.kind not in SEALED or not _own(node, record):
             return [record]
         (first, _), *others = record.body["shares"]
         return [self.twin(node, record, shares=[[first, bytes(32)], *others])]
@@ -243,12 +245,12 @@ class Adversaries:
         return [self.twin(node, record, keys=keys)]
 
     def _garble_reveal(self, node: Node, receiver: str, record: Record) -> list[Record]:
-        if record.kind != "reveal.1" or not _own(node, record):
+        if record.kind not in RELEASES or not _own(node, record):
             return [record]
-        return [self.twin(node, record, shares=[[one, bytes(80)] for one, _ in record.body["shares"]])]
+        return [self.twin(node, record, shares=[[one, bytes(len(share))] for one, share in record.body["shares"]])]
 
     def _two_reveals(self, node: Node, receiver: str, record: Record) -> list[Record]:
-        if record.kind != "reveal.1" or not _own(node, record):
+        if record.kind not in RELEASES or not _own(node, record):
             return [record]
         return [self.twin(node, record, shares=[]) if digest("r", receiver.encode())[0] % 2 else record]
 
@@ -346,8 +348,8 @@ def forged(
     return encode([encode([*fields, digest("body", data), len(data)]), bytes(64), data])
 
 
-def _hide(kind: str, node: Node, receiver: str, record: Record) -> list[Record]:
-    return [] if record.kind == kind and _own(node, record) else [record]
+def _hide(kinds: Sequence[str], node: Node, receiver: str, record: Record) -> list[Record]:
+    return [] if record.kind in kinds and _own(node, record) else [record]
 
 
 def _own(node: Node, record: Record) -> bool:

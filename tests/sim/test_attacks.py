@@ -219,6 +219,17 @@ def test_commit_comes_before_speech() -> None:
         run(True)
 
 
+@pytest.mark.parametrize(("does", "opened"), [("seal to some", 6), ("seal to few", 5), ("bend shares", 5)])
+def test_a_voter_that_seals_wrongly_stops_nobody(does: str, opened: int) -> None:
+    """ELE-61, ELE-63: with noise for one of four witnesses a ballot opens; with noise for two it is not listed, and
+    dealt on no polynomial it is void; the others' count."""
+    town, safety, _ = hostile(43, {"m5": (does,)})
+    until_balloting(town)
+    assert town.live(300_000, lambda: all(coop.tally is not None for coop in views(town)))
+    safety.check_views()
+    assert {len(coop.rankings) for coop in views(town)} == {opened}
+
+
 OPENS = {"seal to some"}  # what such a supplier hands in is a quotation all the same
 
 
