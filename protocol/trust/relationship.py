@@ -29,7 +29,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Voices of one of the two about the other; those whose answer is in doubt are in `raised` alone (RMD-25)."""
+    """Voices about somebody: answered, unanswered, waiting, in doubt, or ended before their time was over (RMD-25)."""
 
     raised: int
     in_time: int
@@ -112,10 +112,11 @@ def heard(voices: Iterable[Voice], now: int) -> Heard:
     sure = [voice for voice in counted if not voice.doubt]
     answered = [voice for voice in sure if 0 < voice.replied <= now]
     in_time = sum(voice.in_time for voice in answered)
-    silent = [voice for voice in sure if voice not in answered and voice.stage(now).state != "withdrawn"]
-    over = sum(now > voice.until for voice in silent)
+    silent = [voice for voice in sure if voice not in answered]
+    over = sum(any(one.state == "unanswered" and one.since <= now for one in voice.course) for voice in silent)
+    waiting = sum(voice.stage(now).state == "raised" for voice in silent)
     doubted = len(counted) - len(sure)
-    return Heard(len(counted), in_time, len(answered) - in_time, over, len(silent) - over, doubted)
+    return Heard(len(counted), in_time, len(answered) - in_time, over, waiting, doubted)
 
 
 def _took(voice: Voice, now: int) -> int:
