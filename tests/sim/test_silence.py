@@ -167,7 +167,7 @@ def test_what_was_delivered_when_the_term_ends(delivers: int) -> None:
     assert "5 renew" in told[0]
 
 
-@pytest.mark.parametrize("stage", ["gathering", "agreed"])
+@pytest.mark.parametrize("stage", ["gathering", "counting", "agreed"])
 def test_more_than_f_witnesses_fall_silent(stage: str) -> None:
     """FRM-21, AGR-21: nothing is decided any more; after two weeks it is shown as over, and everybody is free."""
     town = Town(86)

@@ -15,7 +15,8 @@ from tests.sim.town import Town
 from tests.sim.world import TIMES
 
 STAGES = (
-    "called forming gathering balloting elected mandated asked quoted revealed awarded agreed countersigned".split()
+    "called forming gathering balloting counting elected mandated"
+    " asked quoted revealed awarded agreed countersigned".split()
 )
 END_MS = 600_000
 
