@@ -26,5 +26,5 @@ def mended(attestations: Iterable[Record], amends: Iterable[Record]) -> frozense
         and one.header.slot.name == amends_slot(one.body["attestation"])
     }
     return frozenset(
-        one.id for one in attestations if (one.scope, one.author, one.id, one.body["subject"]) in answered
+        one.id for one in attestations if (one.scope, one.author, one.id, one.body.get("subject")) in answered
     )
