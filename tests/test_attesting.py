@@ -8,8 +8,10 @@ import pytest
 from protocol import commands as ask
 from protocol.errors import CommandError
 from protocol.params import FIRST_SIGHT_MS
+from protocol.record.log import Log
 from protocol.record.record import Record
 from protocol.trust import assessment
+from tests.deals import NETWORK
 from tests.sealed_words import (
     ATTEST_MS,
     SETTLE_MS,
@@ -276,6 +278,21 @@ def test_shares_are_a_witness_s_to_give() -> None:
     assert not assessment.is_open(deal, record, dict.fromkeys(range(4), bytes(32)))
     assert not assessment.is_open(deal, record, {**shares, 0: bytes(32), 1: bytes(32)})
     assert assessment.is_open(deal, record, {**shares, 0: bytes(32)})
+
+
+def test_a_witness_that_floods_is_read_no_further_than_it_can_be_honest() -> None:
+    """ATT-14: what one witness says takes no more time than all the assessments there are, and opens nothing."""
+    made, record = dealt(), sealed(member(), supplier(), "supplier", attestation(member(), supplier(), "supplier"))
+    bad, log = made.witnesses[0], Log(made.deal_scope)
+    log.add(record)
+    for number in range(300):
+        shares = [[bytes([number % 256, at]) + bytes(30), bytes(32)] for at in range(64)]
+        body = {"rfq": made.rfq.id, "shares": shares}
+        created = made.now + number
+        until = made.rfq.header.expires
+        log.add(Record.sign(bad, NETWORK, "release.1", made.deal_scope, body, created=created, expires=until))
+    assert len(assessment.given(log, bad.key, made.rfq.id)) == 64
+    assert list(assessment.shares_of(made.deal(), log).values()) == [{0: bytes(32)}] * 64
 
 
 def test_every_role_both_ways() -> None:

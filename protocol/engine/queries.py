@@ -295,8 +295,7 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
         ],
         "shares": [list(one) for one in deal.shares],
         "delivered": sorted(member for one in deal.agreements for member in one.delivered),
-        "spoken": attesting.shown(core, context, deal),
-        **ledger(core, context, deal),
+        **ledger(core, context, deal) | {"spoken": attesting.shown(core, context, deal)},
     }
     if award is not None:
         found["award"] = {

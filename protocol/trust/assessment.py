@@ -174,9 +174,16 @@ def owed(
 
 
 def given(log: Log, witness: bytes, rfq: bytes) -> dict[bytes, bytes]:
-    """Assessment -> share, as a witness gave them."""
-    said = sorted(log.by(witness, "release.1"), key=lambda record: record.id, reverse=True)
-    return {one: share for record in said if record.body["rfq"] == rfq for one, share in record.body["shares"]}
+    """Assessment -> share, as a witness gave them first. Read are no more releases than there are assessments, for an
+    honest witness gives shares of something new in each.
+    """
+    said = [record for record in log.by(witness, "release.1") if record.body["rfq"] == rfq]
+    said.sort(key=lambda record: (record.header.created, record.id))
+    found: dict[bytes, bytes] = {}
+    for record in said[: sum(1 for _ in log.of_kind("assessment.1"))]:
+        for one, share in record.body["shares"]:
+            found.setdefault(one, share)
+    return found
 
 
 def first_held(log: Log, witness: bytes, rfq: bytes) -> dict[bytes, int]:
