@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import commands as ask
-from protocol.engine.carrying import inherited, stands_for
+from protocol.engine.carrying import counted, heirs, stands_for
 from protocol.errors import CommandError, Reject
 from protocol.identity import Persona, did
 from protocol.params import PROOF_LIFE_MS, PROOFS_MAX
 from protocol.trust.carryover import Proof, check, imitate, make, shared_key
-from protocol.trust.reputation import Evidence
+from protocol.trust.reputation import Evidence, graph, standing
 from tests.deals import NETWORK, START_MS
 from tests.stages import Desk, another
 
@@ -87,7 +87,7 @@ def test_a_line_is_whole_or_refused(place: int, bit: int) -> None:
     """IDN-36: one bit turned anywhere never leaves a proof that holds."""
     line = bytearray(good().text().encode())
     line[place % len(line)] ^= 1 << bit
-    with pytest.raises(Reject, match="IDN-3[568]"):
+    with pytest.raises(Reject, match=r"IDN-3[568]"):
         check(Proof.parse(line.decode("latin-1"), NETWORK), VERIFIER, NOW)
 
 
@@ -113,8 +113,9 @@ def test_from_one_node_to_another() -> None:
     assert friend.ask(ask.AskPersonas())["proofs"] == [{"new": did(key), "old": did(OLD.key), "expires": ENDS}]
     core = friend.engine._core
     assert stands_for(core, OLD.key) == key
-    said = Evidence(OTHER.key, OLD.key, "member", "kept", bytes(32), NOW, NOW)
-    assert [row.subject for row in inherited(core, [said])] == [key]
+    said = [Evidence(VERIFIER.key, OLD.key, "member", "kept", bytes(32), NOW, NOW)]
+    seen = graph(counted(core, said), NOW, heirs(core))
+    assert standing(seen, VERIFIER.key, key).value > 0 == standing(seen, VERIFIER.key, OLD.key).value
     friend.ask(ask.DropProof(key))
     assert stands_for(core, OLD.key) == OLD.key
     friend.ask(ask.TakeProof(line))

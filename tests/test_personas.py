@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from protocol import commands as ask
 from protocol.errors import CommandError
+from protocol.events import RecordReceived
 from protocol.identity import Persona
 from protocol.params import PERSONAS_MAX
-from tests.deals import START_MS, TEMPLATE
+from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
+from tests.deals import NETWORK, START_MS, TEMPLATE
 from tests.stages import Desk, another
 
 WHO = Persona.from_seed(b"\x07" * 32)
@@ -187,3 +190,73 @@ def test_an_intent_never_changes_its_face(steps: list[str], rng: Any) -> None:
                 one.ask(wish(name, "u1" + name))
                 said = max(one.said("intent.1"), key=lambda record: list(one.records).index(record.id))
                 assert living.setdefault(name, said.author) == said.author
+
+
+def first_of(number: int) -> Record:
+    """The first record of another persona of the same home, as relays have it."""
+    made = another(WHO, number)
+    scope, slot = trust_scope(made.persona.key), Slot("once", "persona", 0)
+    ends = START_MS + 10**10
+    return Record.sign(
+        made.persona,
+        NETWORK,
+        "persona.1",
+        scope,
+        {"recovery": made.recovery},
+        created=START_MS,
+        expires=ends,
+        slot=slot,
+        refs=(),
+    )
+
+
+def test_all_faces_are_found_again() -> None:
+    """IDN-3, IDN-40: in whatever order they come; twenty unknown ones in a row end it; no second first record."""
+    one = desk()
+    for region in ("any", "u10"):
+        assert one.ask(ask.AskPersonas())["search"]["finding"] is (region == "u10")
+        found = one.ask(ask.FindPersonas())
+    assert (found["finding"], found["tried"], found["found"]) == (True, 21, 1)
+    for number in (59, 38, 18, 2):
+        one.do(RecordReceived(first_of(number), ""))
+    one.tick()
+    assert [row["name"] for row in one.ask(ask.AskPersonas())["personas"]] == ["one", "p2", "p18", "p38"]
+    assert one.ask(ask.AskPersonas())["search"]["tried"] == 59, "the next would be number 59"
+    one.start()
+    scopes = [scope for scope in one.engine.scopes() if scope.startswith("trust/")]
+    assert len(scopes) == 16
+    assert not one.ask(ask.FindPersonas(stop=True))["finding"]
+    own = {trust_scope(row["key"]) for row in one.ask(ask.AskPersonas())["personas"]}
+    assert {scope for scope in one.engine.scopes() if scope.startswith("trust/")} <= own
+    one.ask(wish("a", persona="p18"))
+    assert authors(one) == [another(WHO, 18).persona.key]
+    assert len([record for record in one.said("persona.1") if record.author == another(WHO, 18).persona.key]) == 1
+
+
+def test_what_links_them_is_said() -> None:
+    """IDN-41: nearest stamps, boards, and fields that are alike; nothing while there is one."""
+    one = desk(persona="per-deal")
+    one.ask(wish("a"))
+    alone = one.ask(ask.AskLinkage())
+    assert (alone["pairs"], len(alone["says"])) == ([], 1)
+    one.now += 3 * 60_000
+    one.ask(wish("b", "u10"))
+    found = one.ask(ask.AskLinkage())
+    (pair,) = found["pairs"]
+    assert pair["faces"] == ["one", "b"]
+    assert pair["apart_ms"] == 3 * 60_000
+    assert pair["alike"] == ["spend_minor", "want"]
+    assert "3 minutes apart" in found["says"][0]
+    assert "one connection" in found["says"][-1]
+
+
+def test_two_faces_speak_apart() -> None:
+    """IDN-24: each in its own while, stamped with it; the control has no delay."""
+    for delay_ms in (0, 1_000):
+        one = desk(persona="per-deal", delay_ms=delay_ms)
+        one.ask(wish("a"))
+        one.ask(wish("b", "u10"))
+        stamps = [record.header.created - START_MS for record in one.said("intent.1")]
+        assert stamps[0] == 0
+        assert (stamps[1] > 0) is bool(delay_ms)
+        assert stamps[1] <= 200 * delay_ms

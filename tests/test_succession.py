@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import commands as ask
-from protocol.engine.carrying import stands_for
+from protocol.engine.carrying import counted, stands_for
 from protocol.engine.coop.membership import _vouched
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import RecordReceived
@@ -26,7 +26,8 @@ from protocol.params import SUCCESSIONS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record, Slot
 from protocol.trust.accountability import trust_scope
-from protocol.trust.succession import Frozen, consent, frozen_in, heir_of, read
+from protocol.trust.reputation import Evidence, heir_of
+from protocol.trust.succession import Frozen, consent, frozen_in, read
 from tests.deals import NETWORK, START_MS, TEMPLATE, Handmade
 from tests.stages import Desk, at
 
@@ -154,21 +155,20 @@ def test_order_does_not_matter(records: Sequence[Record]) -> None:
 def test_chains_end() -> None:
     """IDN-32: at the last heir; a circle and what is too long stay where they began."""
     names = [bytes([number]) for number in range(SUCCESSIONS_MAX + 3)]
-    chain = {a: Frozen(0, b) for a, b in pairwise(names)}
-    assert heir_of({}, names[0]) == names[0]
-    assert heir_of(chain, names[-3]) == names[-1]
-    assert heir_of(chain, names[2]) == names[2 + SUCCESSIONS_MAX]
-    assert heir_of(chain, names[1]) == names[1], "too long"
-    assert heir_of({names[0]: Frozen(0, names[1]), names[1]: Frozen(0, names[0])}, names[0]) == names[0]
-    assert heir_of({names[0]: Frozen(0, b"")}, names[0]) == names[0]
+    chain = dict(pairwise(names))
+    assert heir_of(names[0], {}) == names[0]
+    assert heir_of(names[-3], chain) == names[-1]
+    assert heir_of(names[2], chain) == names[2 + SUCCESSIONS_MAX]
+    assert heir_of(names[1], chain) == names[1], "too long"
+    assert heir_of(names[0], {names[0]: names[1], names[1]: names[0]}) == names[0]
 
 
 @given(st.dictionaries(st.integers(0, 12), st.integers(0, 12), max_size=13), st.integers(0, 12))
 def test_every_chain_is_walked_in_bounded_time(links: dict[int, int], start: int) -> None:
     """IDN-32: whatever was said, somebody is found, and nobody passes for the heir of a circle."""
-    frozen = {bytes([a]): Frozen(0, bytes([b])) for a, b in links.items()}
-    end = heir_of(frozen, bytes([start]))
-    assert end == bytes([start]) or end not in frozen
+    heirs = {bytes([a]): bytes([b]) for a, b in links.items()}
+    end = heir_of(bytes([start]), heirs)
+    assert end == bytes([start]) or end not in heirs
 
 
 def _shown(found: dict[bytes, Frozen]) -> list[dict[str, Any]]:
@@ -342,3 +342,16 @@ def test_a_node_keeps_a_bounded_number_in_mind(monkeypatch: pytest.MonkeyPatch) 
             hear(one, freeze(seeded(1000 + number), of))
     one.tick()
     assert len(one.engine._core.frozen) == 3
+
+
+def test_what_a_frozen_persona_says_afterwards_does_not_count() -> None:
+    """IDN-32, IDN-33: before it did, and it is its heir's word then; what own personas know is one knowledge."""
+    one = desk(first(), succession())
+    core = one.engine._core
+    mine = one.ask(ask.MakePersona("new"))["key"]
+    rows = [Evidence(OLD.key, OTHER.key, "member", "kept", bytes(32), START_MS + at, START_MS + at) for at in (5, 6, 7)]
+    rows += [Evidence(mine, OTHER.key, "member", "kept", bytes(32), START_MS, START_MS)]
+    assert [(row.reporter, row.stamped_ms) for row in counted(core, rows)] == [
+        (HEIR.key, START_MS + 5),
+        (core.me.key, START_MS),
+    ]

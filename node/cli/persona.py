@@ -1,6 +1,6 @@
 """Personas on the command line: the faces of one member, who acts when none is named, and what they still give away.
 
-Decides names, help and words; asks the running node. Spec: 02-identity, IDN-19 to IDN-49; 13-node, CLI-95 to CLI-99.
+Decides names, help and words; asks the running node. Spec: 02-identity, IDN-19 to IDN-41; 13-node, CLI-95 to CLI-99.
 """
 
 from __future__ import annotations
@@ -219,10 +219,8 @@ def persona_succeed(options: Options, /, who: str, name: str, words_file: Path |
 
 def _recover(options: Options, who: str, successor: str, words_file: Path | None, yes: bool) -> None:
     """Sign with the recovery key and hand the record to the running node."""
-    from node.cli.home import configuration
-
     client, key = Client.of(options), key_in(who)
-    network = configuration(options).network.id
+    network = bytes.fromhex(client.get("/status")["network"])
     found = client.post("/personas/recovery", {"persona": key, "successor": successor})
     if successor:
         says = f"This ends the word of {short(key)} for ever and makes {short(found['successor'])} its heir."

@@ -1,6 +1,6 @@
 """What a member says about the faces under which they act.
 
-Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1; 02-identity, IDN-19 to IDN-49.
+Decides nothing: plain values, checked by the engine. Spec: 13-node, API-1; 02-identity, IDN-19 to IDN-41.
 """
 
 from __future__ import annotations

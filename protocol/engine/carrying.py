@@ -17,8 +17,7 @@ from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.params import PROOF_LIFE_MS, PROOFS_MAX
 from protocol.trust.carryover import Proof, check, make
-from protocol.trust.reputation import Evidence
-from protocol.trust.succession import heir_of
+from protocol.trust.reputation import Evidence, heir_of
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
@@ -86,26 +85,24 @@ def shown(core: Core) -> list[dict[str, Any]]:
     ]
 
 
+def heirs(core: Core) -> dict[bytes, bytes]:
+    """Persona → who has its standing in this node's view: an heir, who proved to be it, and for own ones the first."""
+    found = {key: one.heir for key, one in core.frozen.items() if one.heir}
+    found |= {old: new for new, (old, _) in taken(core).items()}
+    return found | {key: core.me.key for key in core.personas if key != core.me.key}
+
+
 def stands_for(core: Core, persona: bytes) -> bytes:
-    """Whose name the standing of a persona goes by in this node's view: its heir's, or that of who proved to be it."""
-    heir = heir_of(core.frozen, persona)
-    return next((new for new, (old, _) in taken(core).items() if old == heir), heir)
+    """Who has the standing of a persona now (IDN-32)."""
+    return heir_of(persona, heirs(core))
 
 
-def inherited(core: Core, rows: Iterable[Evidence]) -> list[Evidence]:
-    """Evidence as this node counts it: nothing a frozen persona said after its freeze; heirs in their forebears' place;
-    and what any own persona knows is known to its person (IDN-32, IDN-39)."""
-    names: dict[bytes, bytes] = dict.fromkeys(core.personas, core.me.key)
-
-    def name(key: bytes) -> bytes:
-        if key not in names:
-            names[key] = stands_for(core, key) if core.frozen or believed else key
-        return names[key]
-
-    believed = bool(taken(core))
-    found = []
+def counted(core: Core, rows: Iterable[Evidence]) -> list[Evidence]:
+    """Evidence as this node counts it: nothing that a frozen persona said after its freeze, heirs in their forebears'
+    place, and what one own persona knows is known to its person (IDN-32, IDN-33)."""
+    known, found = heirs(core), []
     for row in rows:
         gone = core.frozen.get(row.reporter)
         if gone is None or row.stamped_ms < gone.since:
-            found.append(replace(row, reporter=name(row.reporter), subject=name(row.subject)))
-    return [row for row in found if row.reporter != row.subject]
+            found.append(replace(row, reporter=heir_of(row.reporter, known)))
+    return found

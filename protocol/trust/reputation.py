@@ -146,7 +146,7 @@ def graph(evidence: Iterable[Evidence], now_ms: int, heirs: Mapping[bytes, bytes
 def heir_of(key: bytes, heirs: Mapping[bytes, bytes]) -> bytes:
     """Who stands in this persona's place at the end of the line; in a circle, or too long a line, itself (REP-13)."""
     last = key
-    for _ in range(SUCCESSIONS_MAX):
+    for _ in range(SUCCESSIONS_MAX + 1):
         if last not in heirs:
             return last
         last = heirs[last]

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from protocol.encoding import digest
 from protocol.errors import Ignore, Reject
 from protocol.identity import Persona, recovery_hash, verify
-from protocol.params import SUCCESSIONS_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record, embedded
 from protocol.trust.accountability import trust_scope
@@ -99,17 +98,3 @@ def frozen_in(log: Log, network: bytes) -> dict[bytes, Frozen]:
 def _only(named: Mapping[bytes, None]) -> bytes:
     """The one heir; none when the recovery key named two (IDN-31)."""
     return next(iter(named)) if len(named) == 1 else b""
-
-
-def heir_of(frozen: Mapping[bytes, Frozen], persona: bytes) -> bytes:
-    """Who stands for a persona now, itself if nobody else does: the end of a chain of successions (IDN-32).
-
-    A chain that comes back to where it was, or is longer than SUCCESSIONS_MAX, has no end: it is left where it began.
-    """
-    passed, at = {persona: None}, persona
-    while (found := frozen.get(at)) is not None and found.heir:
-        at = found.heir
-        if at in passed or len(passed) > SUCCESSIONS_MAX:
-            return persona
-        passed[at] = None
-    return at

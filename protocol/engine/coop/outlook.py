@@ -11,7 +11,7 @@ from typing import Any
 from protocol.coop.coop import Coop
 from protocol.coop.evidence import standing_in
 from protocol.encoding import decode
-from protocol.engine.carrying import inherited, stands_for
+from protocol.engine.carrying import counted, heirs, stands_for
 from protocol.engine.context import Context
 from protocol.engine.coop import faults, lease
 from protocol.engine.coop.counting import ballots
@@ -56,7 +56,7 @@ def observed(core: Core) -> Graph:
     seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
     remedied = mended(said, (one for log in logs for one in log.of_kind("amends.1")))
     rows = evidence(said, seen, core.settings.network, core.me.key, remedied)
-    return graph(inherited(core, rows), core.now)
+    return graph(counted(core, rows), core.now, heirs(core))
 
 
 def _stands(core: Core, log: Log, one: Record) -> bool:
