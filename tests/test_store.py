@@ -360,6 +360,30 @@ def test_a_file_belongs_to_one_network(place: Path | str) -> None:
     assert caught.value.code == "STO-9"
 
 
+def test_a_later_version_deletes_what_it_replaces(place: Path | str) -> None:
+    """STO-29: in the same commit, counted, of this author, slot and scope alone; never of a kind nobody knows."""
+
+    def version(seq: int, kind: str = "device.1", name: str = "device", scope: str = "trust/0") -> Record:
+        slot, body = Slot("latest", name, seq), {"device": bytes(16)}
+        return Record.sign(AUTHOR, NETWORK, kind, scope, body, created=seq + 1, expires=10**6, slot=slot)
+
+    others = [version(0, name="other"), version(0, scope="trust/1"), numbered(1)]
+    unknown = [version(0, "entry.1"), version(1, "entry.1")]
+
+    async def body(store: Store) -> None:
+        await store.append([(one, False) for one in (version(0), *others, *unknown)])
+        before = await store.size()
+        await store.append([(version(2), True)])
+        held = [one.record.id for one in await store.page(0)]
+        assert sorted(held) == sorted(one.id for one in (version(2), *others, *unknown))
+        assert await store.size() == before - len(version(0).raw) + len(version(2).raw)
+        await store.append([(version(3), True), (version(4), True)])
+        held = [one.id for one in await store.by_scope("trust/0") if one.kind == "device.1"]
+        assert held == [others[0].id, version(4).id]
+
+    using(place, body)
+
+
 # --- versions -------------------------------------------------------------------------------------------------------
 
 
@@ -386,11 +410,11 @@ def test_a_migration_copies_checks_and_swaps(path: Path) -> None:
     (path.parent / "log.sqlite.new").write_bytes(b"left by a crash")
     for _ in range(2):
         migrate.migrate(path, (*steps.STEPS, add_table))
-    backup = path.with_name("log.sqlite.v2")
+    backup = path.with_name("log.sqlite.v3")
     assert "later" in tables(path)
     assert "later" not in tables(backup)
     assert using(backup, lambda store: store.by_scope(SCOPE)) == [numbered(1)]
-    assert sorted(file.name for file in path.parent.iterdir()) == ["log.sqlite", "log.sqlite.v2"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["log.sqlite", "log.sqlite.v3"]
     with pytest.raises(StoreError) as caught:
         using(path, lambda store: store.ids(SCOPE))
     assert (caught.value.code, "newer" in caught.value.message) == ("STO-8", True)

@@ -143,6 +143,8 @@ class Store:
             if new:
                 self._database.add(connection, new)
                 connection.execute(self._count, amounts.taken(new, self._network, _now_ms()))
+                if old := [line for _, one in new for line in pruning.replace(connection, one)]:
+                    connection.execute(amounts.TAKE_AWAY, amounts.gone([(line.scope, line.size) for line in old]))
                 self._database.moved(connection, before + len(new))
             self._put(connection, self._node, keep)
             return before, places | {record.id: place for place, record in new}

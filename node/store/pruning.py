@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Update, delete, exists, func, literal, select, update
+from sqlalchemy import Connection, Update, delete, exists, func, literal, select, update
 
-from node.store.tables import facts, records, scopes
+from node.store.tables import facts, records, row, scopes
+from protocol.record.kinds import KINDS
+from protocol.record.record import Record
 
 STEP = 500  # (g) records deleted in one transaction: others write in between
 SCOPES = 100  # (g) scopes looked up at a time
@@ -25,6 +27,17 @@ def expired(now: int) -> Any:
     """A step of deleting board and mail records that expired."""
     due = select(records.c.position).where(records.c.due <= now).order_by(records.c.due).limit(STEP)
     return delete(records).where(records.c.position.in_(due)).returning(*_GONE)
+
+
+def replace(connection: Connection, record: Record) -> Sequence[Any]:
+    """Deletes what a new record of a known kind in a `latest` slot replaces, its author's earlier versions (STO-29)."""
+    slot = record.header.slot
+    if slot is None or slot.mode != "latest" or record.kind not in KINDS:
+        return ()
+    line = row(record)
+    same = (records.c.slot == line["slot"], records.c.author == record.author, records.c.scope == record.scope)
+    earlier = (records.c.seq.is_not(None), records.c.seq <= slot.seq, records.c.id != record.id)
+    return connection.execute(delete(records).where(*same, *earlier).returning(*_GONE)).all()
 
 
 def of_scope(scope: str) -> Any:

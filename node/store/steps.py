@@ -57,5 +57,10 @@ def _readable(page: Any, network: bytes) -> list[tuple[int, Record]]:
     return found
 
 
-STEPS: tuple[Step, ...] = (create, _outlines)  # step n makes version n of n - 1; append only
+def _latest(connection: Connection) -> None:
+    """Version 3: what a later version replaces can be looked up."""
+    next(index for index in records.indexes if index.name == "records_latest").create(connection, checkfirst=True)
+
+
+STEPS: tuple[Step, ...] = (create, _outlines, _latest)  # step n makes version n of n - 1; append only
 LEAST = 2  # the oldest version of this program that can work on what the last step leaves (STO-27)

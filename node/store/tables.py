@@ -50,6 +50,12 @@ records = Table(
     Index("records_scope", "scope").ddl_if(dialect="sqlite"),  # which holds the position by itself
     Index("records_scope", "scope", "position").ddl_if(dialect="postgresql"),
     Index("records_due", "due", sqlite_where=text("due IS NOT NULL"), postgresql_where=text("due IS NOT NULL")),
+    Index(
+        "records_latest",
+        "slot",
+        sqlite_where=text("seq IS NOT NULL"),
+        postgresql_where=text("seq IS NOT NULL"),
+    ),  # what a later version replaces (STO-29)
     sqlite_autoincrement=True,  # a position is never given twice, even after its record was pruned (STO-3)
 )
 # What each scope amounts to, kept with every commit, so that nobody ever counts records.
