@@ -183,6 +183,7 @@ RELS_MAX = 32  # CNS-11 (g), halves of one author in a deal
 USE_KEPT_DAYS = 30  # CNS-5 (g), beyond the term, where no data terms are named
 ERASE_MS = 7 * DAY_MS  # CNS-17 (g), in which a revocation has to be receipted
 DISCLOSURES_MAX = 10_000  # CNS-22 (g), rows of what was disclosed; the oldest are put together
+BOARD_OTHERS_LEAST = 20  # CNS-33 (g), authors among whom one intent says little of where somebody lives
 AGGREGATE_LEAST = 5  # CNS-30 (g), persons below whom nothing is told of them together
 
 # Deal bundles (12-bundle)

@@ -23,8 +23,10 @@ def test_terms_in_words(run: Any) -> None:
     assert "for nothing" in rig("terms choose")
     add = "intent add tea --category tea --region any --want 3 --spend 30 --by +10h --yes"
     assert "not known here" in rig(add + " --terms everything", USAGE)
-    rig(add + " --terms alone")
-    assert rig.json("intent list")[0]["terms"] == ["alone"]
+    assert "stand there" not in rig(add + " --terms alone")
+    near = rig(add.replace("add tea", "add near").replace("any", "u10hb") + " --terms alone")  # CNS-33
+    assert "0 others stand there" in near
+    assert {*map(tuple, (one["terms"] for one in rig.json("intent list")))} == {("alone",)}
 
 
 def test_what_flows_is_said_before_it_does(run: Any) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from protocol import commands as ask
 from protocol.encoding import encode
 from protocol.engine import disclosures as listing
-from protocol.engine import guard
+from protocol.engine import guard, speech
 from protocol.engine.consent import check_detail
 from protocol.errors import CommandError, Ignore, NotNow
 from protocol.events import RecordReceived
 from protocol.params import DAY_MS, DISCLOSURES_MAX, ERASE_MS, RELS_MAX
 from protocol.record.record import Record, Slot
+from protocol.record.shapes import FIELDS, PURPOSES
 from protocol.trust.consent import rel_hash, usage_slot
 from tests.deals import NETWORK
 from tests.known_terms import BASIC
@@ -127,6 +132,75 @@ def test_no_own_detail_is_signed_without_two_halves() -> None:
     core.now = half.body["until"]
     with pytest.raises(CommandError, match="over"):
         check_detail(core, M0, "detail.1", MADE.deal_scope, body, slot)
+
+
+def test_without_the_check_it_would_be_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CNS-13: the negative control."""
+    member = desk(M0, asked()[0])
+    body = {"agreement": asked()[1].body["agreement"], "rel": bytes(32), "sealed": b"x" * 100}
+    monkeypatch.setattr(speech, "CHECKS", tuple(one for one in guard.CHECKS if one is not check_detail))
+    slot, until = Slot("latest", "detail/0", 0), MADE.rfq.header.expires
+    member.engine._core.say(M0, "detail.1", MADE.deal_scope, body, until=until, slot=slot, refs=(MADE.rfq.id,))
+
+
+STEPS = "meet set send blank grant wish accept agree revoke erase deliver later restart".split()
+
+
+@settings(max_examples=25)
+@given(st.lists(st.sampled_from(STEPS), max_size=14))
+def test_no_sequence_lets_a_detail_out_without_leave(steps: list[str]) -> None:
+    """CNS-13, CNS-16: whatever both sides do and in whatever order, what was sealed had both halves when it was."""
+    sides = {"member": desk(M0), "supplier": desk(SELLER)}
+    for step in steps:
+        _do(sides, step)
+    meet(*sides.values())
+    member = sides["member"]
+    for one in (one for one in member.said("detail.1") if one.body["sealed"] and one.author == M0.key):
+        number = one.header.slot.name.removeprefix("detail/") if one.header.slot else ""
+        halves = [half for half in member.said("rel.1") if rel_hash(half.body) == one.body["rel"]]
+        assert {half.author for half in halves} == {M0.key, SELLER.key}
+        assert all(one.header.created < half.body["until"] for half in halves)
+        own = [half.header.slot.name for half in halves if half.author == M0.key and half.header.slot]
+        assert own == [f"rel/{number}"]
+        later = [back for back in member.said("revoke.1") if back.body["rel"] == one.body["rel"]]
+        assert not later or one.header.created <= later[0].header.created
+    for flow in member.ask(ask.AskGrants()):
+        if flow["state"] != "agreed":
+            assert not [one for one in _latest(member) if one.body["rel"] == flow["grant"] and one.body["sealed"]]
+
+
+def _latest(side: Desk) -> list[Record]:
+    log = side.engine._core.contexts[MADE.deal_scope].log
+    return [one for number in range(RELS_MAX) for one in log.slot("detail.1", M0.key, f"detail/{number}")]
+
+
+def _do(sides: dict[str, Desk], step: str) -> None:
+    member, supplier = sides["member"], sides["supplier"]
+    known = member.ask(ask.AskGrants())
+    first = known[0]["grant"] if known else bytes(32)
+    said: dict[str, tuple[Desk, Any]] = {
+        "set": (member, HOME),
+        "send": (member, ask.SendDetails(DEAL)),
+        "blank": (member, ask.BlankDetails(DEAL)),
+        "grant": (member, GRANT),
+        "wish": (supplier, GRANT),
+        "accept": (supplier, ask.AcceptGrant(DEAL, first, M0.key)),
+        "agree": (member, ask.AcceptGrant(DEAL, first)),
+        "revoke": (member, ask.RevokeGrant(DEAL, first)),
+        "erase": (supplier, ask.ReceiptUse(DEAL, "erased")),
+        "deliver": (supplier, ask.Report(DEAL, "deliver", M0.key, 36)),
+    }
+    if step in said:
+        side, command = said[step]
+        with suppress(CommandError):
+            side.ask(command)
+    elif step == "meet":
+        meet(member, supplier)
+    elif step == "later":
+        for side in (member, supplier):
+            side.tick(3_600_000)
+    elif step == "restart":
+        sides["member"] = Desk(M0, member.records.values(), member.facts, member.now)
 
 
 @pytest.mark.parametrize(
@@ -312,10 +386,11 @@ def test_a_supplier_asks_and_only_who_agrees_grants() -> None:
 def test_a_flood_of_wishes_is_bounded() -> None:
     """CNS-11: no more halves are signed or shown than are read."""
     member, supplier = desk(M0), desk(SELLER)
-    for number in range(RELS_MAX - 1):
-        supplier.ask(replace(GRANT, days=number + 1))
-        supplier.now += DAY_MS // 1000
-    assert refused(supplier, replace(GRANT, days=99)) in ("CNS-11", "REC-14")
+    wishes = [replace(GRANT, purposes=(why,), fields=what) for why in PURPOSES for what in combinations(FIELDS, 2)]
+    for wish in wishes[: RELS_MAX - 1]:
+        supplier.ask(wish)
+    assert refused(supplier, wishes[0]) == "CNS-18"
+    assert refused(supplier, wishes[RELS_MAX]) == "CNS-11"
     meet(member, supplier)
     assert len([one for one in member.ask(ask.AskNeeds()) if one["kind"] in ("grant", "details")]) <= 8
 

@@ -17,7 +17,8 @@ from node.cli.client import Client, part
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.cli.views import board_text, needs_text
 from node.cues import KINDS
-from node.present import amount, instant, line, now_ms, short
+from node.present import amount, counted, instant, line, now_ms, short
+from protocol.params import BOARD_OTHERS_LEAST
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
 REASONS = ("changed-mind", "found-better", "other", "price", "terms", "timing")
@@ -73,7 +74,7 @@ def intent() -> None:
 @click.option("--words", default="", help="With --subject: more about it, for people.")
 @click.option("--near", default="", help="A smaller region where you would rather share, such as u10hb in u10.")
 @click.option("--reach", default="", help="When left over, go by itself to wider boards, at most to this region.")
-@click.option("--as", "persona", default="", metavar="NAME", help="Say it under this persona (see `wltm persona list`).")
+@click.option("--as", "persona", default="", metavar="NAME", help="As which of your personas (`wltm persona list`).")
 @YES
 @click.pass_obj
 def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **values: Any) -> None:
@@ -90,7 +91,18 @@ def intent_add(options: Options, /, yes: bool, spend: str, ready_by: str, **valu
         f" {values['name']}` at any time.",
         yes,
     )
-    options.out(client.post("/intents", values), f"On the board: {values['name']}.")
+    answer = client.post("/intents", values)
+    options.out(answer, f"On the board: {values['name']}." + among(answer.get("others", 0), values["region"]))
+
+
+def among(others: int, region: str) -> str:
+    """What standing on a board with so few others says (CNS-33)."""
+    if region == "any" or others >= BOARD_OTHERS_LEAST:
+        return ""
+    return (
+        f" {counted(others, 'other')} stand there, as far as this node knows; in a wider region yours says less of"
+        " where you live."
+    )
 
 
 @intent.command("list", example="wltm intent list", help="Your own intents.")

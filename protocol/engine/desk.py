@@ -121,7 +121,8 @@ def add_intent(core: Core, command: ask.AddIntent) -> dict[str, Any]:
         core.keep(f"intent/{command.name}", scope.encode())
     if command.reach.encode() != core.facts.get(f"reach/{command.name}", b""):
         core.keep(f"reach/{command.name}", command.reach.encode())
-    return {"id": record.id, "board": scope, "readiness": command.readiness}
+    others = {one.author for one in context.log.of_kind("intent.1")} - core.personas.keys()
+    return {"id": record.id, "board": scope, "readiness": command.readiness, "others": len(others)}
 
 
 def _near(command: ask.AddIntent) -> dict[str, str]:

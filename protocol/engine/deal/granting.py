@@ -123,6 +123,8 @@ def grant(core: Core, command: ask.Grant) -> dict[str, Any]:
     until = min((core.now // DAY_MS + days + 1) * DAY_MS, deal.rfq.header.expires)
     body = {"agreement": agreed.hash, "terms": [], "until": until}
     body |= {name: sorted(dict.fromkeys(getattr(command, name))) for name in ("purposes", "fields")}
+    if rel_hash(body) in halves(context.log, persona.key, agreed.hash):
+        raise CommandError("CNS-18", "grant: you signed the same already")
     record = _sign(core, context, deal, persona, body)
     return {"id": record.id, "grant": rel_hash(body), "until": until}
 
