@@ -100,7 +100,8 @@ def test_a_line_for_one(run: Any) -> None:
     """CLI-98, IDN-36"""
     rig = run(Desk(ME))
     rig("persona new garden")
-    assert rig(f"persona prove --from one --as garden --to {did(FRIEND.key)} --until 2027-02-01").startswith("wltm-proof:")
+    line = rig(f"persona prove --from one --as garden --to {did(FRIEND.key)} --until 2027-02-01")
+    assert line.startswith("wltm-proof:")
     assert "two different personas" in rig(f"persona prove --from one --as one --to {did(FRIEND.key)}", USAGE)
     ends = START_MS + 10**6
     line = make(FRIEND, stolen().persona.key, ME.key, NETWORK, ends, lambda size: bytes(size)).text()

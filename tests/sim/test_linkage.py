@@ -118,7 +118,8 @@ def shared(traffic: Captured, allowed: set[bytes]) -> dict[tuple[int, int], list
 def public(traffic: Captured) -> set[bytes]:
     """What may be shared: what others say too (templates, categories, times of co-ops, framing), and stamps."""
     stamps = {stamp for one in traffic.records for stamp in (one.header.created, one.header.expires)}
-    return grams((one.raw for one in traffic.others()), 6) | grams((encode(one) + encode(END)[:4] for one in sorted(stamps)), 6)
+    framed = (encode(one) + encode(END)[:4] for one in sorted(stamps))
+    return grams((one.raw for one in traffic.others()), 6) | grams(framed, 6)
 
 
 def test_no_two_faces_share_bytes() -> None:
