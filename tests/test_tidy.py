@@ -42,7 +42,7 @@ ORDER = tuple(
             "deal: specification life term counter request talk revision final tender choice repair contract deal",
             "deal: inclusion",
             "record: retention",
-            "trust: amends walks forecast reputation words ratings accountability assessment consent disclosure aggregate",
+            "trust: amends walks forecast reputation words ratings live accountability assessment consent disclosure aggregate",
             "trust: succession carryover sealed voice mediation case relationship health",
             "deal: holding proof bundle",
             ".: engine",
