@@ -16,7 +16,7 @@ from protocol.errors import Reject
 from protocol.events import Event, RecordReceived
 from protocol.identity import network_id
 from protocol.record.record import Record, Slot
-from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World, opened
+from tests.sim.world import NETWORK, Arriving, Node, RawReceived, World, opened, sealed, shameless
 
 WITNESS_KINDS = ("accept.1", "receipt.1", "proposal.1", "vote.1")
 PERSONAL_KINDS = ("pledge.1", "nomination.1", "ballot.1", "commitment.1")
@@ -67,6 +67,7 @@ class Adversaries:
         }
         world.tamper = self.tamper
         for name in roles:
+            shameless(world.nodes[name])
             world.at(world.now + STEP_MS, partial(self._act, name))
 
     def tamper(self, sender: str, receiver: str, event: Event) -> Sequence[Arriving]:
@@ -92,17 +93,11 @@ class Adversaries:
         return [record if one is inner else self._sealed(node, record, one) for one in change(node, receiver, inner)]
 
     def _sealed(self, node: Node, envelope: Record, inner: Record) -> Record:
-        assert node.engine is not None
         if inner.scope != envelope.scope:
             return inner
         key = envelope.id, inner.id
         if key not in self.twins:
-            header, epoch = inner.header, envelope.body["epoch"]
-            body = node.engine._core.contexts[inner.scope].book.seal(epoch, node.persona.key, inner)
-            made, end = header.created, header.expires
-            self.twins[key] = Record.sign(
-                node.persona, NETWORK, envelope.kind, inner.scope, body, created=made, expires=end, refs=(epoch,)
-            )
+            self.twins[key] = sealed(node, envelope, inner)
         return self.twins[key]
 
     def twin(self, node: Node, record: Record, **changes: Any) -> Record:

@@ -18,6 +18,7 @@ from node.worker import compute
 from protocol import commands as ask
 from protocol.coop.template import Template
 from protocol.engine import Engine, Settings
+from protocol.engine.silence import FACT, Keeping
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import (
     Compute,
@@ -41,6 +42,7 @@ from protocol.events import (
     Tick,
 )
 from protocol.identity import Persona, network_id
+from protocol.params import INTEGER_MAX
 from protocol.record.record import Record
 from tests.known_terms import KNOWN
 from tests.sim.faults import Crash, Faults
@@ -82,6 +84,23 @@ def opened(node: Node, record: Record) -> Record:
     """What an envelope holds, as far as this node can read it; any other record is itself."""
     context = node.engine._core.contexts.get(record.scope) if node.engine is not None else None
     return context.book.inside(record, NETWORK) if context is not None else record
+
+
+def shameless(node: Node) -> None:
+    """An adversary does not take its own lies, when they come back, for those of a twin (KEP-15)."""
+    fact = Keeping(alone_from=INTEGER_MAX).to_bytes()
+    node.facts[FACT] = fact
+    if node.engine is not None:
+        node.engine._core.facts[FACT] = fact
+
+
+def sealed(node: Node, envelope: Record, inner: Record) -> Record:
+    """Another record in an envelope like one of a node's own, of the same epoch."""
+    assert node.engine is not None
+    header, epoch = inner.header, envelope.body["epoch"]
+    body = node.engine._core.contexts[inner.scope].book.seal(epoch, node.persona.key, inner)
+    made, end, kind = header.created, header.expires, envelope.kind
+    return Record.sign(node.persona, NETWORK, kind, inner.scope, body, created=made, expires=end, refs=(epoch,))
 
 
 def said(node: Node, kind: str) -> list[Record]:
