@@ -248,18 +248,24 @@ def tallies(of: Handmade, change: Callable[[Record], Record | None], liar: int =
     return found
 
 
+def with_shares(release: Record, shares: list[list[bytes]]) -> Record:
+    """What the same witness might have signed instead."""
+    who = next(one for one in made().witnesses if one.key == release.author)
+    body = {**release.body, "shares": shares}
+    made_at, ends, slot = release.header.created, release.header.expires, release.header.slot
+    return Record.sign(who, NETWORK, release.kind, release.scope, body, created=made_at, expires=ends, slot=slot)
+
+
 LIES: list[tuple[str, Callable[[Record], Record | None]]] = [
     ("the truth", lambda one: one),
     ("nothing", lambda one: None),
-    ("no shares", lambda one: one._replace(body={**one.body, "shares": []})),
-    ("noise", lambda one: one._replace(body={**one.body, "shares": [[i, bytes(32)] for i, _ in one.body["shares"]]})),
+    ("no shares", lambda one: with_shares(one, [])),
+    ("noise", lambda one: with_shares(one, [[key, bytes(32)] for key, _ in one.body["shares"]])),
     (
         "one ballot's share for all",
-        lambda one: one._replace(
-            body={**one.body, "shares": [[i, one.body["shares"][0][1]] for i, _ in one.body["shares"]]}
-        ),
+        lambda one: with_shares(one, [[key, one.body["shares"][0][1]] for key, _ in one.body["shares"]]),
     ),
-    ("all but one", lambda one: one._replace(body={**one.body, "shares": one.body["shares"][1:]})),
+    ("all but one", lambda one: with_shares(one, one.body["shares"][1:])),
 ]
 
 
@@ -276,7 +282,7 @@ def test_up_to_f_witnesses_change_nothing_by_what_they_release(
 def test_more_than_f_liars_could_undo_an_election() -> None:
     """ELE-63: the control of what is above; with two of three releases empty no ballot opens."""
     of, coop = made(), made().coop()
-    empty = [one._replace(body={**one.body, "shares": []}) for one in releases(of)[:2]]
+    empty = [with_shares(one, []) for one in releases(of)[:2]]
     openings = lay_open(coop.ballots, [*empty, releases(of)[2]], coop.council, running(coop))
     assert {one.code for one in openings.values() if isinstance(one, Void)} == {"IDN-17"}
 
@@ -460,7 +466,10 @@ def _vector(name: str, clause: str, ballot: Record, shares: list[tuple[int, byte
         "shares": [[place, share.hex()] for place, share in shares],
     }
     case: dict[str, Any] = {"name": name, "clause": clause, "input": given_}
-    said = [ballot._replace(author=council.witnesses[p], body={"shares": [[ballot.id, share]]}) for p, share in shares]
+    said = [
+        ballot._replace(id=share, author=council.witnesses[place], body={"shares": [[ballot.id, share]]})
+        for place, share in shares
+    ]
     found = lay_open([ballot], said, council, STANDING)[ballot.id]
     if isinstance(found, Void):
         assert found.code == clause, name

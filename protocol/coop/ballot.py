@@ -7,6 +7,7 @@ which ballots are counted, or who wins. Spec: 07-election, ELE-21 and ELE-60 to 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
@@ -81,17 +82,35 @@ def is_release(roster: bytes, manifest: bytes, ballots: Sequence[Record], record
     return bool(body["roster"] == roster and body["manifest"] == manifest and ascends and all(i in listed for i in ids))
 
 
+@dataclass(frozen=True, slots=True)
+class _Boxes:
+    """Two certified boxes; the records' ids say all that is in them."""
+
+    ids: tuple[bytes, ...]
+    council: Council
+    running: tuple[bytes, ...]
+    ballots: Sequence[Record] = field(compare=False)
+    releases: Sequence[Record] = field(compare=False)
+
+
 def lay_open(
     ballots: Sequence[Record], releases: Sequence[Record], council: Council, running: Sequence[bytes]
-) -> dict[bytes, Ranking[bytes] | Void]:
+) -> Openings:
     """What the certified releases make of each ballot; the same for everybody (ELE-63)."""
+    ids = tuple(one.id for one in (*ballots, *releases))
+    return _lay_open(_Boxes(ids, council, tuple(running), ballots, releases))
+
+
+@lru_cache(maxsize=64)
+def _lay_open(boxes: _Boxes) -> Openings:
+    """Kept, because the same is asked again with every record that the co-op gets afterwards."""
     found: dict[bytes, Ranking[bytes] | Void] = {}
-    shares = shares_in(releases, council)
-    for ballot in ballots:
-        ranking = open_one(ballot, shares.get(ballot.id, ()), council)
+    shares = shares_in(boxes.releases, boxes.council)
+    for ballot in boxes.ballots:
+        ranking = open_one(ballot, shares.get(ballot.id, ()), boxes.council)
         try:
             if not isinstance(ranking, Void):
-                check_ranking(ranking, running)
+                check_ranking(ranking, boxes.running)
             found[ballot.id] = ranking
         except Ignore as error:
             found[ballot.id] = Void(error.code, error.message)
@@ -117,16 +136,8 @@ def opens(ballot: Record, release: Record, council: Council) -> bool:
 
 def open_one(ballot: Record, shares: Sequence[tuple[int, bytes]], council: Council) -> Ranking[bytes] | Void:
     """The ranking that a ballot seals, by shares of its witnesses' places; whoever it names may not stand."""
-    return _opened(Sealed.of(ballot.body), council.faults + 1, tuple(sorted(shares)), _context(ballot))
-
-
-@lru_cache(maxsize=2048)
-def _opened(
-    sealed: Sealed, threshold: int, shares: tuple[tuple[int, bytes], ...], context: bytes
-) -> Ranking[bytes] | Void:
-    """Kept, because the same is asked again with every record that the co-op gets afterwards."""
     try:
-        content = combine(sealed, threshold, dict(shares), context)
+        content = combine(Sealed.of(ballot.body), council.faults + 1, dict(shares), _context(ballot))
     except Reject as error:
         return Void(error.code, error.message)
     try:
