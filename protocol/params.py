@@ -272,6 +272,7 @@ DEVICE_LIFE_MS = 365 * DAY_MS  # KEP-12 (g)
 LISTEN_ROUNDS = 2  # KEP-12 (g), reconciliations for which a restored device listens before it signs
 SOUGHT_MAX = 256  # KEP-19 (g), calls of one board that a restored device looks into
 BACKUP_NAG_MS = 30 * DAY_MS  # KEP-8 (g)
+VANISH_MS = DAY_MS  # KEP-32, PROTOCOL 1
 
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next

@@ -214,6 +214,7 @@ def answers() -> dict[type, Any]:
     """One small town: an intent on a board, a co-op, a deal."""
     candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
     return {
+        **dict.fromkeys((c.Vanish, c.Stay), {"at": NOW, "records": 2}),
         **dict.fromkeys((c.AskDevice, c.GoOn, c.Retire, c.NoteBackup), device()),
         c.AskStatus: status(),
         c.AskNeeds: [],

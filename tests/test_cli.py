@@ -397,7 +397,7 @@ def test_every_signing_command_is_in_the_list_above() -> None:
     }
     elsewhere = {"details send", *(name for name in asking if name.startswith("supplier "))}  # test_cli_supply
     elsewhere |= {name for name in asking if name.startswith("grant ")}  # test_cli_consent
-    elsewhere |= {"restore", "device go-on"}  # test_cli_keep
+    elsewhere |= {"restore", "device go-on", "vanish"}  # test_cli_keep
     elsewhere |= {name for name in asking if name.startswith(("voice ", "case ", "mediate "))}  # test_cli_voice
     elsewhere |= {"persona freeze", "persona succeed"}  # test_cli_persona
     assert asking == {*SIGNING, "invite", "join"} | elsewhere

@@ -114,3 +114,12 @@ def test_everything_into_a_new_folder(shell: Shell, home: Path) -> None:
     assert "already" in shell(f"export --all {folder} --home {home}", USAGE)
     assert "--all" in shell(f"export --home {home}", USAGE)
     assert "leave out" in shell(f"export x.bundle --all {folder} --home {home}", USAGE)
+
+
+def test_vanishing_is_asked_for_and_called_off(rig: Rig) -> None:
+    """CLI-93"""
+    assert "others signed beside them" in rig("vanish", USAGE)
+    rig("vanish --yes")
+    assert rig.node.submitted[-1] == c.Vanish()
+    assert "Called off" in rig("vanish --cancel")
+    assert rig.node.submitted[-1] == c.Stay()

@@ -21,6 +21,7 @@ from node.cli import (
     invite,
     keep,
     mail,
+    mediate,
     member,
     membership,
     mesh,
@@ -47,8 +48,8 @@ for command in (
     *(template.template, prefer.prefer),
     *(trade.rfq, trade.award, business.supplier, talk.deal, details.details, trust.trust),
     *(consent.terms, consent.grant, consent.disclosures),
-    *(voice.voice, voice.case, voice.mediate, voice.relationship),
-    *(keep.backup, keep.restore, keep.device),
+    *(voice.voice, voice.case, mediate.mediate, mediate.relationship),
+    *(keep.backup, keep.restore, keep.device, keep.vanish),
     *(mail.mail, relay.relay, home.log, home.config),
     *(files.demo, files.verify, export.export, files.tally, files.groups, files.record),
 ):
@@ -56,7 +57,7 @@ for command in (
 for about in (
     *(trade.coop_commit, trade.coop_decline, attest.coop_attest, attest.coop_said),
     *(membership.coop_leave, membership.coop_succeed, membership.coop_propose),
-    voice.coop_health,
+    mediate.coop_health,
 ):
     coop.coop.add_command(about)
 

@@ -284,3 +284,29 @@ def _device_text(found: dict[str, Any]) -> str:
     made = found["backup_made"]
     lines.append(f"Last backup: {moment(made)}." if made else "No backup was made yet: `wltm backup FILE`.")
     return "\n".join(filter(None, lines))
+
+
+@click.command(
+    "vanish",
+    cls=Command,
+    example="wltm vanish",
+    help="Take back all you said on boards, in a day; what others signed with you stays with them.",
+)
+@click.option("--cancel", is_flag=True, help="Call it off.")
+@YES
+@click.pass_obj
+def vanish(options: Options, /, cancel: bool, yes: bool) -> None:
+    """Co-ops and deals go on; leave them first."""
+    client = Client.of(options)
+    if cancel:
+        found = client.call("DELETE", "/vanish")
+        options.out(found, "Called off: nothing is taken back.")
+        return
+    options.confirm(
+        "In 24 hours your intents, profiles and pledge markers are emptied on every node that hears of it, and your"
+        " preferences, prices paid and details are deleted here. Joins, commitments, ballots and attestations stay:"
+        " others signed beside them.",
+        yes,
+    )
+    found = client.post("/vanish")
+    options.out(found, f"On {moment(found['at'])}: {found['records']} records. `wltm vanish --cancel` calls it off.")

@@ -47,7 +47,7 @@ from protocol.commands.deal import (
     Suggest,
 )
 from protocol.commands.details import AskDetails, BlankDetails, DetailCommand, SendDetails, SetDetails
-from protocol.commands.keeping import AskDevice, GoOn, KeepingCommand, NoteBackup, Retire
+from protocol.commands.keeping import AskDevice, GoOn, KeepingCommand, NoteBackup, Retire, Stay, Vanish
 from protocol.commands.member import (
     AddIntent,
     SetBaseline,
@@ -96,6 +96,7 @@ from protocol.commands.remedy import (
     SayWords,
     SetPulse,
     TakeStep,
+    TellUnheard,
 )
 from protocol.commands.supply import (
     AskArticles,
@@ -261,14 +262,17 @@ __all__ = [
     "SetRule",
     "SetSupplyRules",
     "Stand",
+    "Stay",
     "Substitute",
     "Suggest",
     "SupplyCommand",
     "TakeProof",
     "TakeStep",
     "TasteCommand",
+    "TellUnheard",
     "UnfollowNotices",
     "UsePersona",
+    "Vanish",
     "Vote",
     "Vouch",
     "Watch",

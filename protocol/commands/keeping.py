@@ -1,6 +1,6 @@
-"""What a person asks for about the device itself: which one goes on, and that a backup was made.
+"""What a person asks for about the device itself, and about taking back what was said.
 
-Decides nothing. Spec: 18-keeping, KEP-8 and KEP-17.
+Decides nothing. Spec: 18-keeping, KEP-8, KEP-17 and KEP-32.
 """
 
 from __future__ import annotations
@@ -36,4 +36,14 @@ class NoteBackup:
     made: int
 
 
-KeepingCommand = AskDevice | GoOn | Retire | NoteBackup
+@dataclass(frozen=True, slots=True)
+class Vanish:
+    """Take back everything that was said on boards, in a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """Call that off."""
+
+
+KeepingCommand = AskDevice | GoOn | Retire | NoteBackup | Vanish | Stay

@@ -17,7 +17,7 @@ from protocol.coop.preference import Vector, from_levels, mean
 from protocol.coop.risk import CLASSES, risk_class, shortfall, stakes_of
 from protocol.coop.template import Template, subject_of
 from protocol.encoding import decode
-from protocol.engine import personas, terms
+from protocol.engine import personas, terms, vanishing
 from protocol.engine.context import Context
 from protocol.engine.coop import succeeding
 from protocol.engine.coop.board import engaged, own_intents, publish_charter
@@ -161,7 +161,7 @@ def withdraw_intent(core: Core, command: ask.WithdrawIntent) -> dict[str, Any]:
     """Take an intent back: its next version says so."""
     scope, intent = own_intent(core, command.name)
     persona = core.personas[intent.author]
-    record = say_intent(core, persona, scope, command.name, dict(intent.body) | {"readiness": "withdrawn"})
+    record = say_intent(core, persona, scope, command.name, vanishing.emptied(intent))
     personas.forget(core, command.name)
     core.keep(f"intent/{command.name}", b"")
     core.keep(f"reach/{command.name}", b"")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import ending, keeping, queries, rest, seeking, silence, summary, taste
+from protocol.engine import ending, keeping, queries, rest, seeking, silence, summary, taste, vanishing
 from protocol.engine import personas as faces
 from protocol.engine.context import Settings
 from protocol.engine.coop import board
@@ -196,7 +196,7 @@ class Engine:
             return core.now
         times = [core.next_sync] if core.neighbours else []
         others = [core.agenda.first, relays.deadline(core), reconcile.deadline(core), departure.deadline(core)]
-        others.append(keeping.deadline(core))
+        others += [keeping.deadline(core), vanishing.deadline(core)]
         others += [core.broadcast.deadline, core.overlay.deadline]
         times += [one for one in others if one is not None]
         return min(times, default=None)
@@ -300,6 +300,7 @@ class Engine:
         departure.depart(core)
         keeping.attend(core)
         seeking.attend(core)
+        vanishing.attend(core)
         spread.attend(core)
         peering.attend(core)
         if core.relays.wake <= core.now:

@@ -10,7 +10,7 @@ from typing import Any
 from protocol.coop.coop import Coop, slot_name
 from protocol.coop.template import money
 from protocol.deal.life import Deal
-from protocol.engine import keeping
+from protocol.engine import keeping, vanishing
 from protocol.engine.baseline import compared
 from protocol.engine.context import Context
 from protocol.engine.coop import succeeding
@@ -66,7 +66,7 @@ def needs(core: Core) -> list[dict[str, Any]]:
             if deal is not None:
                 found += _of_deal(core, context, deal)
     found += supplier_needs(core) + granting.needs(core) + turned_away(core) + waiting.needs(core)
-    found = keeping.needs(core, found)
+    found = keeping.needs(core, found + vanishing.waiting(core))
     return sorted(found, key=lambda one: (one["until"], one["kind"], one["id"]))
 
 

@@ -24,6 +24,7 @@ from protocol.engine import (
     taste,
     tending,
     terms,
+    vanishing,
 )
 from protocol.engine.coop import board, faults, floor, ladder, leaving, membership, receipts, succeeding, vouching
 from protocol.engine.core import Core
@@ -44,7 +45,7 @@ from protocol.engine.deal import (
 )
 from protocol.engine.needs import needs
 from protocol.engine.network import policy, post, relays, steward
-from protocol.engine.trust import attending, knowing, mediating, voicing
+from protocol.engine.trust import attending, knowing, mediating, telling, voicing
 
 ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "board": (board.attend, ladder.attend, faults.on_board),
@@ -63,7 +64,7 @@ ATTEND: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "mail": (post.attend,),
     "trust": (freezing.attend, finding.attend, steward.attend, mediating.summoned),
 }
-# What goes on while a device signs nothing (KEP-11): finding out where it belongs. The rest follows when it signs again.
+# What goes on while a device signs nothing (KEP-11): finding out where it belongs. The rest follows later.
 QUIETLY: Mapping[str, tuple[Callable[[Core, Any], None], ...]] = {
     "coop": (membership.attend,),
     "deal": (dealing.attend,),
@@ -157,7 +158,10 @@ COMMANDS: Mapping[type, Callable[[Core, Any], Any]] = {
     ask.GoOn: keeping.go_on,
     ask.Retire: keeping.retire,
     ask.NoteBackup: keeping.note_backup,
+    ask.Vanish: vanishing.vanish,
+    ask.Stay: vanishing.stay,
     **voicing.COMMANDS,
+    **telling.COMMANDS,
     **mediating.COMMANDS,
     **knowing.COMMANDS,
     **selling.COMMANDS,
