@@ -22,9 +22,9 @@ from protocol.params import DAY_MS, DISCLOSURES_MAX, ERASE_MS, RELS_MAX
 from protocol.record.record import Record, Slot
 from protocol.record.shapes import FIELDS, PURPOSES
 from protocol.trust.consent import rel_hash, usage_slot
-from tests.deals import NETWORK
+from tests.deals import NETWORK, Handmade
 from tests.known_terms import BASIC
-from tests.stages import Desk
+from tests.stages import Desk, at
 from tests.test_details import DEAL, HOME, M0, M1, MADE, OTHER, SELLER, asked, desk, lines
 
 GRANT = ask.Grant(DEAL, ("offers",), ("contact",), 30)
@@ -420,6 +420,20 @@ def test_terms_are_chosen_by_name_and_none_that_nobody_can_read() -> None:
     assert intent("three", "none") == []
     assert member.ask(ask.ChooseTerms()) == {"chosen": []}
     assert intent("four") == []
+
+
+# Several together.
+
+
+def test_a_headline_tells_no_sum_of_few() -> None:
+    """CNS-31: three members' pooled value is the suppliers' of the request to know, and not a board's."""
+    made = Handmade()
+    negotiator = next(one for one in made.members if one.key == made.rfq.author)
+    desk = at(made, "mandated", negotiator)
+    desk.ask(ask.OpenRfq(bytes.fromhex(made.scope.removeprefix("coop/"))))
+    (headline,), (request,) = desk.said("headline.1"), desk.said("rfq.1")
+    assert (headline.body["members"], headline.body["pooled_minor"]) == (3, 0)
+    assert request.body["pooled_minor"] > 0
 
 
 # The list.
