@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from protocol.coop.decision import Council, Docket
 from protocol.engine.deal.dealing import computed_award, coop_of
+from protocol.engine.silence import keeping
 from protocol.events import Event, Submit
 from protocol.record.record import Record
 from tests.sim.world import Node, World, opened
@@ -109,6 +110,8 @@ class Safety:
             if node.engine is None:
                 continue
             core = node.engine._core
+            if keeping(core).state:
+                self.fail("nobody takes itself for a twin", f"{node.name}: {keeping(core)}")
             for context in core.contexts.values():
                 view = context.coop(core.settings) if context.family == "coop" else None
                 deal = context.deal(core.settings) if context.family == "deal" else None
