@@ -79,13 +79,14 @@ def test_from_voice_to_confirmation_by_hand(run: Any) -> None:
 
 
 def test_who_declines_is_passed_by(run: Any) -> None:
-    """CLI-103"""
+    """CLI-100, CLI-103"""
     at = Around(run)
     at(LENA, "mediate offer --category tea --region any --yes")
     at(ANN, f"voice raise {SHORT} x --code late --wish explain --yes")
     (row,) = at.table.of(ANN).ask(ask.AskVoices())
     name = row["voice"].hex()
     at.table.later(VOICE_MS)
+    at.signs(ANN, f"voice tell {name}", "that they did not answer you in time")
     at(ANN, f"case open {name} --yes")
     for who in (ANN, SUPPLIER):
         at(who, f"case name {name} {did(LENA.key)} --yes")

@@ -201,6 +201,39 @@ def test_silence_is_told_and_a_case_ends_without_the_other() -> None:
     assert any("ended without a mediator" in one.detail["says"] for one in said)
 
 
+def test_whoever_looks_is_told_that_somebody_did_not_answer() -> None:
+    """RMD-25: by the author's own word, on what both signed; taken back by itself; and by nobody else."""
+    ann = member()
+    table = Table(ann, SUPPLIER)
+    voice = raised(table)
+    assert refused(table.of(ann), ask.TellUnheard(voice)).code == "RMD-25"
+    table.later(VOICE_MS + 1)
+    assert refused(table.of(SUPPLIER), ask.TellUnheard(voice)).code == "RMD-25"
+    table.ask(ann, ask.TellUnheard(voice))
+    assert refused(table.of(ann), ask.TellUnheard(voice)).code == "RMD-25"
+    (said,) = table.of(ann).said("unheard.1")
+    assert co_signed(said, NETWORK) == made().rfq.id
+    stranger = Desk(EVE, [said], now=table.of(ann).now)
+    assert said.body["evidence"]
+    (why,) = [one for one in stranger.ask(ask.AskStanding(SUPPLIER.key, "supplier"))["why"] if "in public" in one]
+    assert why.endswith("1 who signed a deal with them still wait.")
+    forged = [
+        Record.sign(
+            who, NETWORK, "unheard.1", said.scope, {**said.body, **changed}, created=said.header.created,
+            expires=said.header.expires, slot=said.header.slot,
+        )
+        for who, changed in ((EVE, {}), (SUPPLIER, {}), (ann, {"evidence": []}), (ann, {"voice": bytes(32)}))
+    ]  # fmt: skip
+    for one in forged:
+        fooled = Desk(EVE, [one], now=table.of(ann).now)
+        assert not any("in public" in row for row in fooled.ask(ask.AskStanding(SUPPLIER.key, "supplier"))["why"])
+    table.ask(SUPPLIER, ask.SayWords(voice, "Sorry, we were away."))
+    lifted = max(table.of(ann).said("unheard.1"), key=lambda one: one.header.slot.seq if one.header.slot else 0)
+    assert lifted.body["outcome"] == "answered"
+    (why,) = [one for one in table.of(ann).ask(ask.AskStanding(SUPPLIER.key, "supplier"))["why"] if "in public" in one]
+    assert "1 were answered later, and 0 who signed" in why
+
+
 def test_an_answer_that_says_nothing_is_told_so() -> None:
     """RMD-7, RMD-25"""
     ann = member()

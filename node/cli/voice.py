@@ -1,7 +1,7 @@
-"""When it goes wrong: speak up, answer, open a case, name a mediator, agree on a plan, put it right.
+"""When it goes wrong: speak up, answer, open a case, agree on a plan, put it right.
 
 Decides nothing; asks the running node. Before each signature it says what that binds and who reads it. Spec: 13-node,
-CLI-100 to CLI-103.
+CLI-100 to CLI-102.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 import click
 
 from node.cli.client import Client
-from node.cli.coop import coop, coop_of, deal_of, persona
+from node.cli.coop import deal_of, persona
 from node.cli.member import YES
-from node.cli.shell import USAGE, Command, Group, Options, Stop
+from node.cli.shell import USAGE, Group, Options, Stop
 from node.present import counted, instant, line, moment, now_ms, one_of, short, until
 
 CODES = ("conduct", "late", "missing", "other", "price", "quality", "terms")
 WISHES = ("apology", "deliver", "explain", "other", "price", "refund", "replace")
-_VOICE = click.argument("voice_id", metavar="VOICE")
+VOICE = click.argument("voice_id", metavar="VOICE")
 _REMEDY = click.option("--remedy", "index", type=click.IntRange(0, 7), default=0, help="Which of the plan's, from 0.")
 
 
@@ -28,11 +28,12 @@ def _voice_of(client: Client, typed: str) -> dict[str, Any]:
     return dict(known[one_of(typed, list(known), "voice")])
 
 
-def _step(options: Options, voice_id: str, step: str, warning: str, done: str, yes: bool, **values: Any) -> None:
+def step(options: Options, voice_id: str, name: str, warning: str, done: str, yes: bool, **values: Any) -> None:
+    """Take a step under a voice, after it was said what that means."""
     client = Client.of(options)
     row = _voice_of(client, voice_id)
     options.confirm(f"{warning} (voice {short(row['voice'])}). Once signed it cannot be taken back.", yes)
-    answer = client.post(f"/voices/{row['voice']}/steps", {"step": step} | values)
+    answer = client.post(f"/voices/{row['voice']}/steps", {"step": name} | values)
     options.out(answer, done)
 
 
@@ -86,7 +87,7 @@ def voice_raise(options: Options, /, deal: str, text: str, code: str, wish: str,
     example="wltm voice say 81d0 'It left our store today.' --yes",
     help="Answer a voice, or go on talking; only the other side reads it, and the mediator once there is one.",
 )
-@_VOICE
+@VOICE
 @click.argument("text")
 @YES
 @click.pass_obj
@@ -103,13 +104,33 @@ def voice_say(options: Options, /, voice_id: str, text: str, yes: bool) -> None:
     example="wltm voice end 81d0 settled --yes",
     help="End your own voice: it is settled, or you withdraw it.",
 )
-@_VOICE
+@VOICE
 @click.argument("how", type=click.Choice(["settled", "withdrawn"]))
 @YES
 @click.pass_obj
 def voice_end(options: Options, /, voice_id: str, how: str, yes: bool) -> None:
     """A settled voice counts as put right."""
-    _step(options, voice_id, how, f"This says that your voice is {how}", f"It is {how}.", yes)
+    step(options, voice_id, how, f"This says that your voice is {how}", f"It is {how}.", yes)
+
+
+@voice.command(
+    "tell",
+    example="wltm voice tell 81d0 --yes",
+    help="Say in public that your voice was not answered in time; it is taken back by itself once it is.",
+)
+@VOICE
+@YES
+@click.pass_obj
+def voice_tell(options: Options, /, voice_id: str, yes: bool) -> None:
+    """Whoever looks at them sees it, with what shows that you signed a deal."""
+    client = Client.of(options)
+    row = _voice_of(client, voice_id)
+    options.confirm(
+        f"This tells everyone who looks at {short(row['subject'])} that you had a deal with them, and that they did not"
+        " answer you in time. What it is about stays sealed.",
+        yes,
+    )
+    options.out(client.post(f"/voices/{row['voice']}/unheard"), "Told.")
 
 
 @voice.command(
@@ -117,13 +138,13 @@ def voice_end(options: Options, /, voice_id: str, how: str, yes: bool) -> None:
     example="wltm voice doubt 81d0 empty --yes",
     help="Say that the answer to your voice says nothing, or cannot be read.",
 )
-@_VOICE
+@VOICE
 @click.argument("how", type=click.Choice(["empty", "unreadable"]))
 @YES
 @click.pass_obj
 def voice_doubt(options: Options, /, voice_id: str, how: str, yes: bool) -> None:
     """It then counts neither as answered nor as unanswered."""
-    _step(options, voice_id, how, f"This says that the answer is {how}", f"It stands as {how}.", yes)
+    step(options, voice_id, how, f"This says that the answer is {how}", f"It stands as {how}.", yes)
 
 
 @click.group("case", cls=Group, example="wltm case show 81d0", help="A voice that talking alone did not settle.")
@@ -132,7 +153,7 @@ def case() -> None:
 
 
 @case.command("show", example="wltm case show 81d0", help="All that you can read of a voice, and how far it has come.")
-@_VOICE
+@VOICE
 @click.pass_obj
 def case_show(options: Options, /, voice_id: str) -> None:
     """Words of others are theirs."""
@@ -165,13 +186,13 @@ def _case_text(found: dict[str, Any]) -> str:
 
 
 @case.command("open", example="wltm case open 81d0 --yes", help="Open a case: talk, then a mediator, then an outcome.")
-@_VOICE
+@VOICE
 @YES
 @click.pass_obj
 def case_open(options: Options, /, voice_id: str, yes: bool) -> None:
     """It ends by its deadlines, whoever is silent."""
     warning = "This opens a case; it ends by its deadlines even if they stay silent"
-    _step(options, voice_id, "case", warning, "Open.", yes)
+    step(options, voice_id, "case", warning, "Open.", yes)
 
 
 @case.command(
@@ -179,7 +200,7 @@ def case_open(options: Options, /, voice_id: str, yes: bool) -> None:
     example="wltm case name 81d0 did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK --yes",
     help="Name up to eight whom you would accept as a mediator; see `wltm mediate list`.",
 )
-@_VOICE
+@VOICE
 @click.argument("mediators", nargs=-1, required=True, metavar="DID…")
 @YES
 @click.pass_obj
@@ -202,7 +223,7 @@ def case_name(options: Options, /, voice_id: str, mediators: tuple[str, ...], ye
     example="wltm case plan 81d0 'Deliver what is missing.' --remedy them=deliver=+7d --yes",
     help="Propose who does what until when; it binds once both have agreed.",
 )
-@_VOICE
+@VOICE
 @click.argument("text")
 @click.option("--remedy", "remedies", multiple=True, required=True, metavar="me|them|DID=WHAT=WHEN", help="Repeat.")
 @click.option("--follow", "follow_days", type=click.IntRange(0, 400), default=30, show_default=True, help="Days until"
@@ -238,7 +259,7 @@ def _remedy(typed: str, me: str, them: str) -> list[str | int]:
 
 
 @case.command("agree", example="wltm case agree 81d0 5c02 --yes", help="Agree to a plan; both who do are bound by it.")
-@_VOICE
+@VOICE
 @click.argument("plan")
 @YES
 @click.pass_obj
@@ -247,48 +268,48 @@ def case_agree(options: Options, /, voice_id: str, plan: str, yes: bool) -> None
     client = Client.of(options)
     found = client.get(f"/voices/{_voice_of(client, voice_id)['voice']}")
     chosen = one_of(plan, [one["plan"] for one in found["plans"]], "plan")
-    _step(options, voice_id, "agree", f"This binds you to the plan {short(chosen)}", "Agreed.", yes, plan=chosen)
+    step(options, voice_id, "agree", f"This binds you to the plan {short(chosen)}", "Agreed.", yes, plan=chosen)
 
 
 @case.command("done", example="wltm case done 81d0 --yes", help="Say that a remedy you owe is done.")
-@_VOICE
+@VOICE
 @_REMEDY
 @YES
 @click.pass_obj
 def case_done(options: Options, /, voice_id: str, index: int, yes: bool) -> None:
     """The other side confirms it or not."""
-    _step(options, voice_id, "done", f"This says that you did remedy {index}", "Said.", yes, index=index)
+    step(options, voice_id, "done", f"This says that you did remedy {index}", "Said.", yes, index=index)
 
 
 @case.command("confirm", example="wltm case confirm 81d0 --yes", help="Confirm that a remedy owed to you is done.")
-@_VOICE
+@VOICE
 @_REMEDY
 @YES
 @click.pass_obj
 def case_confirm(options: Options, /, voice_id: str, index: int, yes: bool) -> None:
     """What bad you said of them then counts a quarter, for ever."""
     warning = f"This confirms remedy {index}; what bad you said of them in this deal then counts a quarter"
-    _step(options, voice_id, "confirmed", warning, "Confirmed.", yes, index=index)
+    step(options, voice_id, "confirmed", warning, "Confirmed.", yes, index=index)
 
 
 @case.command("contest", example="wltm case contest 81d0 --yes", help="Say that a remedy owed to you is not done.")
-@_VOICE
+@VOICE
 @_REMEDY
 @YES
 @click.pass_obj
 def case_contest(options: Options, /, voice_id: str, index: int, yes: bool) -> None:
     """You can confirm it later."""
-    _step(options, voice_id, "contested", f"This contests remedy {index}", "Contested.", yes, index=index)
+    step(options, voice_id, "contested", f"This contests remedy {index}", "Contested.", yes, index=index)
 
 
 @case.command("follow", example="wltm case follow 81d0 fine --yes", help="Some time later: is it still fine?")
-@_VOICE
+@VOICE
 @click.argument("how", type=click.Choice(["fine", "again"]))
 @YES
 @click.pass_obj
 def case_follow(options: Options, /, voice_id: str, how: str, yes: bool) -> None:
     """Nothing follows but that it is shown."""
-    _step(options, voice_id, how, f"This says that it is {how}", "Said.", yes)
+    step(options, voice_id, how, f"This says that it is {how}", "Said.", yes)
 
 
 @case.command(
@@ -296,7 +317,7 @@ def case_follow(options: Options, /, voice_id: str, how: str, yes: bool) -> None
     example="wltm case pulse 81d0 opening 2 'Tired of waiting.'",
     help="How you fare, from 1 to 5: kept at home, and shown to a mediator whom you both accept, alone.",
 )
-@_VOICE
+@VOICE
 @click.argument("stage", type=click.Choice(["opening", "outcome", "followup"]))
 @click.argument("mark", type=click.IntRange(1, 5))
 @click.argument("text", default="")
@@ -307,80 +328,3 @@ def case_pulse(options: Options, /, voice_id: str, stage: str, mark: int, text: 
     row = _voice_of(client, voice_id)
     values = {"stage": stage, "mark": mark, "text": text}
     options.out(client.call("PUT", f"/voices/{row['voice']}/pulse", values), "Kept.")
-
-
-@click.group("mediate", cls=Group, example="wltm mediate list", help="Mediate between others.")
-def mediate() -> None:
-    """Offer, list, accept, decline."""
-
-
-@mediate.command("list", example="wltm mediate list", help="Who offers to mediate, as far as your node has heard.")
-@click.pass_obj
-def mediate_list(options: Options) -> None:
-    """Those first whom you have reason to trust."""
-    found = Client.of(options).get("/mediators")
-    rows = [f"{one['did']}  {one['standing']:.3f}  {' '.join(one['languages'])}  {line(one['words'])}" for one in found]
-    options.out(found, lambda: "\n".join(rows) or "Nobody offers that your node has heard of.")
-
-
-@mediate.command(
-    "offer",
-    example="wltm mediate offer --category electricity --region u10 --language en 'I listen.' --yes",
-    help="Offer to mediate between the people of a board; with --withdraw no longer.",
-)
-@click.argument("words", default="")
-@click.option("--category", required=True)
-@click.option("--region", required=True)
-@click.option("--language", "languages", multiple=True, help="That you mediate in (repeat).")
-@click.option("--withdraw", is_flag=True)
-@YES
-@click.pass_obj
-def mediate_offer(options: Options, /, languages: tuple[str, ...], withdraw: bool, yes: bool, **values: Any) -> None:
-    """In public, under your persona's key."""
-    what = "no longer mediate" if withdraw else "would mediate between people who both name you"
-    options.confirm(f"This tells everybody that you {what}.", yes)
-    state = "withdrawn" if withdraw else "offers"
-    values |= {"state": state, "languages": sorted({*languages})}
-    options.out(Client.of(options).call("PUT", "/mediation", values), "Said.")
-
-
-@mediate.command("accept", example="wltm mediate accept 81d0 --yes", help="Mediate in the case that you are asked for.")
-@_VOICE
-@YES
-@click.pass_obj
-def mediate_accept(options: Options, /, voice_id: str, yes: bool) -> None:
-    """Each side then hands over what it can read."""
-    _step(options, voice_id, "accept", "This accepts to mediate", "Accepted; each side hands over to you.", yes)
-
-
-@mediate.command("decline", example="wltm mediate decline 81d0 --yes", help="Do not; the next one is asked.")
-@_VOICE
-@YES
-@click.pass_obj
-def mediate_decline(options: Options, /, voice_id: str, yes: bool) -> None:
-    """It is not held against you."""
-    _step(options, voice_id, "decline", "This declines to mediate", "Declined; the next one is asked.", yes)
-
-
-@click.command(
-    "relationship",
-    cls=Command,
-    example="wltm relationship did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
-    help="What became of all that you and somebody else agreed: promises, voices, repairs.",
-)
-@click.argument("subject", metavar="DID")
-@click.pass_obj
-def relationship(options: Options, /, subject: str) -> None:
-    """From the deals that your node holds."""
-    found = Client.of(options).get(f"/relationship/{persona(subject)}")
-    options.out(found, lambda: "\n".join(line(one) for one in found["says"]))
-
-
-@coop.command("health", example="wltm coop health 3f2a91c0", help="How its members fared together, once it is over.")
-@click.argument("coop_id", metavar="COOP")
-@click.pass_obj
-def coop_health(options: Options, /, coop_id: str) -> None:
-    """In numbers that tell of nobody."""
-    client = Client.of(options)
-    found = client.get(f"/coops/{coop_of(client, coop_id)['id']}/health")
-    options.out(found, lambda: "\n".join(line(one) for one in found["says"]))

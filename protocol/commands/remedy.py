@@ -42,6 +42,13 @@ class TakeStep:
 
 
 @dataclass(frozen=True, slots=True)
+class TellUnheard:
+    """Say in public, where their standing is looked up, that they did not answer in time; lifted once they do."""
+
+    voice: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class NameMediators:
     """Whom one would accept as a mediator; nobody sees the list before the other side has made its own."""
 
@@ -112,6 +119,6 @@ class AskHealth:
 
 
 RemedyCommand = (
-    RaiseVoice | SayWords | TakeStep | NameMediators | ProposePlan | SetPulse | OfferMediation
+    RaiseVoice | SayWords | TakeStep | TellUnheard | NameMediators | ProposePlan | SetPulse | OfferMediation
     | AskVoices | AskVoice | AskMediators | AskRelationship | AskHealth
 )

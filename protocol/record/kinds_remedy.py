@@ -16,7 +16,7 @@ from protocol.params import (
     WORDS_BYTES,
 )
 from protocol.record.schema import Rule, array, ascending, data, fields, integer, one_of, pair, slug, text
-from protocol.record.shapes import BOARD_SCOPE, DEAL_SCOPE, ID, SEALED, TIME, TRUST_SCOPE, Kind
+from protocol.record.shapes import BOARD_SCOPE, DEAL_SCOPE, ID, RAW, SEALED, TIME, TRUST_SCOPE, Kind
 
 WISHES = ("apology", "deliver", "explain", "other", "price", "refund", "replace")
 STEPS = (
@@ -56,5 +56,19 @@ REMEDY_KINDS: Mapping[str, Kind] = {
         fields({"state": one_of("offers", "withdrawn"), "languages": ascending(slug(12), 16), "words": text(280)}),
     ),
     "summons.1": Kind("none", TRUST_SCOPE, fields({"sealed": data(SUMMONS_BYTES + 48)})),
+    "unheard.1": Kind(
+        "latest",
+        TRUST_SCOPE,
+        fields(
+            {
+                "subject": ID,
+                "role": one_of("member", "negotiator", "supplier"),
+                "agreement": ID,
+                "voice": ID,
+                "outcome": one_of("answered", "unanswered"),
+                "evidence": array(RAW, 2),
+            }
+        ),
+    ),
     "amends.1": Kind("once", TRUST_SCOPE, fields({"attestation": ID, "subject": ID})),
 }

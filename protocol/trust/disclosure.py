@@ -47,6 +47,7 @@ KINDS_TOLD: Mapping[str, Told] = {
     "pledge-marker.1": Told("that your intent is pledged", "anyone"),
     "commitment-marker.1": Told("that your intent is used up", "anyone"),
     "attestation.1": Told("how somebody kept their word to you, with both signatures", "anyone"),
+    "unheard.1": Told("that you had a deal with somebody, who did not answer you", "anyone"),
     "amends.1": Told("that somebody made good to you", "anyone"),
     "vouch.1": Told("that you vouch for somebody", "anyone"),
     "fault.1": Told("that you saw somebody sign twice", "anyone"),

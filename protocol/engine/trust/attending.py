@@ -12,6 +12,7 @@ from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.trust.cases import Matter, matters_in, told
 from protocol.engine.trust.mediating import hand_over, open_list, summon
+from protocol.engine.trust.telling import lift
 from protocol.params import ATTESTATION_LIFE_MS, RECEIPT_IDS_MAX
 from protocol.record.record import Record, Slot
 from protocol.trust.accountability import trust_scope
@@ -35,6 +36,7 @@ def attend(core: Core, context: Context) -> None:
             summon(core, matter)
             hand_over(core, matter)
             make_amends(core, matter)
+            lift(core, matter)
         ahead = [one.since for one in matter.voice.course if one.since > core.now]
         ahead += [one.until for one in matter.voice.line if one.until > core.now]
         context.wake_at(min(ahead, default=None))

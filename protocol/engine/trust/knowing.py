@@ -15,6 +15,7 @@ from protocol.deal.life import DEAL_TERMINAL, deal_scope
 from protocol.encoding import decode, encode
 from protocol.engine.core import Core
 from protocol.engine.desk import coop_context
+from protocol.engine.trust import telling
 from protocol.engine.trust.cases import detail, matter_of, matters, matters_in, summary
 from protocol.engine.trust.mediating import handed
 from protocol.errors import CommandError, NotNow, Reject
@@ -67,14 +68,13 @@ def relationship(core: Core, command: ask.AskRelationship) -> dict[str, Any]:
         related.relationship(key, command.subject, deals, voices, _words(core, key, command), core.now) for key in keys
     ]
     best = max(range(len(keys)), key=lambda at: (found[at].deals, -at))
-    about = [one for one in known if one.voice.subject == command.subject]
-    public = related.heard((one.voice for one in about), core.now)
+    public = related.heard((one.voice for one in known if one.voice.subject == command.subject), core.now)
     rows = asdict(found[best])
     return rows | {
         "persona": keys[best],
         "subject": command.subject,
         "public": asdict(public),
-        "says": [*related.told(found[best], core.now), *public_words(public)],
+        "says": [*related.told(found[best], core.now), *about(core, command.subject)],
     }
 
 
@@ -90,8 +90,9 @@ def public_words(public: related.Heard) -> tuple[str, ...]:
 
 
 def about(core: Core, subject: bytes) -> tuple[str, ...]:
-    """The same for whoever looks at somebody."""
-    return public_words(related.heard((one.voice for one in matters(core) if one.voice.subject == subject), core.now))
+    """What whoever looks at somebody is told: of the voices that this node holds, and of what is said in public."""
+    held = related.heard((one.voice for one in matters(core) if one.voice.subject == subject), core.now)
+    return (*public_words(held), *telling.about(core, subject))
 
 
 def _words(core: Core, me: bytes, command: ask.AskRelationship) -> list[related.Word]:
