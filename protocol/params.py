@@ -277,6 +277,7 @@ VANISH_MS = DAY_MS  # KEP-32, PROTOCOL 1
 # Engine
 SETTLE_STEPS_MAX = 1000  # (g) contexts attended to in one tick; the rest wait for the next
 FORM_INLINE_MAX = 5_000  # (g) entries grouped on the spot; more take over 50 ms and go to a worker
+LOOK_INLINE_MAX = 200  # REP-19 (g), rows of evidence looked at on the spot; more take over 50 ms and go to a worker
 FORM_CHANGES_MAX = 50  # (g) unless hardly any have come or gone since the last time
 FORMATIONS_KEPT = 4  # (g) epochs whose groups are remembered per board
 

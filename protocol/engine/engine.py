@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine import ending, keeping, queries, rest, seeking, silence, summary, taste, vanishing
+from protocol.engine import ending, keeping, looking, queries, rest, seeking, silence, summary, taste, vanishing
 from protocol.engine import personas as faces
 from protocol.engine.context import Settings
 from protocol.engine.coop import board
@@ -228,7 +228,8 @@ class Engine:
             case Circumstances() as news:
                 rest.changed(core, news)
             case Computed(job, result):
-                if not any(part(core, job, result) for part in (taste.fitted, supplying.chosen, answering.solved)):
+                parts = (taste.fitted, looking.looked, supplying.chosen, answering.solved)
+                if not any(part(core, job, result) for part in parts):
                     board.formed(core, job, result)
         return core.out
 
@@ -292,6 +293,8 @@ class Engine:
             result = error if isinstance(error, CommandError) else CommandError(error.code, error.message)
         if isinstance(result, taste.Later):
             core.out.append(Compute(f"fit {request} {result.about}", "coop.preference.fit", result.arguments))
+        elif isinstance(result, looking.Later):
+            core.out.append(Compute(f"look {request} {result.about}", "trust.sight.look", result.arguments))
         else:
             core.out.append(Reply(request, result))
 

@@ -17,12 +17,11 @@ from protocol.deal.life import DEAL_TERMINAL, Deal, stuck
 from protocol.engine import keeping, rest
 from protocol.engine.baseline import own_baseline, stated
 from protocol.engine.boundaries import boundaries
-from protocol.engine.carrying import stands_for
 from protocol.engine.coop.board import own_intents
-from protocol.engine.coop.outlook import election, observed
+from protocol.engine.coop.outlook import election
 from protocol.engine.coop.telling import told as coop_told
 from protocol.engine.core import Core
-from protocol.engine.deal import answering, attesting, blame, opening
+from protocol.engine.deal import answering, attesting, opening
 from protocol.engine.deal.dealing import coop_of, ranking_of_deal
 from protocol.engine.deal.ledger import ledger
 from protocol.engine.deal.selling import profiles
@@ -33,10 +32,7 @@ from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.record.record import Record
-from protocol.trust.accountability import trust_scope
 from protocol.trust.aggregate import band, together
-from protocol.trust.reputation import expectation, standing
-from protocol.trust.words import explain
 
 
 def status(core: Core) -> dict[str, Any]:
@@ -333,26 +329,6 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
         return {"bundle": make(core.settings.network, template, records, about.room)}
     except Reject as error:
         raise CommandError(error.code, f"bundle: not everything is here (yet): {error.message}") from None
-
-
-def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any]:
-    """This observer's view of a subject in a role, with the reasons."""
-    trust = observed(core)
-    me, subject, role = core.me.key, stands_for(core, command.subject), command.role
-    return {
-        "subject": command.subject,
-        "role": role,
-        "standing": standing(trust, me, subject, role).value,
-        "expectation": expectation(trust, me, subject, role).value,
-        "why": [*explain(trust, me, subject, role), *_defaults(core, subject, role)],
-        "scope": trust_scope(subject),
-    }
-
-
-def _defaults(core: Core, subject: bytes, role: str) -> list[str]:
-    """What is proved of a supplier whatever anybody thinks of whom; it is said, and no number follows from it."""
-    found = blame.defaults(core, subject) if role == "supplier" else []
-    return [f"proved: sealed quotation {one.id.hex()[:8]} so that it cannot be opened [{code}]" for one, code in found]
 
 
 def _says(core: Core, coop: Coop, deal: Deal | None) -> list[str]:

@@ -62,7 +62,7 @@ def expectations(graph: Net, reports: Reports, observers: Array, subjects: Array
             observer, subject = int(observers[pair]), int(subjects[pair])
             if observer != subject:
                 mine = seen[:, int(np.searchsorted(starts, observer))]
-                found[pair] = _expectation(outlook, about[subject], mine, observer, subject)
+                found[pair] = _likely(outlook, about[subject], mine, observer, subject)[0]
     return found
 
 
@@ -90,7 +90,28 @@ def _abouts(graph: Net, reports: Reports, subjects: Array) -> Iterator[tuple[int
             yield subject, _About(who, opinions, float(walks[subject, column]), walks[who, column])
 
 
-def _expectation(outlook: _Outlook, about: _About, mine: Array, observer: int, subject: int) -> float:
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """An expectation, the outlook in it, and the weight of each reporter's word."""
+
+    value: float
+    outlook: float
+    words: tuple[tuple[int, float], ...]
+
+
+def foreseen(graph: Net, reports: Reports, observer: int, subject: int) -> Likely:
+    """One pair, with what it is made of."""
+    import numpy as np
+
+    ((_, about),) = _abouts(graph, reports, np.array([subject]))
+    mine = visits(graph, np.array([observer]), _VISITS_ERROR)[:, 0]
+    value, outlook, weights = _likely(_outlook(graph, reports), about, mine, observer, subject)
+    return Likely(value, outlook, tuple(zip(about.reporters.tolist(), weights.tolist(), strict=True)))
+
+
+def _likely(
+    outlook: _Outlook, about: _About, mine: Array, observer: int, subject: int
+) -> tuple[float, float, Array]:
     """REP-9: what the walk visits that is over at the subject is what the whole walk does, less what lies behind it."""
     import numpy as np
 
@@ -103,4 +124,4 @@ def _expectation(outlook: _Outlook, about: _About, mine: Array, observer: int, s
     own = (float(outlook.said[observer]) + OWN_DOUBT * others) / (int(outlook.count[observer]) + OWN_DOUBT)
     said = float(trust @ about.opinions)
     likely = (said + EXPECTATION_DOUBT * own) / (float(trust.sum()) + EXPECTATION_DOUBT)
-    return max(-1.0, min(1.0, likely))  # not a digit beyond
+    return max(-1.0, min(1.0, likely)), own, trust  # not a digit beyond

@@ -193,7 +193,12 @@ def standing(trust: Graph, observer: bytes, subject: bytes, role: str | None = N
         without = _spread(steps, observer, subject, node).get(subject, 0.0)
         if hit - without >= (BOTTLENECK_SHARE - NEARLY) * hit:
             bottlenecks.append(node)
-    return Standing(hit * (1 - BOTTLENECK_DECAY) ** len(bottlenecks), hit, tuple(bottlenecks))
+    return bottled(hit, tuple(bottlenecks))
+
+
+def bottled(hit: float, bottlenecks: tuple[bytes, ...]) -> Standing:
+    """A tenth of the hit for each bottleneck (REP-8)."""
+    return Standing(hit * (1 - BOTTLENECK_DECAY) ** len(bottlenecks), hit, bottlenecks)
 
 
 def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Expectation:
@@ -237,17 +242,24 @@ def _outlook(trust: Graph, observer: bytes, subject: bytes, role: str, visits: M
 
 def steps_to(trust: Graph, subject: bytes, role: str | None) -> Links:
     """Step probabilities w / max(1, Σ w), edges into the subject being those of the role (REP-7)."""
-    last = None if role is None else last_edges(trust, subject, role)
     steps: Links = {}
-    for node in dict.fromkeys([*trust.edges, *(last or {})]):
-        row = dict(trust.edges.get(node, {}))
-        if last is not None:
-            row.pop(subject, None)
-            if last.get(node):
-                row[subject] = last[node]
+    for node, row in links_to(trust, subject, role).items():
         total = max(1.0, sum(row.values()))
         steps[node] = {other: weight / total for other, weight in row.items()}
     return steps
+
+
+def links_to(trust: Graph, subject: bytes, role: str | None) -> Links:
+    """All edges, those into the subject being of the role."""
+    if role is None:
+        return trust.edges
+    last, links = last_edges(trust, subject, role), {node: dict(row) for node, row in trust.edges.items()}
+    for node in dict.fromkeys([*links, *last]):
+        row = links.setdefault(node, {})
+        row.pop(subject, None)
+        if last.get(node):
+            row[subject] = last[node]
+    return links
 
 
 def last_edges(trust: Graph, subject: bytes, role: str) -> dict[bytes, float]:

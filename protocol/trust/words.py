@@ -18,13 +18,12 @@ from protocol.trust.reputation import (
     Links,
     Standing,
     Tally,
-    expectation,
     last_edges,
     reports,
-    standing,
     steps_to,
     tally,
 )
+from protocol.trust.sight import expectation, standing
 
 PATHS_SHOWN = 3
 REPORTERS_SHOWN = 5
