@@ -7,6 +7,7 @@ Decides whether an own persona may say it now; refusals are CommandErrors raised
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from protocol import commands as ask
@@ -268,14 +269,14 @@ def said_by(core: Core, context: Context, deal: Deal, author: bytes, subject: by
 
 def _opens(context: Context, deal: Deal) -> Callable[[Record], int]:
     """When a sealed attestation is opened at the latest, whoever stays silent; by the witnesses' receipts (ATT-14)."""
-    held: dict[bytes, list[int]] = {}
-    for witness in deal.council.witnesses if "attest_ms" in deal.times else ():
-        for one, when in assessment.first_held(context.log, witness, deal.rfq.id).items():
-            held.setdefault(one, []).append(when)
     enough = deal.council.quorum
 
+    @cache
+    def held() -> list[Mapping[bytes, int]]:
+        return [assessment.first_held(context.log, one, deal.rfq.id) for one in deal.council.witnesses]
+
     def opens(record: Record) -> int:
-        since = sorted(held.get(record.id, ()))
+        since = sorted(one[record.id] for one in held() if record.id in one)
         return (since[enough - 1] if len(since) >= enough else record.header.created) + int(deal.times["attest_ms"])
 
     return opens
