@@ -10,7 +10,9 @@ import pytest
 from protocol import commands as ask
 from protocol.deal.negotiation import Bid, parse, read
 from protocol.deal.ranking import rank
+from protocol.engine.deal.shop import change
 from protocol.errors import CommandError, Reject
+from protocol.events import RecordReceived
 from protocol.identity import Persona
 from protocol.trust.consent import rel_hash
 from tests.deals import TEMPLATE, Handmade, persona
@@ -110,29 +112,32 @@ def test_who_offers_no_alternative_serves_nobody_who_asks() -> None:
     assert "terms" not in own.body
 
 
+def selling(made: Handmade) -> Desk:
+    """The supplier that was awarded and signed, and remembers what it quoted."""
+    known = [one for one in until(made, "countersigned") if one.scope == made.deal_scope]
+    found = Desk(SELLER, known, now=known[-1].header.created + 1_000)
+    change(found.engine._core, made.deal_scope, "agreed", quotation=made.quoted[SELLER.key].quote, until=1)
+    found.tick()
+    return found
+
+
 def test_details_flow_by_what_was_taken() -> None:
     """CNS-14, CNS-15: the half names the alternative, and what it does not name stays at home."""
-    known = [one for one in until(MADE, "countersigned") if one.scope == MADE.deal_scope]
-    sides = [Desk(who, known, now=known[-1].header.created + 1_000) for who in (M0, SELLER)]
-    member, supplier = sides
-    for one in sides:
-        one.tick()
+    supplier = selling(MADE)
     (half,) = supplier.said("rel.1")
     assert (half.body["terms"], half.body["purposes"], half.body["fields"]) == (
         ["alone"],
         ["delivery"],
         ["address", "name"],
     )
-    known_half = rel_hash(half.body)
-    for side in sides:
-        for record in supplier.records.values():
-            side.records.setdefault(record.id, record)
-    member.start()
+    member = Desk(M0, supplier.records.values(), now=supplier.now + 1)
     member.tick()
     member.ask(HOME)
     member.ask(ask.SendDetails(DEAL))
-    assert {rel_hash(one.body) for one in member.said("rel.1")} == {known_half}
-    supplier = Desk(SELLER, member.records.values(), supplier.facts, member.now + 1)
+    assert {rel_hash(one.body) for one in member.said("rel.1")} == {rel_hash(half.body)}
+    for one in member.records.values():
+        if one.author == M0.key and one.id not in supplier.records:
+            supplier.do(RecordReceived(one, ""))
     supplier.tick()
     told = supplier.ask(ask.AskOrder(DEAL))["lines"]
     assert next(one["details"] for one in told if one["member"] == M0.key) == {
@@ -141,6 +146,14 @@ def test_details_flow_by_what_was_taken() -> None:
         "contact": "",
         "notes": "",
     }
+
+
+@pytest.mark.parametrize("lie", ["basic", "no-such", "x" * 64])
+def test_nobody_takes_what_was_not_offered(lie: str) -> None:
+    """CNS-15: a commitment that names other terms leads to no half, at the supplier's node and so at the member's."""
+    supplier = selling(Choosy({"commitment.1": taking(terms=lie)}))
+    assert supplier.said("intake.1")
+    assert not supplier.said("rel.1")
 
 
 def test_an_alternative_is_one_whose_text_is_held() -> None:

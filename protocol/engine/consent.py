@@ -65,10 +65,19 @@ def known_terms(core: Core, ids: Iterable[str]) -> tuple[DataTerms, ...]:
 
 
 def demanded(core: Core, deal: Deal, member: bytes) -> tuple[str, ...]:
-    """Which data terms bind the supplier towards a member: the alternative that it took, else those of the request."""
-    said = next((one.body for one in deal.commitments if one.author == member), None)
-    taken = said.get("terms") if said is not None else None
-    return (taken,) if taken else tuple(deal.asked.terms)
+    """The data terms that an own member's details are under at least: the alternative that it took, else those of its
+    intent; the request's while the co-op is not known here."""
+    if other := taken_by(deal, member):
+        return (other,)
+    context = core.contexts.get("coop/" + deal.mandate.charter[:16].hex())
+    coop = context.coop(core.settings) if context is not None else None
+    own = next((one.intent.body["terms"] for one in coop.members if one.key == member), None) if coop else None
+    return tuple(deal.asked.terms if own is None else own)
+
+
+def taken_by(deal: Deal, member: bytes) -> str:
+    """The alternative that a member's commitments say it took; "" for none."""
+    return next((one.body["terms"] for one in deal.commitments if one.author == member and "terms" in one.body), "")
 
 
 def use_of(core: Core, ids: Iterable[str]) -> Use:

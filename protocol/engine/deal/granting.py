@@ -12,13 +12,15 @@ from typing import Any
 from protocol import commands as ask
 from protocol.deal.award import Agreement
 from protocol.deal.life import Deal
-from protocol.engine.consent import all_flows, demanded, fault_of, own_flows, standard, use_of
+from protocol.deal.negotiation import read as read_quotation
+from protocol.engine.consent import all_flows, fault_of, own_flows, standard, taken_by, use_of
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.deal import detailing
 from protocol.engine.deal.detailing import GONE, own_agreement, say_detail, send_under
+from protocol.engine.deal.shop import shop
 from protocol.engine.deal.signing import deal_context
-from protocol.errors import CommandError, NotNow, Reject, Silent
+from protocol.errors import CommandError, NotNow, Reject
 from protocol.identity import Persona
 from protocol.params import DAY_MS, RELS_MAX
 from protocol.record.record import Record, Slot
@@ -29,13 +31,6 @@ SHOWN_MAX = 8  # of one deal that a person is asked about at a time
 
 def attend(core: Core, context: Context) -> None:
     """A supplier's half beside its intake, and receipts of what came; a member's details once both halves stand."""
-    try:
-        _attend(core, context)
-    except Silent:  # KEP-11: said when this device signs again
-        return
-
-
-def _attend(core: Core, context: Context) -> None:
     deal = context.deal(core.settings)
     if deal is None or core.now >= deal.rfq.header.expires:
         return
@@ -52,22 +47,45 @@ def _attend(core: Core, context: Context) -> None:
     for key in core.personas:
         agreed = deal.agreement_of(key)
         for flow in own_flows(context, agreed, key) if agreed is not None else ():
-            if flow.state(core.now) == "agreed":
-                context.wake_at(flow.body["until"])
-                if flow.detail is None and detailing.FACT in core.facts and not (gone and flow.plain):
-                    send_under(core, context, deal, flow)
-            elif flow.held:  # CNS-16: over, or revoked
-                say_detail(core, context, deal, flow, b"")
+            _keep_to(core, context, deal, flow, gone)
+
+
+def _keep_to(core: Core, context: Context, deal: Deal, flow: Flow, gone: bool) -> None:
+    """Send what both sides agreed on, and empty what is over or revoked (CNS-16)."""
+    try:
+        if flow.state(core.now) == "agreed":
+            context.wake_at(flow.body["until"])
+            if flow.detail is None and detailing.FACT in core.facts and not (gone and flow.plain):
+                send_under(core, context, deal, flow)
+        elif flow.held:
+            say_detail(core, context, deal, flow, b"")
+    except CommandError:  # this device is silent (KEP-11), or the supplier's key is none: the member may say it by hand
+        return
 
 
 def _offer(core: Core, context: Context, deal: Deal, agreed: Agreement) -> None:
-    """CNS-15: one half for each set of data terms that the agreement's members took."""
+    """CNS-15: one half by the data terms that this supplier accepts, one by its alternative if a member took that."""
     said = halves(context.log, agreed.supplier, agreed.hash)
-    wanted = dict.fromkeys(demanded(core, deal, member) for member, _ in agreed.allocation.shares)
-    for terms in wanted:
+    accepted, instead = _answered(core, context, deal)
+    took = [taken_by(deal, member) for member, _ in agreed.allocation.shares]
+    wanted = [accepted] if "" in took else []
+    for terms in [*wanted, [instead]] if instead in took and instead else wanted:
         body = standard(core, deal, agreed, terms)
         if body["purposes"] and body["fields"] and rel_hash(body) not in said:
-            _sign(core, context, deal, core.me, body)
+            try:
+                _sign(core, context, deal, core.me, body)
+            except CommandError:  # silent (KEP-11), or every slot is used by its own grants
+                return
+
+
+def _answered(core: Core, context: Context, deal: Deal) -> tuple[list[str], str]:
+    """Which of the request's data terms this supplier's quotation accepts, and its alternative (CNS-7)."""
+    kept = shop(core).deals.get(context.scope, {}).get("quotation")
+    template = core.settings.templates.get(deal.rfq.body["template"])
+    if not kept or template is None:
+        return list(deal.asked.terms), ""
+    quotation = read_quotation(kept, template)
+    return [one for one in deal.asked.terms if one in quotation.terms], quotation.instead
 
 
 def send(core: Core, command: ask.SendDetails) -> dict[str, Any]:
