@@ -1,4 +1,4 @@
-"""spec/vectors/remedy.json: sealed words, draws, hours, whole courses, and what is ignored; each case is run here too."""
+"""spec/vectors/remedy.json: sealed words, draws, hours, courses, and what is ignored; each case is run here too."""
 
 from __future__ import annotations
 
@@ -312,7 +312,7 @@ def _counted() -> list[Case]:
     slot = f"step/{voice.record.id[:8].hex()}/mediate/0"
     taken, bare = (it.sign(mediator, "step.1", accept, slot, *some) for some in (refs, refs[:1]))
     declined = it.sign(mediator, "step.1", accept | {"step": "decline"}, slot, *refs)
-    cases = []
+    cases: list[Case] = []
     for name, who, shown in (
         ("a mediator, by a side", it.member, (given, taken)),
         ("a mediator, by a stranger", EVE, (given, taken)),
