@@ -210,6 +210,14 @@ def device() -> dict[str, Any]:
     }
 
 
+RISK = {"risk": "lowest"}
+COUNTED = {
+    "own_ballot": [[ME], [bytes(32)]],
+    "opened": 1,
+    "void_ballots": [{"author": ME, "id": bytes(32), "code": "IDN-18", "message": "shares: on no\npolynomial"}],
+}
+
+
 def answers() -> dict[type, Any]:
     """One small town: an intent on a board, a co-op, a deal."""
     candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
@@ -246,12 +254,10 @@ def answers() -> dict[type, Any]:
             "candidates": [candidate],
             "keys": [ME],
             "founder": ME,
-            "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME]},
+            "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME], "risk": "lowest"} | RISK,
             "questions": [{"name": "ballots", "closes": 10**13}],
-            "own_ballot": [[ME], [bytes(32)]],
-            "opened": 1,
-            "void_ballots": [{"author": ME, "id": bytes(32), "code": "IDN-18", "message": "shares: on no polynomial"}],
             "deal_detail": deal(),
+            **COUNTED,
         },
         c.AskDeals: [deal()],
         c.Attest: {"id": bytes(32), "sealed": 1, "spoken": 0, "until": 10**13},

@@ -497,28 +497,6 @@ def test_what_does_not_belong(what: str, clause: str, twists: dict[str, Callable
     assert refusal(forged(Greedy(twists, members=4, witnesses=4))) == clause
 
 
-def swapped(said: dict[str, Any]) -> dict[str, Any]:
-    """A release with the shares of its first two ballots for each other."""
-    (one, first), (other, second), *rest = said["shares"]
-    return said | {"shares": [[one, second], [other, first], *rest]}
-
-
-@pytest.mark.parametrize(("liars", "opened"), [(0, 4), (1, 4), (2, 4), (3, 2), (4, 2)])
-def test_shares_that_are_swapped(liars: int, opened: int) -> None:
-    """BUN-14, ELE-63: while two of four witnesses release what is right, every ballot opens; what does not is named."""
-
-    class Swapping(Handmade):
-        def count(self, place: int) -> dict[str, Any]:
-            return swapped(super().count(place)) if place < liars else super().count(place)
-
-    steps: list[Step] = []
-    found = verify(forged(Swapping(members=4, witnesses=4)), steps.append)
-    assert len(found.ballots) == opened
-    (said,) = (step.sentence for step in steps if step.name == "ballots")
-    assert said.startswith(f"{opened} of 4 ballots open")
-    assert said.count("[IDN-17]") == 4 - opened
-
-
 def test_three_of_one_member_are_not_let_in() -> None:
     """DEC-14: two show an equivocation, a third would only fill the box."""
 

@@ -545,6 +545,14 @@ def test_what_becomes_of_a_word_is_said(rig: Rig) -> None:
     assert "say as what" in rig(f"coop attest ab {did(ME)} --outcome kept --yes", USAGE)
 
 
+def test_what_became_of_the_ballots(rig: Rig) -> None:
+    """ELE-66, CLI-5: the own ranking, how many opened, and each void one in one line."""
+    said = rig("coop show ab")
+    assert f"your ballot: {ME.hex()[:8]} > 00000000" in said
+    assert "1 ballot opened and counted" in said
+    assert f"void: the ballot 00000000 of {ME.hex()[:8]}: shares: on no\\npolynomial [IDN-18]" in said
+
+
 def test_who_has_spoken_of_whom(rig: Rig) -> None:
     """CLI-87, CLI-5: one's own words and what is open, of the rest until when; nothing forges a line."""
     for line in ("coop said ab", "deal show ab"):

@@ -30,6 +30,8 @@ from protocol.coop.box import Box, contents, fresh_manifest, held_once, judge_ma
 from protocol.coop.coop import Coop, question_name, read_coop, slot_name
 from protocol.coop.decision import Council
 from protocol.coop.election import Ranking, schulze
+from protocol.deal.bundle import make, verify
+from protocol.deal.holding import Step
 from protocol.encoding import encode
 from protocol.engine.context import Context
 from protocol.engine.coop.counting import vouched
@@ -373,6 +375,35 @@ def test_releases_are_vouched_for_until_there_are_enough() -> None:
     fourth = box.release(3)
     assert owed(late) == []  # there are enough
     assert owed(box.question.closes) == [fourth.id]
+
+
+# A bundle
+
+
+def bundled(of: Handmade) -> bytes:
+    return make(NETWORK, TEMPLATE, of.records, of.room)
+
+
+def swapped(said: dict[str, Any]) -> dict[str, Any]:
+    """A release with the shares of its first two ballots for each other."""
+    (one, first), (other, second), *rest = said["shares"]
+    return said | {"shares": [[one, second], [other, first], *rest]}
+
+
+@pytest.mark.parametrize(("liars", "opened"), [(0, 4), (1, 4), (2, 4), (3, 2), (4, 2)])
+def test_shares_that_are_swapped(liars: int, opened: int) -> None:
+    """BUN-14, ELE-63: while two of four witnesses release what is right, every ballot opens; what does not is named."""
+
+    class Swapping(Handmade):
+        def count(self, place: int) -> dict[str, Any]:
+            return swapped(super().count(place)) if place < liars else super().count(place)
+
+    steps: list[Step] = []
+    found = verify(bundled(Swapping(members=4, witnesses=4)), steps.append)
+    assert len(found.ballots) == opened
+    (said,) = (step.sentence for step in steps if step.name == "ballots")
+    assert said.startswith(f"{opened} of 4 ballots open")
+    assert said.count("[IDN-17]") == 4 - opened
 
 
 # A node

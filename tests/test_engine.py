@@ -88,7 +88,9 @@ class Lived:
             return [event]
         node = self.town.world.nodes[sender]
         one, who = opened(node, event.record), node.persona
-        if one.kind not in ("ballot.1", "vote.1") or one.author != who.key or sender != self.liars.setdefault(one.kind, sender):
+        if one.kind not in ("ballot.1", "vote.1") or one.author != who.key:
+            return [event]
+        if sender != self.liars.setdefault(one.kind, sender):
             return [event]
         shameless(node)
         other: dict[str, Any] = {"value": bytes(range(32)) if one.body.get("value") == NIL else NIL}
