@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol import commands as ask
+from protocol.engine.network import departure, reconcile
 from protocol.errors import CommandError
-from protocol.events import RecordReceived
+from protocol.events import PeerConnected, RecordReceived
 from protocol.identity import Persona
 from protocol.params import PERSONAS_MAX
 from protocol.record.record import Record, Slot
@@ -260,3 +261,35 @@ def test_two_faces_speak_apart() -> None:
         assert stamps[0] == 0
         assert (stamps[1] > 0) is bool(delay_ms)
         assert stamps[1] <= 200 * delay_ms
+
+
+def test_what_waits_to_leave_is_not_reconciled_away() -> None:
+    """IDN-24: neither by a new session nor in one that is under way; afterwards it is."""
+    one = desk(delay_ms=1_000)
+    one.do(PeerConnected("relay", True))
+    one.ask(wish("a"))
+    (record,) = one.said("intent.1")
+    core = one.engine._core
+    assert departure.waits(core, record.scope)
+    assert departure.gone(core, [record.id, bytes(32)]) == [bytes(32)]
+    neighbour = core.neighbours["relay"]
+    neighbour.sessions.clear()
+    core.out = []
+    reconcile.begin(core, neighbour, record.scope)
+    assert record.scope in neighbour.due
+    assert record.scope not in neighbour.sessions
+    one.tick(1_000)
+    assert not departure.waits(core, record.scope)
+    assert departure.gone(core, [record.id]) == [record.id]
+    assert record.scope in neighbour.sessions
+
+
+def test_a_home_accepts_for_the_face_that_joins() -> None:
+    """IDN-22: a second face that the charter names as witness keeps out of it; the control accepts for the joiner."""
+    one = desk()
+    key = one.ask(ask.MakePersona("two"))["key"]
+    one.ask(wish("a"))
+    founded = one.ask(ask.FoundCoop("a", "Tea", 2, 9, "quick", 0, witnesses=(WHO.key, key)))
+    one.tick()
+    assert [record.author for record in one.said("accept.1")] == [WHO.key]
+    assert founded["coop"]

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from protocol import commands as ask
 from protocol.engine.carrying import counted, stands_for
-from protocol.engine.coop.membership import _vouched
+from protocol.engine.coop.membership import Wish, _kept_out, _vouched
+from protocol.engine.freezing import check_company
 from protocol.errors import CommandError, Ignore, Reject
 from protocol.events import RecordReceived
 from protocol.identity import Persona, recovery_hash
@@ -355,3 +356,24 @@ def test_what_a_frozen_persona_says_afterwards_does_not_count() -> None:
         (HEIR.key, START_MS + 5),
         (core.me.key, START_MS),
     ]
+
+
+def test_nobody_joins_under_a_frozen_founder_nor_beside_a_frozen_member() -> None:
+    """IDN-34: the one is refused, the other excluded; both are shown."""
+    made = Handmade()
+    one = at(made, "gathering", made.members[0])
+    core = one.engine._core
+    context = core.context(made.scope)
+    coop = context.coop(core.settings)
+    assert coop is not None
+    joined = [record.author for record in context.log.of_kind("join.1")]
+    wish = Wish("board/tea/any", "tea", exclude=(OTHER.key,))
+    check_company(core, coop.charter)
+    assert _kept_out(core, context, wish) == [OTHER.key]
+    core.frozen[joined[0]] = Frozen(START_MS, b"")
+    assert _kept_out(core, context, wish) == sorted({OTHER.key, joined[0]})
+    core.frozen[coop.charter.author] = Frozen(START_MS, b"")
+    with pytest.raises(CommandError) as caught:
+        check_company(core, coop.charter)
+    assert caught.value.code == "IDN-34"
+    assert coop.charter.author in one.ask(ask.AskCoop(coop.hash[:16]))["frozen"]

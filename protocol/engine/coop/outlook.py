@@ -17,6 +17,7 @@ from protocol.engine.context import Context
 from protocol.engine.coop import faults, lease
 from protocol.engine.coop.counting import ballots
 from protocol.engine.core import Core
+from protocol.engine.freezing import gone_among
 from protocol.params import LOOK_INLINE_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
@@ -31,6 +32,7 @@ def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
     return {
         "candidates": candidates(core, coop),
         "faults": faults.view(core, context, coop),
+        "frozen": gone_among(core, (*coop.keys, *(one for one in coop.council.witnesses if one not in coop.keys))),
         **ballots(core, coop),
         **lease.view(context, coop),
     }

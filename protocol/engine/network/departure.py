@@ -8,6 +8,7 @@ Spec: 03-gossip, GOS-65; 02-identity, IDN-24.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from protocol.coop.coop import Coop
@@ -72,6 +73,12 @@ def depart(core: Core) -> None:
 def waits(core: Core, scope: str) -> bool:
     """Whether something said in a scope is still to leave: a reconciliation would give it away at once."""
     return any(at == scope for at, _ in core.held)
+
+
+def gone(core: Core, ids: Iterable[bytes]) -> list[bytes]:
+    """Those of these records that need not wait here any more."""
+    kept = {record.id for _, records in core.held.values() for record in records} if core.held else ()
+    return [one for one in ids if one not in kept]
 
 
 def deadline(core: Core) -> int | None:

@@ -120,6 +120,7 @@ def go_on(core: Core, neighbour: Neighbour, scope: str, message: bytes) -> None:
     except Ignore:  # SYN-2, SYN-15: nobody's fault, and over
         reply, have, need = None, [], []
     talk.since, talk.late = core.now, False
+    have = departure.gone(core, have)  # IDN-24
     _send(core, neighbour, scope, have)
     neighbour.given, neighbour.given_at = neighbour.given + len(have), core.now
     if not _fetch(core, neighbour, scope, need):
@@ -256,7 +257,7 @@ def serve(core: Core, neighbour: Neighbour, fetch: Fetch) -> None:
             left -= 1
             if not wanted or key[CREATED_BYTES : CREATED_BYTES + MARK_BYTES] in wanted:
                 found.append(key[CREATED_BYTES:])
-    _send(core, neighbour, fetch.scope, found[:FETCH_RECORDS_MAX])
+    _send(core, neighbour, fetch.scope, departure.gone(core, found[:FETCH_RECORDS_MAX]))
 
 
 def _send(core: Core, neighbour: Neighbour, scope: str, ids: Sequence[bytes]) -> None:
