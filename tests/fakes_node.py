@@ -218,12 +218,17 @@ COUNTED = {
 }
 
 
+def keeping() -> dict[type, Any]:
+    """What it says of itself."""
+    found: dict[type, Any] = dict.fromkeys((c.Vanish, c.Stay), {"at": NOW, "records": 2})
+    return found | dict.fromkeys((c.AskDevice, c.GoOn, c.Retire, c.NoteBackup), device())
+
+
 def answers() -> dict[type, Any]:
     """One small town: an intent on a board, a co-op, a deal."""
     candidate = {"key": ME, "fee_minor": 0, "interests": ["none"], "statement": "I will.", "language": "en"}
     return {
-        **dict.fromkeys((c.Vanish, c.Stay), {"at": NOW, "records": 2}),
-        **dict.fromkeys((c.AskDevice, c.GoOn, c.Retire, c.NoteBackup), device()),
+        **keeping(),
         c.AskStatus: status(),
         c.AskNeeds: [],
         c.AskTalk: talk(),
@@ -254,7 +259,7 @@ def answers() -> dict[type, Any]:
             "candidates": [candidate],
             "keys": [ME],
             "founder": ME,
-            "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME], "risk": "lowest"} | RISK,
+            "charter": {"category": "electricity", "region": "u10", "least": 3, "most": 40, "witnesses": [ME]} | RISK,
             "questions": [{"name": "ballots", "closes": 10**13}],
             "deal_detail": deal(),
             **COUNTED,

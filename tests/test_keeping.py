@@ -17,8 +17,8 @@ from protocol.identity import Persona
 from protocol.params import BACKUP_NAG_MS, LISTEN_ROUNDS
 from protocol.record.record import Record, Slot
 from protocol.trust.accountability import trust_scope
-from tests.deals import NETWORK, START_MS, persona
-from tests.stages import Desk
+from tests.deals import NETWORK, START_MS, Handmade, persona
+from tests.stages import Desk, at
 
 ME, OTHER = persona("m0"), persona("m1")
 BOARD = "board/tea/any"
@@ -182,6 +182,30 @@ def test_a_vouch_that_may_be_said_already_is_not_said() -> None:
     refused(one, ask.Vouch(OTHER.key), "KEP-14", "may have answered this already")
     one.ask(ask.GoOn(2, nothing_since=True))
     one.ask(ask.Vouch(OTHER.key))
+
+
+def test_what_is_left_unanswered_is_said_where_it_would_be_asked() -> None:
+    """KEP-14, KEP-18: the pledge that was asked for before the restore; a device that was not restored is asked."""
+    made = Handmade()
+    who = next(one for one in (ME, OTHER) if one.key != made.negotiator.key)
+    asked = at(made, "gathering", who)
+    assert "pledge" in [need["kind"] for need in asked.ask(ask.AskNeeds())]
+    one = Desk(
+        who,
+        asked.records.values(),
+        asked.facts | {FACT: restoring(asked.now, 0, False)},
+        asked.now,
+        sync_ms=1_000,
+        recovery={who.key: bytes(32)},
+    )
+    go(one)
+    needs = one.ask(ask.AskNeeds())
+    assert "pledge" not in [need["kind"] for need in needs]
+    (need,) = [need for need in needs if need["kind"] == "abstain" and "(pledge)" in need["says"]]
+    assert "may have answered this already" in need["says"]
+    detail = one.ask(ask.AskCoop(made.hash[:16]))
+    assert "pledges" in [left["question"] for left in detail["abstains"]]
+    refused(one, ask.Pledge(made.hash[:16], 3, 1, 1, 1_000), "KEP-14")
 
 
 def test_who_has_the_words_alone_learns_first_that_it_was_introduced() -> None:

@@ -67,6 +67,7 @@ def coop_text(found: dict[str, Any]) -> str:
     lines = [
         f"{line(found['purpose'])} — {found['state']}",
         *(line(one) for one in found["says"]),
+        *(f"you abstain ({one['question']}): {line(one['says'])}" for one in found.get("abstains", ())),
         f"co-op {short(found['id'])}, {charter['category']}/{charter['region']}, {_range(charter)},"
         f" {counted(len(charter['witnesses']), 'witness', 'witnesses')}",
         *risk_text(charter, currency),

@@ -227,9 +227,9 @@ def _explained(core: Core, need: dict[str, Any]) -> dict[str, Any]:
     return need | {"kind": "abstain", "says": f"You abstain ({need['kind']}): {ABSTAINS}."}
 
 
-def abstains(core: Core, scope: str) -> list[dict[str, Any]]:
-    """The open questions of a co-op or deal that this device does not answer, and why (KEP-18)."""
-    used = [one for one in open_questions(core, scope) if is_used(core, one.opened)]
+def abstains(core: Core, *scopes: str) -> list[dict[str, Any]]:
+    """The open questions of a co-op and its deal that this device does not answer, and why (KEP-18)."""
+    used = [one for scope in scopes for one in open_questions(core, scope) if is_used(core, one.opened)]
     return [{"question": one.name.partition("/")[0], "closes": one.closes, "says": ABSTAINS} for one in used]
 
 

@@ -230,7 +230,7 @@ def coop_detail(core: Core, command: ask.AskCoop) -> dict[str, Any]:
     found = summary(core, coop) | {
         "charter": {key: value for key, value in coop.charter.body.items() if key != "nonce"},
         "questions": [{"name": one.name, "closes": one.closes} for one in coop.open],
-        "abstains": keeping.abstains(core, context.scope),
+        "abstains": keeping.abstains(core, context.scope, deal.rfq.scope if deal is not None else ""),
         "decided": {name: {"round": one.round, "hash": one.value_hash} for name, one in coop.decided.items()},
         "line": list(coop.line),
         "joins": sum(1 for _ in context.log.of_kind("join.1")),
