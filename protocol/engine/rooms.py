@@ -176,5 +176,8 @@ def make(core: Core, context: Context, group: Group, persona: Persona, human: bo
     """A new epoch for all who are present (ROO-3)."""
     root = root_of(core, context)
     assert root is not None
-    body = commit(group, core.entropy(KEY_BYTES), core.entropy)
-    return core.say(persona, "epoch.1", context.scope, body, until=root.header.expires, refs=(root.id,), human=human)
+    secret, until = core.entropy(KEY_BYTES), root.header.expires
+    body = commit(group, secret, core.entropy)
+    made = core.say(persona, "epoch.1", context.scope, body, until=until, refs=(root.id,), human=human)
+    context.book.learn(made.id, secret)
+    return made
