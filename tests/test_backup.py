@@ -357,13 +357,14 @@ def test_it_is_one_moment_while_the_node_writes(tmp_path: Path) -> None:
     async def run() -> tuple[list[tuple[str, str, bytes]], list[tuple[str, str, bytes]]]:
         store = await Store.open(home.path / "node.db", NETWORK)
         writer = await Store.open(home.path / "node.db", NETWORK)
-        first, number = [], 0
+        first: list[tuple[str, str, bytes]] = []
+        number = 0
         async for one in snapshot(store):
             first.append(one)
             number += 1
             if number % 20 == 0:
                 await writer.append((), {f"late/{number}": b"1"})
-        second = [one async for one in snapshot(store)]
+        second: list[tuple[str, str, bytes]] = [one async for one in snapshot(store)]
         await writer.close()
         await store.close()
         return first, second
