@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from protocol.params import EXPECTATION_DOUBT, OUTLOOK, OWN_DOUBT, REPORT_HALF
-from protocol.trust.walks import Array, Net, blocks, gathered, visits
+from protocol.trust.walks import SEEN_MIN, Array, Net, blocks, gathered, visits
 
-EMPTY = 1e-9  # visits to anybody with an opinion, below which there are none
 _VISITS_ERROR = 1e-10
 
 
@@ -116,11 +115,12 @@ def _likely(
     import numpy as np
 
     hit = float(mine[subject]) / about.loop
-    seen = np.maximum(0.0, mine[about.reporters] - hit * about.onward)
+    seen = mine[about.reporters] - hit * about.onward
+    seen = np.where(seen > SEEN_MIN, seen, 0.0)
     trust = seen / (seen + REPORT_HALF) + seen
     weight = float(outlook.weights[observer] - hit * outlook.weights[subject])
     means = float(outlook.means[observer] - hit * outlook.means[subject])
-    others = means / weight if weight > EMPTY else OUTLOOK
+    others = means / weight if weight > SEEN_MIN else OUTLOOK
     own = (float(outlook.said[observer]) + OWN_DOUBT * others) / (int(outlook.count[observer]) + OWN_DOUBT)
     said = float(trust @ about.opinions)
     likely = (said + EXPECTATION_DOUBT * own) / (float(trust.sum()) + EXPECTATION_DOUBT)

@@ -32,7 +32,7 @@ from protocol.params import (
     SUCCESSIONS_MAX,
     VOUCH_GOOD,
 )
-from protocol.trust.walks import HIT_MIN, NEARLY
+from protocol.trust.walks import HIT_MIN, NEARLY, SEEN_MIN
 
 _MASS_MIN = 1e-15  # a walk's mass below this is dropped; an error of at most this / RESTART
 _GOOD = {"kept": 1.0, "vouch": VOUCH_GOOD}
@@ -207,7 +207,7 @@ def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Exp
     """
     visits = heeded(trust, observer, subject)
     found = reports(trust, subject, role)
-    trusted = {node: seen / (seen + REPORT_HALF) + seen for node in found if (seen := visits.get(node, 0.0))}
+    trusted = {node: seen / (seen + REPORT_HALF) + seen for node in found if (seen := visits.get(node, 0.0)) > SEEN_MIN}
     outlook = _outlook(trust, observer, subject, role, visits)
     said = sum(weight * found[node].opinion for node, weight in sorted(trusted.items()))
     value = (said + EXPECTATION_DOUBT * outlook) / (sum(trusted.values()) + EXPECTATION_DOUBT)
@@ -235,7 +235,7 @@ def _outlook(trust: Graph, observer: bytes, subject: bytes, role: str, visits: M
                 opinions.setdefault(reporter, []).append(report.opinion)
     held = {node: sum(said) / len(said) for node, said in sorted(opinions.items()) if node in visits}
     weight = sum(visits[node] for node in held)
-    others = sum(visits[node] * mean for node, mean in held.items()) / weight if weight else OUTLOOK
+    others = sum(visits[node] * mean for node, mean in held.items()) / weight if weight > SEEN_MIN else OUTLOOK
     own = opinions.get(observer, [])
     return (sum(own) + OWN_DOUBT * others) / (len(own) + OWN_DOUBT)
 

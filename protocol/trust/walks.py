@@ -15,6 +15,7 @@ from protocol.params import BOTTLENECK_SHARE, RESTART
 
 Array = Any  # numpy.ndarray or scipy.sparse.csr_matrix; both are imported where they are needed only
 HIT_MIN = 1e-12  # a hit of less is none
+SEEN_MIN = 1e-9  # fewer visits to a reporter are none
 NEARLY = 1e-9  # a share this close below the bound reaches it, so that rounding decides nothing (REP-8)
 BLOCK_BYTES = 1 << 20  # of walks taken together: what a processor's cache holds
 BLOCK_MAX = 64  # walks taken together in small graphs
