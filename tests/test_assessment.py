@@ -96,6 +96,13 @@ def test_a_witness_never_gives_one_side_after_the_other_alone(steps: list[tuple[
         assert batch == (HERS, HIS) or held[batch[0]] + attest_ms <= now
 
 
+def test_a_witness_that_forgot_what_it_gave_would_open_the_answer() -> None:
+    """ATT-14: the control of the rule above."""
+    late = spoken((HERS, HIS))
+    assert assessment.owed(late, {HERS: 5}, (HERS,), 1006, ATTEST_MS).shares == ()
+    assert assessment.owed(late, {HERS: 5}, (), 1006, ATTEST_MS).shares == (HERS, HIS)
+
+
 def test_nobody_reads_first_and_answers_then() -> None:
     """ATT-10, ATT-14: for every council, whoever is bad and however their clocks go: if enough have given the first
     alone, too few are left for an answer. The control: with f + 1, as quotations open, they are not.

@@ -315,6 +315,19 @@ def test_every_role_both_ways() -> None:
     assert states(table) == {"open": 6}
 
 
+@pytest.mark.parametrize(
+    ("role", "right", "wrong"), [("supplier", "quality", "taste"), ("negotiator", "time", "quality")]
+)
+def test_marks_fit_the_role(role: str, right: str, wrong: str) -> None:
+    """ATT-1: nobody marks the quality of a negotiator; refused before anything is signed."""
+    table, subject = Table(), supplier() if role == "supplier" else negotiator()
+    with pytest.raises(CommandError) as caught:
+        table.attest(member(), subject, role, dimensions={right: 5, wrong: 1})
+    assert caught.value.code == "ATT-1"
+    assert not table.desks[member().key].said("assessment.1")
+    assert table.attest(member(), subject, role, dimensions={right: 5})["sealed"] == 1
+
+
 def test_needs_say_who_has_spoken_and_until_when() -> None:
     """ATT-19: who has spoken is known, and by when it opens; what they said is not."""
     table = Table()
