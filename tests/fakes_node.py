@@ -20,6 +20,7 @@ def status() -> dict[str, Any]:
     return {
         "persona": ME,
         "did": did(ME),
+        "faces": 1,
         "role": "home",
         "peers": [{"peer": "12D3KooWpeer", "outbound": True, "scopes": 2}],
         "scopes": [{"scope": "board/electricity/u10", "records": 3}],

@@ -24,8 +24,8 @@ ORDER = tuple(
         line.partition(": ")
         for line in (
             ".: params errors encoding identity sealing",
-            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_keeping kinds_people kinds_room",
-            "record: kinds_persona kinds_remedy kinds record outline",
+            "record: schema shapes kinds_attest kinds_consent kinds_coop kinds_deal kinds_keeping kinds_people",
+            "record: kinds_persona kinds_remedy kinds_room kinds record outline",
             "coop: units template",
             ".: commands events",
             "record: rows",

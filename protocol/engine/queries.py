@@ -28,6 +28,7 @@ from protocol.engine.deal.selling import profiles
 from protocol.engine.deal.talking import specification
 from protocol.engine.deal.telling import told as deal_told
 from protocol.engine.desk import board_scope, coop_context, template_of
+from protocol.engine.groups import outside
 from protocol.engine.network import relays
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
@@ -40,6 +41,7 @@ def status(core: Core) -> dict[str, Any]:
     return {
         "persona": core.me.key,
         "did": did(core.me.key),
+        "faces": len(core.personas),
         "role": core.settings.role,
         "network": core.settings.network,
         "peers": [
@@ -333,6 +335,8 @@ def bundle(core: Core, command: ask.AskBundle) -> dict[str, Any]:
 
 def _says(core: Core, coop: Coop, deal: Deal | None) -> list[str]:
     """The state in words (AGR-22)."""
+    if outside(core, coop):
+        return ["You are not in this co-op: what is said in its room is for those who are."]
     if deal is None:
         return list(coop_told(coop, core.contexts[coop.charter.scope].log, core.now))
     template = core.settings.templates[coop.charter.body["template"]]
