@@ -53,7 +53,7 @@ class Box:
 
     def ballot(self, who: Persona, created: int, reverse: bool = False) -> Record:
         running = [one.author for one in self.coop.candidates]
-        ranking = [[key] for key in (running[::-1] if reverse else running)]
+        ranking = tuple((key,) for key in (running[::-1] if reverse else running))
         boxes = boxes_of(self.log, self.coop.council)
         body = cast(self.coop.roster, who.key, ranking, len(running), boxes, entropy("ballot"))
         slot, scope = Slot("once", slot_name("ballot", self.coop.roster), 0), self.log.scope
