@@ -18,7 +18,7 @@ from protocol.events import Event, RecordReceived
 from protocol.identity import Persona
 from protocol.record.record import Record, Slot
 from tests.sim.town import Town
-from tests.sim.world import NETWORK, TIMES, World
+from tests.sim.world import NETWORK, TIMES, World, said
 
 BOARD = "board/electricity/any"
 
@@ -58,7 +58,7 @@ def view(world: World, name: str, coop: bytes) -> Coop:
 
 
 def kinds(world: World, name: str, kind: str) -> list[Record]:
-    return [one for one in world.nodes[name].records.values() if one.kind == kind]
+    return said(world.nodes[name], kind)
 
 
 def refused(world: World, name: str, command: Any) -> str:

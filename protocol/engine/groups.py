@@ -33,6 +33,13 @@ def groups(core: Core, context: Context) -> dict[bytes, Group]:
     return {one.hash: _channel(core, context, deal, one) for one in deal.agreements} if deal is not None else {}
 
 
+def outside(core: Core, coop: Coop) -> bool:
+    """Whether no own persona is in the room of a co-op that has one."""
+    context = core.contexts.get(coop.charter.scope)
+    room = _room(context, coop) if context is not None and coop.roster else None
+    return room is not None and not any(key in core.personas for key in room.present)
+
+
 def seed_of(core: Core, context: Context, name: bytes, persona: Persona) -> bytes:
     """The secret of an own persona's box in a room (IDN-5)."""
     if context.family == "coop":
