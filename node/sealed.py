@@ -127,7 +127,7 @@ def read(path: Path, key_of: Callable[[Lock], bytes]) -> Iterator[Item]:
     """
     try:
         with path.open("rb") as file:
-            yield from _items(_chunks(path, file, key_of), path)
+            yield from items_in(_chunks(path, file, key_of), path)
     except OSError as error:
         raise CommandError("KEP-4", f"{path}: cannot be read ({error.strerror})") from None
 
@@ -136,13 +136,13 @@ def lock_of(path: Path) -> Lock:
     """How a file is locked. Raises CommandError KEP-4 for one that is no backup."""
     try:
         with path.open("rb") as file:
-            return _head(path, file)[0]
+            return read_head(path, file)[0]
     except OSError as error:
         raise CommandError("KEP-4", f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _head(path: Path, file: BinaryIO) -> tuple[Lock, bytes, bytes]:
-    """The lock, the stream's own header, and the bytes of both as the file has them."""
+def read_head(path: Path, file: BinaryIO) -> tuple[Lock, bytes, bytes]:
+    """The lock, the stream's own header, and the bytes of both as the file has them. Raises CommandError KEP-4."""
     title = file.read(len(TITLE))
     if title != TITLE:
         newer = title.startswith(TITLE[:20])
@@ -162,7 +162,7 @@ def _head(path: Path, file: BinaryIO) -> tuple[Lock, bytes, bytes]:
 
 
 def _chunks(path: Path, file: BinaryIO, key_of: Callable[[Lock], bytes]) -> Iterator[bytes]:
-    lock, stream, head = _head(path, file)
+    lock, stream, head = read_head(path, file)
     state = sodium.crypto_secretstream_xchacha20poly1305_state()
     sodium.crypto_secretstream_xchacha20poly1305_init_pull(state, stream, key_of(lock))
     at, tag = file.tell(), _MORE
@@ -186,7 +186,8 @@ def _chunks(path: Path, file: BinaryIO, key_of: Callable[[Lock], bytes]) -> Iter
         raise CommandError("KEP-4", f"{path}: is added to (from byte {at} on); use another backup")
 
 
-def _items(chunks: Iterator[bytes], path: Path) -> Iterator[Item]:
+def items_in(chunks: Iterator[bytes], path: Path) -> Iterator[Item]:
+    """The items in opened chunks. Raises CommandError KEP-3."""
     buffer = bytearray()
     for chunk in chunks:
         buffer += chunk

@@ -73,6 +73,7 @@ def test_nothing_is_signed_before_relays_have_told() -> None:
     one = desk(needed=2)
     for _ in range(2):
         refused(one, INTENT, "KEP-11", "until relays have told")
+        refused(one, ask.Invite(bytes(16), 1, START_MS + 1, 1), "KEP-11", "invitation")
         effects = one.tick(100_000)
         assert not [effect for effect in effects if isinstance(effect, Store)]
         found = one.ask(ask.AskDevice())

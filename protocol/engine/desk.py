@@ -17,7 +17,7 @@ from protocol.coop.preference import Vector, from_levels, mean
 from protocol.coop.risk import CLASSES, risk_class, shortfall, stakes_of
 from protocol.coop.template import Template, subject_of
 from protocol.encoding import decode
-from protocol.engine import personas, terms, vanishing
+from protocol.engine import personas, silence, terms, vanishing
 from protocol.engine.context import Context
 from protocol.engine.coop import succeeding
 from protocol.engine.coop.board import engaged, own_intents, publish_charter
@@ -284,6 +284,7 @@ def _show_those_before(core: Core, command: ask.FoundCoop, scope: str) -> None:
 
 def invite(core: Core, command: ask.Invite) -> dict[str, Any]:
     """Invitations by the founder."""
+    silence.check_speaks(core, "invitation")
     _, coop = coop_context(core, command.coop)
     founder = core.personas.get(coop.charter.author)
     if founder is None:

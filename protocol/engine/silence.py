@@ -81,11 +81,18 @@ def check(core: Core, persona: Persona, kind: str, scope: str, body: Mapping[str
     if FACT not in core.facts:
         return
     now = keeping(core)
-    if now.state in QUIET and not (now.state == "listening" and kind in SAID_ANYHOW):
-        raise Silent("KEP-11", f"{kind}: not signed: {_WHY[now.state]}")
+    if now.state != "listening" or kind not in SAID_ANYHOW:
+        check_speaks(core, kind)
     once = slot if slot is not None and slot.mode == "once" and kind not in _WITH_OTHERS else None
     if once is not None and now.used_until and opened_at(core, kind, scope, body, once) <= now.used_until:
         raise Silent("KEP-14", f"{kind}: not signed: {ABSTAINS}")
+
+
+def check_speaks(core: Core, what: str) -> None:
+    """Raises Silent KEP-11 while this device signs nothing, records or other things."""
+    state = keeping(core).state
+    if state in QUIET:
+        raise Silent("KEP-11", f"{what}: not signed: {_WHY[state]}")
 
 
 ABSTAINS = (

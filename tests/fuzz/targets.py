@@ -216,3 +216,16 @@ def deal_bundle(data: bytes) -> None:
 
 
 from tests.fuzz import stories as stories  # noqa: E402  # doors register themselves
+
+
+@target
+def backup(data: bytes) -> None:
+    """18-keeping, KEP-1 to KEP-4: a backup's head, and what follows as if it had been opened."""
+    import io
+
+    from node.sealed import TITLE, items_in, read_head
+
+    path, file = Path("backup"), io.BytesIO(TITLE + data)
+    read_head(path, file)
+    for item in items_in(iter([file.read()]), path):
+        assert item.kind.isupper()

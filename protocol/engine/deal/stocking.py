@@ -15,7 +15,7 @@ from protocol.coop.template import Template
 from protocol.deal.domain import statement
 from protocol.deal.offer import Offer, Rules, flat, from_bytes, from_flat, to_bytes
 from protocol.encoding import decode, encode
-from protocol.engine import terms
+from protocol.engine import silence, terms
 from protocol.engine.core import Core
 from protocol.engine.deal.shop import BOARD, keep_article, keep_rules, rules_of, shop
 from protocol.engine.desk import board_scope, template_of
@@ -65,6 +65,7 @@ def _say_profile(core: Core, scope: str, label: str, accepted: list[str], domain
 
 def claim_domain(core: Core, command: ask.ClaimDomain) -> dict[str, Any]:
     """Show a domain in every profile from now on, and sign what is to stand there (SUP-50)."""
+    silence.check_speaks(core, "domain")
     domain = command.domain
     try:
         for name in sorted(core.facts):
