@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from protocol import commands as ask
+from protocol.encoding import encode
 from protocol.errors import CommandError
 from protocol.params import FIRST_SIGHT_MS
 from protocol.record.log import Log
@@ -163,16 +164,22 @@ def test_a_reader_s_answer_finds_too_few_witnesses() -> None:
     assert len(givers | {bad}) < deal.council.quorum
 
 
-def test_who_says_it_openly_is_told_when_it_would_not_count() -> None:
-    """ATT-17, ATT-18: after the other was opened an answer is no longer sealed; bad for bad, days later, is refused."""
+@pytest.mark.parametrize("fresh", [False, True])
+def test_who_says_it_openly_is_told_when_it_would_not_count(fresh: bool) -> None:
+    """ATT-17, ATT-18: after the other was opened an answer is no longer sealed; bad for bad is refused when this node
+    has seen the first for days, but not when that was under seal for as long.
+    """
     table = Table()
     table.attest(member(), supplier(), "supplier", "broken")
     table.talk(A_WHILE)
     table.talk(ATTEST_MS + A_WHILE)
-    table.talk(FIRST_SIGHT_MS // 4)
     desk = table.desks[supplier().key]
-    desk.now = table.now = desk.now + FIRST_SIGHT_MS
-    if desk.now >= dealt().rfq.header.expires:
+    table.now += FIRST_SIGHT_MS
+    if fresh:
+        (read,) = desk.said("attestation.1")
+        desk.facts[f"seen/{read.id.hex()}"] = encode(table.now - 1)
+        desk.start()
+        assert table.attest(supplier(), member(), "member", "broken")["sealed"] == 0
         return
     with pytest.raises(CommandError) as caught:
         table.attest(supplier(), member(), "member", "broken")

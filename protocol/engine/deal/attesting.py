@@ -15,6 +15,7 @@ from protocol.coop.coop import Coop, question_name
 from protocol.coop.evidence import co_signed
 from protocol.deal.award import Agreement
 from protocol.deal.life import DEAL_TERMINAL, Deal
+from protocol.encoding import decode
 from protocol.engine.context import Context
 from protocol.engine.core import Core
 from protocol.engine.deal import unsealing
@@ -156,13 +157,19 @@ def _tell(core: Core, context: Context, deal: Deal, pair: Pair, hidden: Record, 
     """Say it openly; what would count for nothing is not said (ATT-18)."""
     theirs = known(core, context, pair, hidden.body["subject"])
     both = theirs is not None and theirs.body["outcome"] == hidden.body["outcome"] == "broken"
-    if both and theirs is not None and core.now - theirs.header.created > FIRST_SIGHT_MS:
+    if both and theirs is not None and core.now - _first_sight(core, theirs) > FIRST_SIGHT_MS:
         raise CommandError("ATT-18", "attest: you have known for days what they say of you, so it would not count")
     head = hidden.header
     said = core.say(
         persona, hidden.kind, hidden.scope, hidden.body, until=head.expires, slot=head.slot, human=True, follow=True
     )
     return {"id": said.id, "sealed": 0, "spoken": 0, "until": 0}
+
+
+def _first_sight(core: Core, record: Record) -> int:
+    """When this node first saw what somebody signed, as near as it is remembered (ATT-5)."""
+    seen = core.facts.get(f"seen/{record.id.hex()}")
+    return int(decode(seen)) if seen is not None else record.header.created
 
 
 # What is known of it
