@@ -71,7 +71,7 @@ def why(options: Options, /, who: str, role: str) -> None:
 
 @trust.command(
     "score",
-    example="wltm trust score --ratings ratings.csv --pairs pairs.csv > scores.csv",
+    example="wltm trust score --ratings ratings.csv --pairs pairs.csv",
     help="Score any rating history as if each row were a co-signed deal, without a node. RATINGS has the columns"
     " source, target, weight (-10 to 10), timestamp (seconds); PAIRS has observer, subject. The answer is CSV:"
     " observer, subject, standing (0 to 1), expectation (-1 to 1).",
