@@ -171,6 +171,7 @@ def talk() -> dict[str, Any]:
         "queries": [said | {"id": bytes([5]) * 32, "replies": [said | {"id": bytes([7]) * 32}]}],
         "suggestions": [said | changes | {"id": bytes([6]) * 32, "voices": 3, "adopted": True}],
         "counters": [said | {"id": bytes(32), "supplier": ME, "price_minor": 210, "quantity": 30, "beyond": True}],
+        "messages": [said | {"id": bytes(32), "agreement": bytes(32), "mine": True}],
         "currency": "GBP",
     }
 
@@ -231,7 +232,7 @@ def answers() -> dict[type, Any]:
     return {
         **keeping(),
         c.AskStatus: status(),
-        c.AskNeeds: [],
+        **{one: [] for one in (c.AskNeeds, c.AskDisclosures)},
         c.AskTalk: talk(),
         c.AskPeers: {"peers": [peer()], "relays": relays(), "now": NOW},
         c.AskMesh: mesh(),
@@ -268,7 +269,6 @@ def answers() -> dict[type, Any]:
         c.AskDeals: [deal()],
         c.Attest: {"id": bytes(32), "sealed": 1, "spoken": 0, "until": 10**13},
         c.AskBundle: {"bundle": b"bundle"},
-        c.AskDisclosures: [],
         c.AskInclusion: {"proof": b"proof"},
         c.AskReceipts: [
             {"kind": "ballot", "question": "ballots/00", "id": bytes(32), "state": "counted", "receipts": [ME]}
