@@ -210,7 +210,10 @@ def _welcome(config: Config, name: str, words: str | None, starts_later: bool) -
     if words:
         lines += ["", "Write these twelve words down; they restore your keys and are not shown again:"]
         lines += ["", f"  {words}", ""]
-    return "\n".join([*lines, "Start with `wltm up`."] if starts_later else lines)
+    start = "Start with `wltm up`."
+    if not words:
+        start += " Then `wltm persona find --wait` looks for your other personas."
+    return "\n".join([*lines, start] if starts_later else lines)
 
 
 def text_of(path: Path, bytes_max: int) -> str:

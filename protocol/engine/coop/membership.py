@@ -28,6 +28,7 @@ from protocol.engine.freezing import check_company, gone_among
 from protocol.errors import CommandError, Ignore, Reject, Silent
 from protocol.identity import Persona, box_key
 from protocol.record.record import Record, Slot
+from protocol.trust.accountability import trust_scope
 
 _EXCLUDED_MAX = 16  # as many as a join can name
 
@@ -70,6 +71,9 @@ def attend(core: Core, context: Context) -> None:
     _accept(core, context, coop)
     _join(core, context, coop)
     witness.fetch_missing(core, context, coop.council, coop.open)
+    if any(key in core.personas for key in coop.council.witnesses):
+        for member in coop.joined:
+            core.follow(trust_scope(member))  # IDN-33: whoever gives receipts has to hear of freezes
     vouched = partial(_vouched, core, context, coop)
     witness.attend(core, context, coop.council, coop.open, until, lambda: None, coop.charter.id, vouched)
     counting.attend(core, context, coop)
