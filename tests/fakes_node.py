@@ -232,7 +232,7 @@ def answers() -> dict[type, Any]:
     return {
         **keeping(),
         c.AskStatus: status(),
-        **{one: [] for one in (c.AskNeeds, c.AskDisclosures)},
+        **{one: [] for one in (c.AskNeeds, c.AskDisclosures, c.AskVoices)},
         c.AskTalk: talk(),
         c.AskPeers: {"peers": [peer()], "relays": relays(), "now": NOW},
         c.AskMesh: mesh(),

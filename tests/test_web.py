@@ -69,6 +69,19 @@ def test_the_page_begins_with_what_needs_you() -> None:
     assert "wltm coop vote abababab CANDIDATE…" in text
 
 
+def test_voices_of_ones_own_are_told_in_sentences() -> None:
+    """API-12, RMD-25: those that others raised about others are not."""
+    node = FakeNode()
+    node.answers[c.AskVoices] = [
+        {"mine": True, "says": "The voice 1 <b>waits</b>."},
+        {"mine": False, "says": "The voice 2 waits."},
+    ]
+    text = shown(node)
+    assert "The voice 1 &lt;b&gt;waits&lt;/b&gt;." in text
+    assert "The voice 2" not in text
+    assert "When it went wrong" not in shown(FakeNode())
+
+
 def test_nobody_connected_says_what_to_do() -> None:
     node = FakeNode()
     node.answers[c.AskPeers]["peers"] = []

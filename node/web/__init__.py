@@ -30,6 +30,7 @@ COOPS_MAX = 20
 BOARDS_MAX = 12
 RULES_MAX = 50
 LETTERS_MAX = 20
+VOICES_MAX = 20
 _REFRESH_SECONDS = 15  # without JavaScript
 
 _jinja = Environment(
@@ -115,6 +116,7 @@ async def view(reads: Reads) -> dict[str, Any]:
         "letters": (await reads(c.AskMail()))["letters"],
         "letters_max": LETTERS_MAX,
         "deals": [row for row in await reads(c.AskDeals()) if row["coop"] not in shown][:COOPS_MAX],
+        "voices": [row["says"] for row in await reads(c.AskVoices()) if row["mine"]][:VOICES_MAX],
         "intents": intents,
         "boards": [await reads(c.AskBoard(category, region)) for category, region in places[:BOARDS_MAX]],
         "boards_more": max(0, len(places) - BOARDS_MAX),
