@@ -296,6 +296,10 @@ SIGNING: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "deal renew ab leave --reason price",
         lambda one: one == c.AnswerRenewal(bytes.fromhex(DEAL), "leave", "price"),
     ),
+    "deal say": (
+        "deal say ab 'It is in the cellar.'",
+        lambda one: one == c.SayInChannel(bytes.fromhex(DEAL), "It is in the cellar."),
+    ),
     "deal ask": (
         "deal ask ab 'Is it green?'",
         lambda one: one == c.Query(bytes.fromhex(DEAL), "Is it green?"),

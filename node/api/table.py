@@ -117,6 +117,7 @@ ROUTES = (
     Route("POST", "/coops/{coop}/rfq", c.OpenRfq),
     Route("GET", "/deals", c.AskDeals),
     Route("GET", "/deals/{deal}/talk", c.AskTalk),
+    Route("POST", "/deals/{deal}/messages", c.SayInChannel),
     Route("POST", "/deals/{deal}/queries", c.Query),
     Route("POST", "/deals/{deal}/replies", c.Respond),
     Route("POST", "/deals/{deal}/suggestions", c.Suggest),

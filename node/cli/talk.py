@@ -39,6 +39,27 @@ def talk(options: Options, /, deal_id: str) -> None:
 
 
 @deal.command(
+    "say",
+    example="wltm deal say 3f2a91c0 'The meter is in the cellar.' --yes",
+    help="Say something to your supplier and the others of your agreement, and to nobody else.",
+)
+@_DEAL
+@click.argument("text")
+@YES
+@click.pass_obj
+def say(options: Options, /, deal_id: str, text: str, yes: bool) -> None:
+    """It is sealed, and binds nobody."""
+    client = Client.of(options)
+    found, _ = deal_of(client, deal_id)
+    options.confirm(
+        f"This says it in deal {short(found)}, under your persona's key, to the members of your agreement and its"
+        " supplier. Relays cannot read it. It binds nobody.",
+        yes,
+    )
+    options.out(client.post(f"/deals/{found}/messages", {"text": text}), f"Said in deal {short(found)}.")
+
+
+@deal.command(
     "ask",
     example="wltm deal ask 3f2a91c0 'Is the meter changed for free?' --yes",
     help="Ask all sides of a deal a question.",

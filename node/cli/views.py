@@ -231,6 +231,7 @@ def talk_text(said: dict[str, Any]) -> str:
         said_with = f", {line(one['text'])}" if one["text"] else ""
         lines.append(f"counter-offer to {short(one['supplier'])}: {price} for {one['quantity']}{said_with}")
         lines += ["  this is beyond the mandate that the members gave"] if one["beyond"] else []
+    lines += [f"sealed, {_speaker(one)}: {line(one['text'])}" for one in said["messages"]]
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ units per template unit and period; times are Unix ms; keys and ids are bytes. S
 
 from __future__ import annotations
 
+from protocol.commands.channel import SayInChannel
 from protocol.commands.consent import (
     AcceptGrant,
     AskDisclosures,
@@ -250,6 +251,7 @@ __all__ = [
     "Retire",
     "RevokeGrant",
     "RevokeToken",
+    "SayInChannel",
     "SayWords",
     "SendDetails",
     "SendMail",
@@ -291,6 +293,6 @@ Command = (
     | Respond | Suggest | Adopt | Answer | Counter | Final | AskTalk | AskStanding | AskDigest | AskRules | AskPolicy
     | AskMail | AskNumbers | SupplyCommand | DetailCommand | TasteCommand
     | KeepingCommand | MakePersona | UsePersona | AskPersonas | AskRecovery | HandIn
-    | Prove | TakeProof | DropProof | FindPersonas | AskLinkage | ConsentCommand | RemedyCommand
+    | SayInChannel | Prove | TakeProof | DropProof | FindPersonas | AskLinkage | ConsentCommand | RemedyCommand
 )
 # fmt: on

@@ -33,6 +33,11 @@ def groups(core: Core, context: Context) -> dict[bytes, Group]:
     return {one.hash: _channel(core, context, deal, one) for one in deal.agreements} if deal is not None else {}
 
 
+def makers(group: Group) -> list[bytes]:
+    """Who may make epochs, in turn: of a channel only its members, who know each other's boxes (ROO-15)."""
+    return [key for key in group.order() if key != group.supplier]
+
+
 def outside(core: Core, coop: Coop) -> bool:
     """Whether no own persona is in the room of a co-op that has one."""
     context = core.contexts.get(coop.charter.scope)
@@ -92,4 +97,4 @@ def _channel(core: Core, context: Context, deal: Deal, agreed: Agreement) -> Gro
     held = context.log.slot("intake.1", agreed.supplier, "intake")
     boxes[agreed.supplier] = next((one.body["box"] for one in held if one.body["agreement"] == agreed.hash), b"")
     keys = dict.fromkeys((*(member for member, _ in agreed.allocation.shares), agreed.supplier))
-    return Group.of(agreed.hash, (Place(key, boxes.get(key, b"")) for key in keys))
+    return Group.of(agreed.hash, (Place(key, boxes.get(key, b"")) for key in keys), agreed.supplier)

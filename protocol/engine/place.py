@@ -14,7 +14,7 @@ from protocol.deal.request import find_request, read_mandate
 from protocol.deal.talk import check_talk
 from protocol.deal.term import read_successor, terms_of
 from protocol.engine import freezing
-from protocol.engine.context import WITNESS_KINDS, Context, has_say
+from protocol.engine.context import ROOM_KINDS, WITNESS_KINDS, Context, has_say
 from protocol.engine.coop import room
 from protocol.engine.network import post
 from protocol.errors import Ignore, Reject
@@ -53,6 +53,21 @@ def check_place(core: Core, context: Context, record: Record, peer: str = "") ->
                 check_counter(record, terms_of(context.log, *found, core.settings.network))
             check_talk(record)
             room.check_event(core, context, record)
+            _check_channel(core, context, record)
+
+
+def _check_channel(core: Core, context: Context, record: Record) -> None:
+    """In the channel of an agreement its members and its supplier speak (ROO-15); raises Ignore."""
+    deal = context.deal(core.settings) if record.kind in (*ROOM_KINDS, "message.1") else None
+    if deal is None:
+        return
+    epoch = context.log.records.get(record.body.get("epoch", b""))
+    about = epoch.body if epoch is not None and epoch.kind == "epoch.1" else record.body
+    name = about.get("group", about.get("agreement"))
+    agreed = next((one for one in deal.agreements if one.hash == name), None)
+    members = [member for member, _ in agreed.allocation.shares] if agreed is not None else []
+    if agreed is None or record.author not in (*members, agreed.supplier):
+        raise Ignore("ROO-15", f"{record.kind}: its author has no place in the channel of this agreement")
 
 
 def _check_mandate(core: Core, record: Record, rfq: Record, first: Mandate) -> None:

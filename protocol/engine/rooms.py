@@ -13,7 +13,7 @@ from protocol.encoding import encode
 from protocol.engine.context import Context, is_early
 from protocol.engine.groups import groups, patience, root_of, seed_of
 from protocol.engine.place import check_place
-from protocol.errors import Ignore
+from protocol.errors import Ignore, NotNow
 from protocol.identity import KEY_BYTES, Persona
 from protocol.params import EPOCH_SLACK
 from protocol.record.log import Added
@@ -144,7 +144,10 @@ def envelope(core: Core, context: Context, persona: Persona, record: Record, hum
     group = found.get(name) if name else next(iter(found.values()), None)
     if group is None or persona.key not in group.present:
         return None
-    epoch = _fit(core, context, group, persona.key) or make(core, context, group, persona, human)
+    epoch = _fit(core, context, group, persona.key)
+    if epoch is None and persona.key == group.supplier:
+        raise NotNow("ROO-15", "message: no member's node has opened the channel yet; try again in a moment")
+    epoch = epoch or make(core, context, group, persona, human)
     body = context.book.seal(epoch.id, persona.key, record)
     created, expires = record.header.created, record.header.expires
     network, refs = core.settings.network, (epoch.id,)
@@ -155,7 +158,7 @@ def _fit(core: Core, context: Context, group: Group, key: bytes) -> Record | Non
     """The epoch to speak in: for exactly those present, not too old, its maker the least complained of (ROO-6)."""
     life, _ = patience(core, context)
     order = group.order()
-    until = core.now - life - life * order.index(key) // (EPOCH_SLACK * len(order))
+    until = 0 if key == group.supplier else core.now - life - life * order.index(key) // (EPOCH_SLACK * len(order))
     blamed: dict[bytes, dict[bytes, None]] = {}
     for plea in context.log.of_kind("locked.1"):
         about = context.log.records.get(plea.body["epoch"])

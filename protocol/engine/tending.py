@@ -11,7 +11,7 @@ from protocol.coop.box import manifest_ids
 from protocol.encoding import digest
 from protocol.engine.admission import take
 from protocol.engine.context import Context
-from protocol.engine.groups import groups, patience, root_of
+from protocol.engine.groups import groups, makers, patience, root_of
 from protocol.engine.rooms import about, envelope, make
 from protocol.errors import Reject
 from protocol.identity import Persona
@@ -31,7 +31,7 @@ def attend(core: Core, context: Context) -> None:
         return
     for group in groups(core, context).values():
         own = [core.personas[key] for key in group.present if key in core.personas]
-        if own and context.family == "coop":
+        if own:
             _begin(core, context, group)
         for persona in own:
             _pass_on(core, context, persona)
@@ -41,9 +41,13 @@ def attend(core: Core, context: Context) -> None:
 
 def _begin(core: Core, context: Context, group: Group) -> None:
     """Whoever comes first makes an epoch for those present where there is none; others do when they speak (ROO-5)."""
-    coop, first = context.coop(core.settings), group.order()[0]
+    if context.family == "coop":
+        coop = context.coop(core.settings)
+        ready = coop is not None and coop.state != "void"
+    else:
+        ready = all(one.box for one in group.places)  # ROO-15: not before the supplier has named its box
     known = any(one.body["members"] == group.state for one in context.log.of_kind("epoch.1"))
-    if coop is not None and coop.state != "void" and first in core.personas and not known:
+    if ready and not known and (first := makers(group)[0]) in core.personas:
         make(core, context, group, core.personas[first], human=False)
 
 

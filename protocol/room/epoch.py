@@ -35,11 +35,12 @@ class Group:
 
     name: bytes
     places: tuple[Place, ...]
+    supplier: bytes = b""  # of a channel
 
     @classmethod
-    def of(cls, name: bytes, places: Iterable[Place]) -> Group:
+    def of(cls, name: bytes, places: Iterable[Place], supplier: bytes = b"") -> Group:
         """The group with these places."""
-        return cls(name, tuple(sorted(places, key=lambda one: one.key)))
+        return cls(name, tuple(sorted(places, key=lambda one: one.key)), supplier)
 
     @property
     def present(self) -> tuple[bytes, ...]:

@@ -13,6 +13,7 @@ import pytest
 
 from protocol import commands as ask
 from protocol.engine.groups import groups
+from protocol.errors import CommandError
 from protocol.identity import Entropy, Persona
 from protocol.record.record import Record
 from protocol.room.book import Book
@@ -194,3 +195,29 @@ def test_a_disk_alone_is_worth_what_a_relay_has() -> None:
     town.world.start("m2")
     assert node.engine is not None
     assert town.world.digests(carried(town)[0].scope) == before
+
+
+def test_a_supplier_and_its_members_speak_among_themselves() -> None:
+    """ROO-15, ROO-16: they read each other, whoever makes the epoch; the relay and other suppliers read nothing."""
+    town = lived(3)
+    coop = town.coops("m0")[0]
+    deal = town.world.ask("m0", ask.AskCoop(coop["id"]))["deal_detail"]["id"]
+    seller = next(one for one in town.suppliers if town.world.nodes[one].persona.key == coop["supplier"])
+    inside = [one for one in town.members if one not in town.declining]
+    town.live(5_000, lambda: False)
+    for name in (inside[0], seller):
+        town.world.ask(name, ask.SayInChannel(deal, f"This is {name}, and the meter is in the cellar."))
+    town.live(10_000, lambda: False)
+    for name in (*inside, seller):
+        told = town.world.ask(name, ask.AskTalk(deal))["messages"]
+        assert {one["role"]: one["text"][:10] for one in told} == {
+            "member": f"This is {inside[0]}",
+            "supplier": f"This is {seller}",
+        }
+    for node in town.world.nodes.values():
+        assert b"in the cellar" not in b"".join(one.raw for one in node.records.values())
+    for name in (*town.suppliers, *town.declining):
+        if name != seller:
+            assert town.world.ask(name, ask.AskTalk(deal))["messages"] == []
+            with pytest.raises(CommandError, match="ROO-15"):
+                town.world.ask(name, ask.SayInChannel(deal, "Let me in."))

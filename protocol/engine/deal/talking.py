@@ -20,6 +20,7 @@ from protocol.engine.context import Context
 from protocol.engine.coop.floor import find_question, member_persona, say_once
 from protocol.engine.core import Core
 from protocol.engine.deal.bettering import counters
+from protocol.engine.deal.channel import messages
 from protocol.engine.deal.dealing import coop_of
 from protocol.engine.deal.signing import deal_context
 from protocol.errors import CommandError, Ignore, NotNow, Reject
@@ -103,6 +104,7 @@ def talk(core: Core, command: ask.AskTalk) -> dict[str, Any]:
             for one in suggestions[:TALK_SHOWN_MAX]
         ],
         "counters": [_counter(deal, coop, one) for one in counters(core, context, deal)],
+        "messages": messages(core, context, deal),
         "currency": template.currency if template is not None else "",
     }
 
