@@ -13,7 +13,7 @@ from protocol.encoding import encode
 from protocol.errors import CommandError
 from protocol.events import Effect, Notify, RecordReceived
 from protocol.identity import Persona, seal
-from protocol.params import SUMMONED_MAX, SUMMONS_BYTES
+from protocol.params import HANDOVER_BYTES, PLANS_MAX, SUMMONED_MAX, SUMMONS_BYTES, WORDS_MAX
 from protocol.record.record import Record
 from protocol.trust.accountability import evidence, trust_scope
 from protocol.trust.amends import mended
@@ -346,6 +346,13 @@ def test_no_more_voices_than_slots() -> None:
     for _ in range(4):
         raised(table)
     assert refused(table.of(member()), ask.RaiseVoice(deal(), "late", "refund", "x")).code == "RMD-2"
+
+
+def test_all_that_can_be_handed_over_fits() -> None:
+    """RMD-2, RMD-18: every slot of the two and the mediator used, and three pulses of the greatest length."""
+    records = 1 + 3 * (WORDS_MAX + PLANS_MAX)
+    content = {"keys": [[bytes(32), bytes(32)]] * records, "pulse": [["followup", 5, "x" * 200]] * 3}
+    assert len(padded(encode(content), HANDOVER_BYTES)) == HANDOVER_BYTES
 
 
 def _same(drawn: bytes, size: int) -> bytes:

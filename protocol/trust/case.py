@@ -6,7 +6,7 @@ come. Spec: 19-remedy, RMD-10 to RMD-25.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from protocol.coop.decision import Council
@@ -138,7 +138,11 @@ def read_voices(log: Log, deal: Deal, council: Council) -> tuple[Voice, ...]:
     if "voice_ms" not in deal.times:
         return ()
     said = hours(log, council, deal)
-    found = [_Reader(log, deal, said, one).read() for one in log.of_kind("voice.1") if _stands(log, deal, one)]
+    plans: dict[bytes, list[Record]] = {}
+    for one in log.of_kind("plan.1"):
+        plans.setdefault(one.body["voice"], []).append(one)
+    standing = [one for one in log.of_kind("voice.1") if _stands(log, deal, one)]
+    found = [_Reader(log, deal, said, one, plans.get(one.id, [])).read() for one in standing]
     return tuple(sorted(found, key=lambda one: (one.start, one.record.id)))
 
 
@@ -152,8 +156,8 @@ def _stands(log: Log, deal: Deal, voice: Record) -> bool:
 class _Reader:
     """One pass over what was said under one voice; thrown away afterwards."""
 
-    def __init__(self, log: Log, deal: Deal, said: Hours, voice: Record) -> None:
-        self.log, self.deal, self.said, self.voice = log, deal, said, voice
+    def __init__(self, log: Log, deal: Deal, said: Hours, voice: Record, plans: Sequence[Record]) -> None:
+        self.log, self.deal, self.said, self.voice, self.plans = log, deal, said, voice, plans
         self.pair: tuple[bytes, bytes] = (voice.author, voice.body["subject"])
         self.voice_ms, self.mediate_ms = deal.times["voice_ms"], deal.times.get("mediate_ms", 0)
         self.plan = self._agreed()
@@ -298,7 +302,7 @@ class _Reader:
 
     def _agreed(self) -> Record | None:
         """The plan that both signed; of several the one agreed last."""
-        plans = [one for one in self.log.of_kind("plan.1") if one.body["voice"] == self.voice.id and self._fits(one)]
+        plans = [one for one in self.plans if self._fits(one)]
         agreed = [(max(hours), one.id, one) for one in plans if (hours := self._agreements(one))]
         return max(agreed, key=lambda one: one[:2])[2] if agreed else None
 

@@ -109,9 +109,10 @@ def content(record: Record, reader: Persona) -> dict[str, Any] | None:
 
 
 def said_under(matter: Matter) -> list[Record]:
-    """All words under a voice, by stamp and id."""
-    log, voice = matter.context.log, matter.id
+    """All words of the two and of whoever mediates, by stamp and id: of anybody else who may only be asked, none."""
+    log, voice, speak = matter.context.log, matter.id, (*matter.voice.pair, matter.voice.mediator)
     said = [one for kind in _WORDS for one in log.of_kind(kind) if voice in (one.id, one.body.get("voice"))]
+    said = [one for one in said if one.author in speak]
     return sorted(said, key=lambda one: (one.header.created, one.id))
 
 

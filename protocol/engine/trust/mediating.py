@@ -125,7 +125,6 @@ def summon(core: Core, matter: Matter) -> None:
         fact = f"called/{matter.id.hex()}/{asked.key.hex()}"
         if not asked.since <= core.now < asked.until or fact in core.facts or asked.key in core.personas:
             continue
-        core.keep(fact, b"1")
         content = encode({"deal": matter.deal.mandate.deal, "voice": matter.id})
         try:
             body = {"sealed": seal(padded(content, SUMMONS_BYTES), box_of(asked.key), core.entropy)}
@@ -133,6 +132,7 @@ def summon(core: Core, matter: Matter) -> None:
             continue  # a key that nothing can be sealed to is nobody's
         nobody, scope = Persona.from_seed(core.entropy(32)), trust_scope(asked.key)
         core.say(nobody, "summons.1", scope, body, until=core.now + _SUMMONED_MS, follow=True)
+        core.keep(fact, b"1")
 
 
 def hand_over(core: Core, matter: Matter) -> None:
@@ -140,10 +140,10 @@ def hand_over(core: Core, matter: Matter) -> None:
     me, mediator = matter.me, matter.voice.mediator
     if me is None or not mediator or matter.stage(core.now).state not in ("mediation", "repairing", "remedied"):
         return
-    keys: dict[str, bytes] = {}
+    keys: list[list[bytes]] = []
     for one in said_under(matter):
         try:
-            keys[one.id.hex()] = key_for(one.body, me)
+            keys.append([one.id, key_for(one.body, me)])
         except Reject:
             continue
     pulse = [
@@ -155,10 +155,10 @@ def hand_over(core: Core, matter: Matter) -> None:
     told = mediator + len(keys).to_bytes(2, "big") + encode(pulse)
     if core.facts.get(fact) == told:
         return
-    core.keep(fact, told)
     sealed = seal(padded(content, HANDOVER_BYTES), box_of(mediator), core.entropy)
     body = {"voice": matter.id, "mediator": mediator, "sealed": sealed}
     say(core, matter.context, me, "handover.1", body, under("handover", matter.id), refs_of(matter), human=False)
+    core.keep(fact, told)
 
 
 def handed(matter: Matter) -> tuple[dict[bytes, bytes], dict[bytes, list[Any]]]:
@@ -171,7 +171,7 @@ def handed(matter: Matter) -> tuple[dict[bytes, bytes], dict[bytes, list[Any]]]:
             continue
         try:
             content = decode(unpadded(unseal(one.body["sealed"], box_seed_of(me))))
-            keys |= {bytes.fromhex(name): bytes(key) for name, key in content["keys"].items()}
+            keys |= {bytes(name): bytes(key) for name, key in content["keys"]}
             pulses[one.author] = [list(row) for row in content["pulse"]]
         except (Reject, KeyError, TypeError, ValueError, AttributeError):
             continue
