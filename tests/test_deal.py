@@ -247,8 +247,10 @@ def test_of_two_good_requests() -> None:
 def _pointing(witness: Persona, request: Record) -> Record:
     """A witness's word that this is the request which its co-op certified."""
     body, header = {"question": "request", "ids": [request.id]}, request.header
-    times = {"created": header.created, "expires": header.expires}
-    return Record.sign(witness, NETWORK, "receipt.1", request.scope, body, refs=(request.id,), **times)
+    return Record.sign(
+        witness, NETWORK, "receipt.1", request.scope, body,
+        created=header.created, expires=header.expires, refs=(request.id,),
+    )  # fmt: skip
 
 
 def _found(log: Log, docket: Docket, named: bytes = b"") -> Record:
