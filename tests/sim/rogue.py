@@ -15,6 +15,7 @@ likes (`tell`, `tell_all`), and lets the honest go on (`wait`, `until`). It may 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from protocol.coop.box import Question
@@ -180,7 +181,7 @@ def seat(seed: int, leads: str = "", state: str = "balloting") -> Rogue:
         safety = Safety(town.world)
         vote = town.acts.pop("vote")  # nobody has voted yet when the test begins
         town.open()
-        if not town.live(END_MS, lambda: any(one["state"] == state for one in town.coops("m0"))):  # noqa: B023
+        if not town.live(END_MS, partial(_see, town, state)):
             continue
         engine = town.world.nodes["m0"].engine
         assert engine is not None
@@ -191,6 +192,11 @@ def seat(seed: int, leads: str = "", state: str = "balloting") -> Rogue:
             town.acts["vote"] = vote
             return Rogue(town, safety, name, coop.charter.scope)
     raise AssertionError(f"no seat from seed {seed} on")
+
+
+def _see(town: Town, state: str) -> bool:
+    """Whether everybody's node shows a co-op in this state."""
+    return all(any(one["state"] == state for one in town.coops(name)) for name in town.members)
 
 
 def _fits(town: Town, coop: Coop, name: str, leads: str) -> bool:
