@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from protocol import commands as ask
 from protocol.engine import Engine
 from protocol.errors import CommandError, Ignore, Reject
-from protocol.events import Computed, PeerConnected, PeerDisconnected, RecordReceived, Tick
+from protocol.events import PeerConnected, PeerDisconnected, RecordReceived, Tick
 from protocol.record.record import Record
 from tests.sim.world import NETWORK, World
 from tests.test_desk import HOUR, awarded, deepcopy_of, own, refused, submit, three_coops
@@ -155,7 +155,6 @@ def hear(engine: Engine, record: Record | None, now: int) -> None:
             engine.handle(RecordReceived(record, "stranger"), now)
             engine.handle(Tick(), now)
         engine.handle(PeerDisconnected("stranger"), now)
-        engine.handle(Computed("nothing", None), now)
 
 
 @pytest.mark.parametrize(
