@@ -222,7 +222,7 @@ COUNTED = {
 
 def keeping() -> dict[type, Any]:
     """What it says of itself."""
-    found: dict[type, Any] = dict.fromkeys((c.Vanish, c.Stay), {"at": NOW, "records": 2})
+    found: dict[type, Any] = {one: {"at": NOW, "records": 2} for one in (c.Vanish, c.Stay)}
     return found | dict.fromkeys((c.AskDevice, c.GoOn, c.Retire, c.NoteBackup), device())
 
 
