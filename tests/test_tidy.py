@@ -43,7 +43,7 @@ ORDER = tuple(
             "deal: inclusion",
             "record: retention",
             "trust: amends walks forecast reputation sight words ratings live",
-            "trust: accountability assessment consent disclosure aggregate",
+            "trust: accountability view assessment consent disclosure aggregate",
             "trust: succession carryover sealed voice mediation case relationship health",
             "deal: holding proof bundle",
             ".: engine",

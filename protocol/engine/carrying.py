@@ -7,7 +7,6 @@ Spec: 02-identity, IDN-32, IDN-35 to IDN-39.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
@@ -16,6 +15,7 @@ from protocol.engine.personas import acting
 from protocol.errors import CommandError, Reject
 from protocol.identity import did
 from protocol.params import PROOF_LIFE_MS, PROOFS_MAX
+from protocol.trust import view
 from protocol.trust.carryover import Proof, check, make
 from protocol.trust.reputation import Evidence, heir_of
 
@@ -100,9 +100,4 @@ def stands_for(core: Core, persona: bytes) -> bytes:
 def counted(core: Core, rows: Iterable[Evidence]) -> list[Evidence]:
     """Evidence as this node counts it: nothing that a frozen persona said after its freeze, heirs in their forebears'
     place, and what one own persona knows is known to its person (IDN-32, IDN-33)."""
-    known, found = heirs(core), []
-    for row in rows:
-        gone = core.frozen.get(row.reporter)
-        if gone is None or row.stamped_ms < gone.since:
-            found.append(replace(row, reporter=heir_of(row.reporter, known)))
-    return found
+    return view.counted(rows, {key: one.since for key, one in core.frozen.items()}, heirs(core))

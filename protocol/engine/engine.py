@@ -294,7 +294,7 @@ class Engine:
         if isinstance(result, taste.Later):
             core.out.append(Compute(f"fit {request} {result.about}", "coop.preference.fit", result.arguments))
         elif isinstance(result, looking.Later):
-            core.out.append(Compute(f"look {request} {result.about}", "trust.sight.look", result.arguments))
+            core.out.append(Compute(f"look {request} {result.about}", "trust.view.view", result.arguments))
         else:
             core.out.append(Reply(request, result))
 

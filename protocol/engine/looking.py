@@ -9,22 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from protocol import commands as ask
-from protocol.engine.carrying import heirs, stands_for
-from protocol.engine.coop.outlook import rows
+from protocol.engine.carrying import stands_for
+from protocol.engine.coop.outlook import held
 from protocol.engine.core import Core
 from protocol.engine.deal import blame
-from protocol.engine.trust.knowing import about as unheard
 from protocol.engine.trust.knowing import about
 from protocol.errors import CommandError
 from protocol.events import Reply
 from protocol.params import LOOK_INLINE_MAX
 from protocol.trust.accountability import trust_scope
-from protocol.trust.sight import look
+from protocol.trust.view import view
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
-    """A look that takes a worker: who is looked at, and the arguments of `sight.look`."""
+    """A look that takes a worker: who is looked at, and the arguments of `view.view`."""
 
     about: str
     arguments: tuple[Any, ...]
@@ -32,12 +31,11 @@ class Later:
 
 def standing_of(core: Core, command: ask.AskStanding) -> dict[str, Any] | Later:
     """This observer's view of a subject in a role, with the reasons."""
-    evidence = rows(core)
-    whom = stands_for(core, command.subject)
-    arguments = (evidence, core.now, heirs(core), core.me.key, whom, command.role)
-    if len(evidence) > LOOK_INLINE_MAX:  # REP-19
+    known = held(core)
+    arguments = (known, core.now, stands_for(core, command.subject), command.role)
+    if len(known.said) > LOOK_INLINE_MAX:  # REP-19
         return Later(f"{command.subject.hex()} {command.role}", arguments)
-    return _told(core, command.subject, command.role, look(*arguments))
+    return _told(core, command.subject, command.role, view(*arguments))
 
 
 def looked(core: Core, job: str, result: dict[str, Any] | None) -> bool:

@@ -6,13 +6,13 @@ Spec: 07-election, ELE-34 to ELE-56.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from protocol.coop.coop import Coop
 from protocol.coop.evidence import standing_in
 from protocol.encoding import decode
-from protocol.engine.carrying import counted, heirs, stands_for
+from protocol.engine.carrying import heirs, stands_for
 from protocol.engine.context import Context
 from protocol.engine.coop import faults, lease
 from protocol.engine.coop.counting import ballots
@@ -22,9 +22,8 @@ from protocol.params import LOOK_INLINE_MAX
 from protocol.record.log import Log
 from protocol.record.record import Record
 from protocol.trust.accountability import EVIDENCE_KINDS
-from protocol.trust.accountability import evidence as evidence_in
-from protocol.trust.amends import mended
-from protocol.trust.reputation import Evidence, Graph, graph, standing
+from protocol.trust.reputation import Graph, standing
+from protocol.trust.view import Held, amounts
 
 
 def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
@@ -40,8 +39,8 @@ def election(core: Core, context: Context, coop: Coop) -> dict[str, Any]:
 
 def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
     """Who stands, and what is known of them; while ballots are open with this observer's own view."""
-    evidence = rows(core) if coop.state == "balloting" else ()
-    seen = _amounts(core, evidence) if coop.state == "balloting" and len(evidence) <= LOOK_INLINE_MAX else None
+    known = held(core) if coop.state == "balloting" else None
+    seen = amounts(known, core.now) if known is not None and len(known.said) <= LOOK_INLINE_MAX else None  # REP-19
     found = []
     for one in coop.candidates:
         shown = standing_in(one, coop.keys, core.settings.network)
@@ -56,22 +55,19 @@ def candidates(core: Core, coop: Coop) -> list[dict[str, Any]]:
 
 def observed(core: Core) -> Graph:
     """All that this node's evidence amounts to for its own person; nothing when it is more than a page can wait for."""
-    found = rows(core)
-    return _amounts(core, found if len(found) <= LOOK_INLINE_MAX else ())  # REP-19
+    found = held(core)
+    return amounts(found if len(found.said) <= LOOK_INLINE_MAX else replace(found, said=()), core.now)  # REP-19
 
 
-def _amounts(core: Core, evidence: Sequence[Evidence]) -> Graph:
-    return graph(evidence, core.now, heirs(core))
-
-
-def rows(core: Core) -> tuple[Evidence, ...]:
-    """This node's attestations, vouches and proofs as far as they count for its own person."""
+def held(core: Core) -> Held:
+    """This node's attestations, vouches and proofs, and what it knows of those who said them."""
     logs = [context.log for context in core.contexts.values() if context.family == "trust"]
     said = [one for log in logs for kind in EVIDENCE_KINDS for one in log.of_kind(kind) if _stands(core, log, one)]
     said.sort(key=lambda one: one.id)
+    amends = tuple(one for log in logs for one in log.of_kind("amends.1"))
     seen = {one.id: int(decode(core.facts[key])) for one in said if (key := f"seen/{one.id.hex()}") in core.facts}
-    remedied = mended(said, (one for log in logs for one in log.of_kind("amends.1")))
-    return tuple(counted(core, evidence_in(said, seen, core.settings.network, core.me.key, remedied)))
+    frozen = {key: one.since for key, one in core.frozen.items()}
+    return Held(tuple(said), amends, seen, core.settings.network, core.me.key, frozen, heirs(core))
 
 
 def _stands(core: Core, log: Log, one: Record) -> bool:
