@@ -128,6 +128,7 @@ def test_a_listed_ballot_reaches_who_has_no_room_for_its_author(monkeypatch: pyt
     assert rogue.decides()
     assert rogue.key in boxed(rogue)
     monkeypatch.setattr("protocol.engine.coop.room.needed", lambda *anything: False)
+    monkeypatch.setattr("protocol.engine.tending._pass_on", lambda *anything: None)  # ROO-14
     rogue = witnesses_have_it()
     rogue.wait(100_000)
     assert len({rogue.coop(name).state for name in rogue.members}) > 1
