@@ -25,6 +25,7 @@ from protocol.record.record import Record
 from protocol.room.book import Book
 from protocol.sealing import Void
 from protocol.trust import assessment
+from protocol.trust.case import Voice
 from protocol.trust.consent import DataTerms
 from protocol.trust.voice import SPOKEN
 
@@ -92,6 +93,7 @@ class Context:
     calls: dict[bytes, Record | None] = field(default_factory=dict)  # call -> its charter, if it is for us
     faults_seen: dict[bytes, int] = field(default_factory=dict)  # both ids of a double signature -> when
     shown: str = ""
+    voices: tuple[tuple[int, bytes], tuple[Voice, ...]] = ((-1, b""), ())  # of a deal: by which records, and read
     voiced: dict[bytes, str] = field(default_factory=dict)  # of a deal: voice -> what was last told of it
     tried: dict[bytes, None] = field(default_factory=dict)  # of a trust scope: summons that were looked at
     named: bytes = b""  # of a deal: the request that its co-op certified

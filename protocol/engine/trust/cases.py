@@ -82,8 +82,10 @@ def matters_in(core: Core, context: Context) -> list[Matter]:
     deal = context.deal(core.settings) if context.family == "deal" else None
     if deal is None or not deal.agreements or not any(context.log.of_kind("voice.1")):
         return []
-    found = read_voices(context.log, deal, deal.council)
-    return [Matter(context, deal, voice, _me(core, voice)) for voice in found]
+    at = context.log.version, context.named
+    if context.voices[0] != at:
+        context.voices = at, read_voices(context.log, deal, deal.council)
+    return [Matter(context, deal, voice, _me(core, voice)) for voice in context.voices[1]]
 
 
 def _me(core: Core, voice: Voice) -> Persona | None:
