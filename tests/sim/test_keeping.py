@@ -20,6 +20,7 @@ def test_a_restored_device_never_signs_twice(seed: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(6_000)
 @pytest.mark.parametrize("twin", [False, True])
 def test_many_more_seeds(twin: bool) -> None:
     """The same, by hand and at length."""
