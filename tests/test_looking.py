@@ -18,7 +18,7 @@ from protocol.identity import Persona
 from protocol.params import DAY_MS
 from protocol.trust import sight
 from protocol.trust.reputation import Evidence
-from protocol.trust.sight import look
+from protocol.trust.view import look
 from tests.stages import Desk
 from tests.test_reputation import NOW
 
@@ -71,7 +71,7 @@ def test_much_goes_to_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_small_look_loads_no_arrays() -> None:
     """REP-19: in the daemon there is no SciPy."""
     program = (
-        "import sys; from protocol.trust.sight import look;"
+        "import sys; from protocol.trust.view import look;"
         "look((), 0, {}, b'a', b'b', 'supplier'); print({'numpy', 'scipy'} & {*sys.modules})"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout.strip() == "set()"

@@ -1,20 +1,18 @@
-"""One observer's look at one subject: plain where edges are few, on arrays where they are many, in words either way.
+"""Standing and expectation of one subject: plain where edges are few, on arrays where they are many.
 
-Decides which of the two computes it, never what comes out. `look` is what a worker runs, so that neither a long
-computation nor SciPy is ever in the daemon. Spec: 10-reputation, REP-7 to REP-10 and REP-19.
+Decides which of the two computes it, never what comes out. Spec: 10-reputation, REP-7 to REP-9.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from protocol.trust import reputation
 from protocol.trust.forecast import Reports, foreseen
-from protocol.trust.reputation import Evidence, Expectation, Graph, Standing, bottled, graph, links_to
+from protocol.trust.reputation import Expectation, Graph, Standing, bottled, links_to
 from protocol.trust.walks import HIT_MIN, Array, Net, hits, net
 
-ARRAYS_FROM = 5_000  # edges; below it plain Python is as quick, and SciPy is not loaded
+ARRAYS_FROM = 1_000  # edges; below it plain Python is about as quick, and SciPy is not loaded
 
 
 def standing(trust: Graph, observer: bytes, subject: bytes, role: str) -> Standing:
@@ -47,22 +45,6 @@ def expectation(trust: Graph, observer: bytes, subject: bytes, role: str) -> Exp
     names = list(number)
     weights = [(names[node], weight) for node, weight in likely.words if weight > 0]
     return Expectation(likely.value, likely.outlook, tuple(sorted(weights, key=lambda pair: (-pair[1], pair[0]))))
-
-
-def look(
-    rows: Sequence[Evidence], now_ms: int, heirs: Mapping[bytes, bytes], observer: bytes, subject: bytes, role: str
-) -> dict[str, Any]:
-    """{"standing", "expectation", "outlook", "why"}: what the rows amount to at `now_ms`."""
-    from protocol.trust.words import explain
-
-    trust = graph(rows, now_ms, heirs)
-    likely = expectation(trust, observer, subject, role)
-    return {
-        "standing": standing(trust, observer, subject, role).value,
-        "expectation": likely.value,
-        "outlook": likely.outlook,
-        "why": list(explain(trust, observer, subject, role)),
-    }
 
 
 def _many(trust: Graph) -> bool:

@@ -6,7 +6,7 @@ REP-19; 02-identity, IDN-32.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,8 @@ from protocol.record.record import Record
 from protocol.trust.accountability import evidence
 from protocol.trust.amends import mended
 from protocol.trust.reputation import Evidence, Graph, graph, heir_of
-from protocol.trust.sight import look
+from protocol.trust.sight import expectation, standing
+from protocol.trust.words import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,17 @@ def amounts(held: Held, now_ms: int) -> Graph:
 def view(held: Held, now_ms: int, subject: bytes, role: str) -> dict[str, Any]:
     """{"standing", "expectation", "outlook", "why"} of a subject."""
     return look(evidence_of(held), now_ms, held.heirs, held.observer, subject, role)
+
+
+def look(
+    rows: Sequence[Evidence], now_ms: int, heirs: Mapping[bytes, bytes], observer: bytes, subject: bytes, role: str
+) -> dict[str, Any]:
+    """{"standing", "expectation", "outlook", "why"}: what the rows amount to at `now_ms`."""
+    trust = graph(rows, now_ms, heirs)
+    likely = expectation(trust, observer, subject, role)
+    return {
+        "standing": standing(trust, observer, subject, role).value,
+        "expectation": likely.value,
+        "outlook": likely.outlook,
+        "why": list(explain(trust, observer, subject, role)),
+    }
