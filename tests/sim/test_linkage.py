@@ -108,11 +108,18 @@ def values(body: Any) -> Iterable[bytes]:
 def shared(traffic: Captured, allowed: set[bytes]) -> dict[tuple[int, int], list[bytes]]:
     """Runs of eight bytes that two faces share and of which nobody else says the first six or the last six."""
     runs = [
-        {run for run in grams(one.raw for one in traffic.said_by(key)) if not {run[:6], run[2:]} & allowed}
+        {run for run in grams(map(_own_words, traffic.said_by(key))) if not {run[:6], run[2:]} & allowed}
         for key in traffic.faces
     ]
     pairs = ((a, b) for a in range(len(runs)) for b in range(a))
     return {(a, b): sorted(runs[a] & runs[b]) for a, b in pairs if runs[a] & runs[b]}
+
+
+def _own_words(record: Any) -> bytes:
+    """A record without the award that it proposes: that repeats the supplier's sealed offer, alike in all co-ops."""
+    award = isinstance(record, Record) and record.kind == "proposal.1" and record.body["question"].startswith("award/")
+    raw: bytes = record.raw
+    return raw.replace(record.body["value"], b"") if award else raw
 
 
 def public(traffic: Captured) -> set[bytes]:
