@@ -97,8 +97,8 @@ def numbers(core: Core) -> dict[str, int]:
 
 
 def digest(core: Core, command: ask.AskDigest) -> dict[str, Any]:
-    """A scope's state in one hash, the same for who reads what came sealed and who carries it; of what is only carried, of
-    the ids held, and it is marked so.
+    """A scope's state in one hash, the same for who reads what came sealed and for who carries it; of what is only
+    carried, of the ids held, and it is marked so.
     """
     if core.shelves.get(command.scope) is not None:
         items = core.shelves[command.scope].items
