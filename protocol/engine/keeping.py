@@ -96,12 +96,18 @@ def is_twins(core: Core, record: Record, peer: str) -> bool:
         return False
     now, slot = keeping(core), record.header.slot
     quiet = now.state in ("restoring", "stopped", "retired")
-    if quiet or record.header.created < now.alone_from or record.id in core.ids(record.scope):
+    if quiet or record.header.created < now.alone_from or _is_held(core, record):
         return False
     latest = slot is not None and slot.mode == "latest"
     held = core.peek(record.scope).slot(record.kind, record.author, slot.name) if slot is not None and latest else ()
     # What this device replaced itself is no news.
     return not any(slot is not None and one.header.slot is not None and one.header.slot.seq > slot.seq for one in held)
+
+
+def _is_held(core: Core, record: Record) -> bool:
+    """Whether it is here, also in an envelope: whoever reads that may say again openly what was in it (ROO-13)."""
+    found = core.contexts.get(record.scope)
+    return record.id in core.ids(record.scope) or (found is not None and record.id in found.book.outer)
 
 
 def stop(core: Core, record: Record) -> None:
