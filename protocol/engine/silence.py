@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from protocol.coop.box import Question
+from protocol.coop.coop import question_name
 from protocol.deal.choice import answers_question
 from protocol.deal.life import deal_scope
 from protocol.encoding import decode, encode
@@ -176,9 +177,10 @@ def _root(core: Core, scope: str) -> int:
 
 
 def _of_agreement(core: Core, agreement: Any) -> int:
-    """When what an agreement rests on was certified last; 0 for one that is not known here."""
+    """When the agreement came to be, for what is certified of it later opens nothing; 0 for one not known here."""
     for context in core.contexts.values():
         deal = context.deal(core.settings) if context.family == "deal" else None
         if deal is not None and any(one.hash == agreement for one in deal.agreements):
-            return max(one.when for one in deal.decided.values())
+            names = [question_name(base, deal.rfq.id) for base in ("commitments", "repairs")]
+            return max(deal.decided[name].when for name in names if name in deal.decided)
     return 0
