@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,13 +178,16 @@ def _toml(config: Config, settings: Sequence[str] | dict[str, Any]) -> str:
 
 @contextmanager
 def _written(path: Path, text: str) -> Iterator[None]:
-    """Writes a new file, if there is any text; takes it back when the block fails, so that keys make a home, and last.
+    """Writes a new file, if there is any text; takes it back, and a folder made for it, when the block fails.
+
+    So keys make a home, and last.
 
     Raises Stop 2 when something of that name is there.
     """
     if not text:
         yield
         return
+    made = not path.parent.exists()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = os.open(path, NEW_FILE, 0o600)
@@ -202,6 +205,9 @@ def _written(path: Path, text: str) -> Iterator[None]:
         yield
     except BaseException:
         path.unlink()
+        if made:
+            with suppress(OSError):  # something else was put there meanwhile
+                path.parent.rmdir()
         raise
 
 
