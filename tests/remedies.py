@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -62,6 +63,11 @@ class Dispute:
         self.supplier = next(one for one in self.of.suppliers if one.key == self.agreed.supplier)
         self.said: list[Record] = []
         self._drawn = 0
+
+    def requested(self, **changed: Any) -> None:
+        """As if the request had said something else; a field that is None is left out."""
+        body = {name: value for name, value in (self.deal.rfq.body | changed).items() if value is not None}
+        self.deal = replace(self.deal, rfq=self.deal.rfq._replace(body=body))
 
     def draw(self, size: int) -> bytes:
         """Bytes that are the same in every run."""
@@ -122,12 +128,13 @@ class Dispute:
         return self.add(self.sign(who, "named.1", body, under("named", voice.id), voice.id, at=at))
 
     def plan(self, who: Persona, voice: Record, owing: Persona | None = None, number: int = 0, **more: Any) -> Record:
-        """A plan of one remedy: what was ordered is delivered, within an hour."""
+        """A plan of one remedy or more: what was ordered is delivered, within an hour."""
         pair = (voice.author, voice.body["subject"])
         due = more.get("due", self.now + 3_600_000)
+        remedy = {"by": (owing or self.supplier).key, "what": "deliver", "due": due}
         body: dict[str, Any] = {
             "voice": voice.id,
-            "remedies": [{"by": (owing or self.supplier).key, "what": "deliver", "due": due}],
+            "remedies": [remedy] * more.get("remedies", 1),
             "follow_ms": 3_600_000,
         }
         body |= close({"text": "As ordered."}, who.key, pair, self.draw)

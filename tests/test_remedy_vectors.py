@@ -123,6 +123,10 @@ def _courses() -> list[Case]:
         it = Dispute(4 if clause == "RMD-8" else 1)
         lie(it)
         cases.append(_course(name, clause, it))
+    for name, clause, live in PATHS:
+        it = Dispute()
+        live(it)
+        cases.append(_course(name, clause, it))
     return cases
 
 
@@ -146,8 +150,9 @@ def _course(name: str, clause: str, it: Dispute) -> Case:
         "supplier": it.agreed.supplier.hex(),
         "negotiator": it.deal.rfq.author.hex(),
         "witnesses": _hex(list(it.deal.council.witnesses)),
+        "mediators": _hex(it.deal.rfq.body.get("mediators", [])),
         "expires": it.deal.rfq.header.expires,
-        "times": {key: it.deal.times[key] for key in ("mediate_ms", "settle_ms", "voice_ms")},
+        "times": {key: it.deal.times[key] for key in ("mediate_ms", "settle_ms", "voice_ms") if key in it.deal.times},
         "said": said,
     }
     found = [
@@ -244,6 +249,145 @@ LIES: list[tuple[str, str, Callable[[Dispute], None]]] = [
     ("a plan changed after one side signed", "RMD-20", _another_plan),
     ("a plan that binds somebody else", "RMD-20", _a_plan_for_another),
     ("what was agreed and confirmed is taken back", "RMD-9", _taken_back),
+]
+
+
+# Courses that nobody lies in
+
+
+def _ended(it: Dispute, *steps: str) -> None:
+    voice = it.raised()
+    for step in steps:
+        it.step(it.member, voice, step)
+
+
+def _answered_at_the_end(it: Dispute) -> None:
+    voice = it.raised()
+    it.words(it.supplier, voice, at=it.only().until)
+
+
+def _answered_in_the_talk(it: Dispute) -> None:
+    voice = it.raised()
+    it.step(it.supplier, voice, "case")
+    it.words(it.supplier, voice)
+
+
+def _lists(it: Dispute, mine: list[Persona], theirs: list[Persona]) -> Record:
+    """A case in which both have named and shown their lists."""
+    voice = it.raised()
+    it.step(it.member, voice, "case")
+    opened = [(who, it.naming(who, voice, keys)) for who, keys in ((it.member, mine), (it.supplier, theirs))]
+    for who, body in opened:
+        it.named(who, voice, body)
+    return voice
+
+
+def _third_accepts(it: Dispute) -> None:
+    voice = _lists(it, MEDIATORS[:3], MEDIATORS)
+    first, _, third = _in_line(it)
+    it.step(first, voice, "decline")
+    it.step(third, voice, "accept")
+
+
+def _last_declines(it: Dispute) -> None:
+    voice = _lists(it, MEDIATORS[:2], MEDIATORS)
+    first, last = _in_line(it)
+    it.step(last, voice, "decline")
+    it.step(first, voice, "accept", at=it.only().line[0].until + 1)
+
+
+def _in_line(it: Dispute) -> list[Persona]:
+    named = {one.key: one for one in MEDIATORS}
+    return [named[one.key] for one in it.only().line]
+
+
+def _in_advance(it: Dispute) -> None:
+    it.requested(mediators=_keys(MEDIATORS[1:4]))
+    voice = _lists(it, MEDIATORS[:2], MEDIATORS[:2])
+    for one in _in_line(it)[:3]:
+        it.step(one, voice, "decline")
+
+
+def _in_advance_alone(it: Dispute) -> None:
+    it.requested(mediators=_keys(MEDIATORS[2:4]))
+    it.step(it.member, it.raised(), "case")
+
+
+def _keys(some: list[Persona]) -> list[bytes]:
+    return sorted(one.key for one in some)
+
+
+def _nobody_mediates(it: Dispute) -> None:
+    times = {name: value for name, value in it.deal.times.items() if name != "mediate_ms"}
+    it.requested(times=times, mediators=_keys(MEDIATORS[2:4]))
+    _lists(it, MEDIATORS, MEDIATORS)
+
+
+def _agreed(it: Dispute, remedies: int = 1, **more: Any) -> tuple[Record, Record]:
+    voice = it.raised()
+    plan = it.plan(it.supplier, voice, remedies=remedies, **more)
+    for who in (it.member, it.supplier):
+        it.step(who, voice, "agree", plan)
+    return voice, plan
+
+
+def _contested_and_confirmed(it: Dispute) -> None:
+    voice, plan = _agreed(it, 2)
+    it.step(it.member, voice, "contested", plan)
+    it.step(it.member, voice, "confirmed", plan)
+    it.step(it.supplier, voice, "done", plan, 1)
+
+
+def _contested(it: Dispute, at: int = 0) -> tuple[Record, Record]:
+    voice, plan = _agreed(it)
+    it.step(it.supplier, voice, "done", plan)
+    it.step(it.member, voice, "contested", plan, at=at)
+    return voice, plan
+
+
+def _contested_later(it: Dispute) -> None:
+    _contested(it, it.now + 10_000_000)
+
+
+def _confirmed_at_last(it: Dispute) -> None:
+    voice, plan = _contested(it)
+    it.step(it.member, voice, "confirmed", plan, at=it.now + 10_000_000)
+
+
+def _due_before_it_was_agreed(it: Dispute) -> None:
+    _agreed(it, due=it.now - VOICE_MS)
+
+
+def _two_plans(it: Dispute) -> None:
+    voice, _ = _agreed(it)
+    plan = it.plan(it.member, voice, owing=it.member)
+    for who in (it.member, it.supplier):
+        it.step(who, voice, "agree", plan)
+
+
+def _a_plan_said_twice(it: Dispute) -> None:
+    voice, _ = _agreed(it)
+    it.plan(it.supplier, voice, due=it.now + 36_000_000)
+
+
+PATHS: list[tuple[str, str, Callable[[Dispute], None]]] = [
+    ("settled", "RMD-10", lambda it: _ended(it, "settled")),
+    ("withdrawn", "RMD-10", lambda it: _ended(it, "withdrawn")),
+    ("settled and withdrawn in one slot", "RMD-9", lambda it: _ended(it, "settled", "withdrawn")),
+    ("answered in the last millisecond", "RMD-11", _answered_at_the_end),
+    ("answered in time, while both talk", "RMD-25", _answered_in_the_talk),
+    ("the first declines, the second is silent, the third accepts early", "RMD-16", _third_accepts),
+    ("the first accepts too late, the last has declined", "RMD-16", _last_declines),
+    ("whom both name, then whom the request names", "RMD-15", _in_advance),
+    ("nobody names anybody, but the request does", "RMD-15", _in_advance_alone),
+    ("nobody mediates", "RMD-1", _nobody_mediates),
+    ("contested, confirmed after all, the other done", "RMD-21", _contested_and_confirmed),
+    ("contested in time", "RMD-21", lambda it: _contested(it) and None),
+    ("contested when the time was over", "RMD-21", _contested_later),
+    ("contested, and confirmed at last", "RMD-21", _confirmed_at_last),
+    ("due before it was agreed", "RMD-11", _due_before_it_was_agreed),
+    ("two plans were agreed", "RMD-20", _two_plans),
+    ("a plan is said twice once it is agreed", "RMD-9", _a_plan_said_twice),
 ]
 
 
@@ -366,6 +510,8 @@ def test_what_must_be_refused_is() -> None:
     good |= {"a mediator, by a side"}
     assert all(cases[name].get("output") for name in good)
     refused = {name for name, one in cases.items() if "reject" in one or one["output"] in ("", 0)}
+    for name, _, _ in PATHS:  # these hold nothing bad
+        del cases[name]
     lies = {name for name, _, _ in LIES}
     assert len(refused | lies) >= len(cases) - len(refused | lies)
     assert {"box of no point", "words altered", "a stranger's voice", "amends by a stranger"} < refused
@@ -380,3 +526,30 @@ def test_what_must_be_refused_is() -> None:
         "a plan that binds somebody else": "unanswered",
         "what was agreed and confirmed is taken back": "remedied",
     }
+
+
+def test_where_each_path_ends() -> None:
+    """RMD-9, RMD-11, RMD-15, RMD-16, RMD-20, RMD-21"""
+    cases = {one["name"]: one for one in vectors()["cases"]}
+    ends = [cases[name]["output"][0]["course"][-1][0] for name, _, _ in PATHS]
+    assert ends == [
+        "settled",
+        "withdrawn",
+        "unanswered",
+        "answered",
+        "unmediated",
+        "disagreed",
+        "unmediated",
+        "unmediated",
+        "unmediated",
+        "unmediated",
+        "unconfirmed",
+        "unremedied",
+        "unconfirmed",
+        "remedied",
+        "unremedied",
+        "unremedied",
+        "unremedied",
+    ]
+    asked = cases["whom both name, then whom the request names"]["output"][0]["line"]
+    assert [one[3] for one in asked] == ["decline", "decline", "decline", ""]

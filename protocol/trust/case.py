@@ -84,6 +84,10 @@ class Remedy:
     confirmed: int
     contested: int
 
+    def well(self, end: int) -> bool:
+        """Whether by then it was confirmed, or done and not contested (RMD-21); what is said later changes nothing."""
+        return 0 < self.confirmed <= end or (0 < self.done <= end and not 0 < self.contested <= end)
+
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -252,7 +256,7 @@ class _Reader:
                 return end if bool(self._whom(stage)) == (fact == "somebody to ask") else 0
             case ("repairing", "done, not confirmed" | "not done"):
                 owed = self._remedies()
-                well = all(0 < one.done <= end and not one.contested for one in owed)
+                well = all(one.well(end) for one in owed)
                 return end if well == (fact == "done, not confirmed") else 0
         return end
 

@@ -97,6 +97,8 @@ def check(log: Log, deal: Deal, record: Record) -> None:
     voice = log.records.get(body["voice"])
     if voice is None or voice.kind != "voice.1" or voice.id not in record.header.refs:
         raise Ignore("RMD-2", f"{record.kind}: refers to no voice that is held here")
+    if record.kind == "step.1" and body.get("plan", voice.id) not in record.header.refs:
+        raise Ignore("RMD-2", "step: does not refer to the plan that it names")
     if not _may(log, deal, voice, record):
         raise Ignore("RMD-3", f"{record.kind}: its author has no part in this voice, or not this one")
 
@@ -104,8 +106,7 @@ def check(log: Log, deal: Deal, record: Record) -> None:
 def _may(log: Log, deal: Deal, voice: Record, record: Record) -> bool:
     pair, author = (voice.author, voice.body["subject"]), record.author
     if record.kind == "step.1":
-        plan = record.body.get("plan")
-        return (plan is None or plan in record.header.refs) and check_step(log, deal, voice, author, record.body)
+        return check_step(log, deal, voice, author, record.body)
     if record.kind in ("naming.1", "named.1", "handover.1") or author in pair:
         return author in pair
     return record.kind in ("words.1", "plan.1") and author in candidates(log, deal, voice)
