@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from protocol import commands as ask
+from protocol.record.log import digest_of_scope
+from protocol.trust.succession import FIRST
 from tests.sim.adversary import MEMBERS_DO, RELAYS_DO, SUPPLIERS_DO, Adversaries
 from tests.sim.faults import Faults, drawn
 from tests.sim.safety import Safety, Violation
 from tests.sim.town import Town, at_end
-from tests.sim.world import TIMES
+from tests.sim.world import TIMES, Node
 
 MEMBERS, SUPPLIERS, RELAYS = 6, 3, ("r0", "r1")
 FAULTY_MS = 150_000
@@ -92,11 +94,23 @@ class Run:
         """Scopes on which honest nodes that follow them differ."""
         honest = [node for node in self.safety.honest() if node.engine is not None]
         scopes = sorted({scope for node in honest if node.engine is not None for scope in node.engine.scopes()})
-        names = [node.name for node in honest]
+        return [scope for scope in scopes if len(set(self._digests(scope, honest))) > 1]
+
+    def _digests(self, scope: str, honest: list[Node]) -> list[bytes]:
+        """The digests of a scope at those who follow it, without what each takes by its own knowledge alone: of a
+        hostile persona that names two recovery keys a node keeps the first record that it heard of (IDN-29).
+        """
+        found = self.world.digests(scope)
+        nodes = [node for node in honest if node.name in found]
+        if not scope.startswith("trust/"):
+            return [found[node.name] for node in nodes]
+        held = [list(node.engine._core.contexts[scope].wire.records.values()) for node in nodes if node.engine]
+        firsts = {(one.author, one.body["recovery"]) for records in held for one in records if one.kind == FIRST}
+        liars = [self.world.nodes[name].persona.key for name in self.roles]
+        two = [key for key in liars if sum(author == key for author, _ in firsts) > 1]
         return [
-            scope
-            for scope in scopes
-            if len({digest for name, digest in self.world.digests(scope).items() if name in names}) > 1
+            digest_of_scope(scope, [one for one in records if one.kind != FIRST or one.author not in two])
+            for records in held
         ]
 
     def trace(self) -> str:
