@@ -65,9 +65,11 @@ def back(who: Persona = MEMBER, number: int = 0, later_ms: int = 0, **changes: A
     return signed(who, "revoke.1", body, f"revoke/{number}", later_ms=later_ms)
 
 
-def receipt(act: str, who: Persona = SELLER, member: Persona = MEMBER, rel: bytes = rel_hash(HALF)) -> Record:
+def receipt(
+    act: str, who: Persona = SELLER, member: Persona = MEMBER, rel: bytes = rel_hash(HALF), later_ms: int = 0
+) -> Record:
     body = {"agreement": AGREED, "rel": rel, "member": member.key, "act": act}
-    return signed(who, "usage.1", body, usage_slot(rel, member.key, act))
+    return signed(who, "usage.1", body, usage_slot(rel, member.key, act), later_ms=later_ms)
 
 
 def sealed(number: int = 0, rel: bytes = rel_hash(HALF), content: bytes = b"x") -> Record:
@@ -105,6 +107,11 @@ FLOWS: list[tuple[str, str, tuple[Record, ...], int, str]] = [
     ("a revocation of another rel", "CNS-16", (M, S, back(rel=bytes(32))), START_MS + 1, "agreed"),
     ("a revocation of another number", "CNS-11", (M, S, back(number=1)), START_MS + 1, "agreed"),
     ("a rival's receipt", "CNS-19", (M, S, sealed(), back(), receipt("erased", RIVAL)), START_MS + 1, "revoked"),
+    ("erased twice", "CNS-19", (M, S, sealed(), back(), receipt("erased"), receipt("erased", later_ms=1)), END, "erased"),
+    ("revoked before it was over", "CNS-12", (M, S, sealed(), back()), END, "unanswered"),
+    ("over before it was revoked", "CNS-12", (M, S), END, "over"),
+    ("offered", "CNS-12", (M,), START_MS + 1, "offered"),
+    ("asked", "CNS-12", (S,), START_MS + 1, "asked"),
     ("of another member", "CNS-19", (M, S, sealed(), back(), receipt("erased", member=OTHER)), START_MS + 1, "revoked"),
 ]
 APART: list[tuple[str, str, tuple[Record, ...], int]] = [
@@ -357,17 +364,17 @@ def vectors() -> dict[str, Any]:
         given = {"terms": TERMS | {field: wrong}}
         cases.append({"name": f"terms: {field}", "clause": "CNS-1", "input": given, "reject": "CNS-1"})
     for what, clause, records, now, expected in FLOWS:
-        given = _given(records, now)
+        given = _given("state", records, now)
         found = [one for one in flows(held(*records), AGREED, SELLER.key, (MEMBER.key,)) if one.rel == rel_hash(HALF)]
         assert found[0].state(now) == expected
         cases.append({"name": what, "clause": clause, "input": given, "output": _described(found[0], now)})
     for what, clause, records, now in APART:
-        cases.append({"name": what, "clause": clause, "input": _given(records, now), "reject": "CNS-13"})
+        cases.append({"name": what, "clause": clause, "input": _given("sign", records, now), "reject": "CNS-13"})
     return {"name": "consent", "spec": "20-consent", "network": NETWORK.hex(), "cases": cases}
 
 
-def _given(records: tuple[Record, ...], now: int) -> dict[str, Any]:
-    named = {"agreement": AGREED.hex(), "member": MEMBER.key.hex(), "supplier": SELLER.key.hex()}
+def _given(asked: str, records: tuple[Record, ...], now: int) -> dict[str, Any]:
+    named = {"asked": asked, "agreement": AGREED.hex(), "member": MEMBER.key.hex(), "supplier": SELLER.key.hex()}
     return named | {"now": now, "rel": rel_hash(HALF).hex(), "records": [one.raw.hex() for one in records]}
 
 
