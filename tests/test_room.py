@@ -332,6 +332,64 @@ def _message_cases() -> list[dict[str, Any]]:
                 given["sender"], given["index"], given["tag"], given["cipher"]
             )
         cases.append({"name": name, "clause": "ROO-11", "input": given, "reject": caught.value.code})
+    return [*cases, *_misspelt(base)]
+
+
+def _misspelt(base: dict[str, Any]) -> list[dict[str, Any]]:
+    """What somebody with the secret can make and nobody may read: other padding, another tag (ROO-9, ROO-10)."""
+    sender, index = base["sender"], base["index"]
+    chain = Epoch(NAME, CHARTER).chain(sender, index)
+    context, data = NAME + sender + index.to_bytes(8, "big"), padded(b"words")
+    cases = []
+    for name, content, tag in (
+        ("filled up with something", data[:-1] + b"\x01", None),
+        ("a longer length than there is", (385).to_bytes(4, "big") + data[4:], None),
+        ("a size class too large", data.ljust(512, b"\0"), None),
+        ("no size class", data + b"\0", None),
+        ("three bytes", b"\0\0\0", None),
+        ("a tag of something else", data, bytes(32)),
+    ):
+        tag = tag or hashlib.blake2b(context + content, key=chain, digest_size=32, person=b"wltm.room.tag").digest()
+        cipher = encrypt(content, _message_key(chain, tag), context)
+        with pytest.raises(Reject) as caught:
+            Epoch(NAME, CHARTER).unprotect(sender, index, tag, cipher)
+        given = base | {"tag": tag, "cipher": cipher}
+        cases.append({"name": name, "clause": "ROO-11", "input": given, "reject": caught.value.code})
+    return cases
+
+
+def _envelope_cases() -> list[dict[str, Any]]:
+    """Whole envelopes; what is read out of one is the id of a record."""
+    epoch, secret = epoch_by(PEOPLE[0])
+    book, one = Book(), PEOPLE[1]
+    book.learn(epoch.id, secret)
+    inner = envelope(one, epoch, secret, leave(one))
+    joined = signed(one, "receipt.1", {"question": "roster", "ids": [NAME]})
+    heard = signed(one, "receipt.1", {"question": "pledges/0000000000000000", "ids": [NAME]})
+    sent = {
+        "a record of its author": inner,
+        "a record of somebody else": envelope(one, epoch, secret, leave(PEOPLE[2])),
+        "a receipt": envelope(one, epoch, secret, heard),
+        "a receipt for the roster": envelope(one, epoch, secret, joined),
+        "of another scope": envelope(one, epoch, secret, leave(one, scope="coop/" + "cd" * 16)),
+        "of another stamp": envelope(one, epoch, secret, leave(one, created=MADE_MS + 1)),
+        "of another end": envelope(one, epoch, secret, leave(one, expires=ENDS_MS + 1)),
+        "what is said openly": envelope(one, epoch, secret, epoch),
+        "an envelope in an envelope": envelope(one, epoch, secret, inner),
+        "without its ref": signed(one, "sealed.1", dict(inner.body)),
+        "with one ref more": signed(one, "sealed.1", dict(inner.body), refs=tuple(sorted((epoch.id, NAME)))),
+        "another index than it is sealed for": signed(
+            one, "sealed.1", dict(inner.body) | {"index": 1}, refs=(epoch.id,)
+        ),
+        "sealed by another": signed(PEOPLE[2], "sealed.1", dict(inner.body), refs=(epoch.id,)),
+    }
+    cases = []
+    for name, each in sent.items():
+        given = {"network": NETWORK, "epoch": epoch.id, "secret": secret, "envelope": each.raw}
+        found = book.read(each, NETWORK)
+        end: dict[str, Any] = {"output": found.id} if found is not None else {"reject": "ROO-11"}
+        cases.append({"name": f"envelope: {name}", "clause": "ROO-11", "input": given} | end)
+    assert sum("output" in one for one in cases) == 3
     return cases
 
 
@@ -366,7 +424,7 @@ def _plain(value: Any) -> Any:
 
 def vectors() -> dict[str, Any]:
     """spec/vectors/room.json: epochs and messages."""
-    return {"name": "room", "spec": "11-room", "cases": _plain([*_epoch_cases(), *_message_cases()])}
+    return {"name": "room", "spec": "11-room", "cases": _plain([*_epoch_cases(), *_message_cases(), *_envelope_cases()])}
 
 
 def test_vectors_are_the_committed_ones() -> None:
