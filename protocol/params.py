@@ -245,7 +245,8 @@ ROOM_SIZES = (
     *(384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12_288, 16_384, 24_576, 32_768, 49_152),
     64_512,
 )  # ROO-9 (g), what a content with its length is filled up to; the last leaves 1 KiB for the envelope
-UNLOCKS_MAX = 64  # ROO-7 (g), keys that one asker gets from one node
+UNLOCKS_MAX = 4  # ROO-7 (g), epochs of one maker that somebody asks one node about
+ANSWERS_MAX = 1_000  # ROO-7 (g), of one node in one scope, so that its own words keep their place (GOS-8)
 
 # Relays and mail (15-relay)
 RULES_MAX = 10_000  # REL-2 (g), own rules of a node

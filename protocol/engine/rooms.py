@@ -7,6 +7,7 @@ envelopes, epochs and keys arrive. Spec: 11-room, ROO-3 to ROO-17.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from protocol.encoding import encode
@@ -15,7 +16,7 @@ from protocol.engine.groups import groups, patience, root_of, seed_of
 from protocol.engine.place import check_place
 from protocol.errors import Ignore, NotNow
 from protocol.identity import KEY_BYTES, Persona
-from protocol.params import EPOCH_SLACK
+from protocol.params import EPOCH_SLACK, UNLOCKS_MAX
 from protocol.record.log import Added
 from protocol.record.record import Record
 from protocol.room.book import ENVELOPE, is_sealed
@@ -102,6 +103,22 @@ def _noted(core: Core, context: Context, record: Record, added: Added) -> None:
         core.notify("fault", author=record.author, kind=record.kind, scope=record.scope)
 
 
+def pleas(context: Context) -> dict[bytes, dict[bytes, int]]:
+    """Maker of epochs -> who could not open them -> how many (ROO-7)."""
+    found: dict[bytes, dict[bytes, int]] = {}
+    for plea in context.log.of_kind("locked.1"):
+        epoch = context.log.records.get(plea.body["epoch"])
+        if epoch is not None:
+            by = found.setdefault(epoch.author, {})
+            by[plea.author] = by.get(plea.author, 0) + 1
+    return found
+
+
+def spent(blamed: Mapping[bytes, Mapping[bytes, int]], maker: bytes) -> bool:
+    """Whether somebody was left out of so many of a maker's epochs that they ask no more (ROO-6, ROO-14)."""
+    return any(count >= UNLOCKS_MAX for count in blamed.get(maker, {}).values())
+
+
 def about(record: Record) -> tuple[bytes, int]:
     """The epoch and the place that somebody asks or answers about."""
     return record.body["epoch"], record.body["place"]
@@ -159,11 +176,7 @@ def _fit(core: Core, context: Context, group: Group, key: bytes) -> Record | Non
     life, _ = patience(core, context)
     order = group.order()
     until = 0 if key == group.supplier else core.now - life - life * order.index(key) // (EPOCH_SLACK * len(order))
-    blamed: dict[bytes, dict[bytes, None]] = {}
-    for plea in context.log.of_kind("locked.1"):
-        about = context.log.records.get(plea.body["epoch"])
-        if about is not None:
-            blamed.setdefault(about.author, {})[plea.author] = None
+    blamed = pleas(context)
     fit = [
         one
         for one in context.log.of_kind("epoch.1")
@@ -171,6 +184,7 @@ def _fit(core: Core, context: Context, group: Group, key: bytes) -> Record | Non
         and one.body["members"] == group.state
         and one.header.created > until
         and not context.book.is_full(one.id, key)
+        and (one.author == key or not spent(blamed, one.author))
     ]
     return min(fit, key=lambda one: (len(blamed.get(one.author, ())), -one.header.created, one.id), default=None)
 

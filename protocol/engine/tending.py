@@ -5,17 +5,19 @@ Decides whose turn it is; never reads or seals by itself. Spec: 11-room, ROO-5, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from protocol.coop.box import manifest_ids
+from protocol.coop.coop import Coop
 from protocol.encoding import digest
 from protocol.engine.admission import take
 from protocol.engine.context import Context
 from protocol.engine.groups import groups, makers, patience, root_of
-from protocol.engine.rooms import about, envelope, make
+from protocol.engine.rooms import about, envelope, make, pleas, spent
 from protocol.errors import Reject
 from protocol.identity import Persona
-from protocol.params import UNLOCKS_MAX
+from protocol.params import ANSWERS_MAX, UNLOCKS_MAX
 from protocol.record.record import Record
 from protocol.room.book import ROSTER
 from protocol.room.epoch import Group, is_epoch_of, key_for
@@ -59,17 +61,33 @@ def _pass_on(core: Core, context: Context, persona: Persona) -> None:
     coop = context.coop(core.settings) if context.family == "coop" else None
     if coop is None or persona.key not in coop.council.witnesses:
         return
+    blamed = pleas(context)
     for name, decided in coop.decided.items():
         if name == ROSTER:
             continue
         proposals = [one for one in context.log.of_kind("proposal.1") if one.body["value"] == decided.value]
         held = [context.log.records.get(one) for one in (*decided.votes, *_listed(decided.value))]
-        crowded = [one for one in (*proposals, *held) if one is not None and context.wire.contested(one)]
+        said = [one for one in (*proposals, *held) if one is not None]
+        crowded = [one for one in said if context.wire.contested(one) or _is_shut(context, blamed, one)]
         for record in sorted(crowded, key=lambda one: one.id):
-            if record.id not in context.book.passed and record.author != persona.key:
+            if _owes_again(context, coop, persona, record):
                 again = envelope(core, context, persona, record, human=False)
                 if again is not None:
                     take(core, context, again, True, "")
+
+
+def _owes_again(context: Context, coop: Coop, persona: Persona, record: Record) -> bool:
+    """Whether neither this witness nor, an honest one among them, more than f others have said a record again."""
+    by = context.book.passed.get(record.id, {})
+    enough = sum(1 for key in by if key in coop.council.witnesses) > coop.council.faults
+    return persona.key not in (record.author, *by) and not enough
+
+
+def _is_shut(context: Context, blamed: Mapping[bytes, Mapping[bytes, int]], record: Record) -> bool:
+    """Whether it came in an epoch whose maker left somebody out so often that they ask no more (ROO-14)."""
+    envelope = context.wire.records.get(context.book.outer.get(record.id, b""))
+    epoch = context.wire.records.get(envelope.body["epoch"]) if envelope is not None else None
+    return epoch is not None and spent(blamed, epoch.author)
 
 
 def _ask(core: Core, context: Context, group: Group, persona: Persona, root: Record) -> None:
@@ -78,13 +96,16 @@ def _ask(core: Core, context: Context, group: Group, persona: Persona, root: Rec
     if not closed or place is None:
         return
     asked = [one.body["epoch"] for one in context.log.by(persona.key, "locked.1")]
+    makers_asked = [one.author for name in asked if (one := context.log.records.get(name)) is not None]
     for epoch_id in closed:
         epoch = context.log.records.get(epoch_id)
-        if epoch is None or epoch_id in asked or not is_epoch_of(group, epoch) or len(asked) >= UNLOCKS_MAX:
+        if epoch is None or epoch_id in asked or not is_epoch_of(group, epoch):
+            continue
+        if makers_asked.count(epoch.author) >= UNLOCKS_MAX:
             continue
         body, until = {"epoch": epoch_id, "place": place}, root.header.expires
         core.say(persona, "locked.1", context.scope, body, until=until, refs=(epoch_id,))
-        asked.append(epoch_id)
+        makers_asked.append(epoch.author)
 
 
 def _answer(core: Core, context: Context, group: Group, persona: Persona, root: Record) -> None:
@@ -95,14 +116,23 @@ def _answer(core: Core, context: Context, group: Group, persona: Persona, root: 
         ours = plea.author in group.present and group.place_of(plea.author) == place
         if known is None or not ours or plea.author == persona.key or not group.places[place].box:
             continue
-        said = [one for one in context.log.by(persona.key, "unlock.1") if one.body["place"] == place]
-        if any(one.body["epoch"] == epoch_id for one in said) or len(said) >= UNLOCKS_MAX:
+        if not _owes(context, persona, epoch_id, place):
             continue
         if _waits(core, context, group, persona, plea):
             continue
         key = key_for(known.secret, group.places[place].box, core.entropy)
         body, until = {"epoch": epoch_id, "place": place, "key": key}, root.header.expires
         core.say(persona, "unlock.1", context.scope, body, until=until, refs=(plea.id,))
+
+
+def _owes(context: Context, persona: Persona, epoch_id: bytes, place: int) -> bool:
+    """Whether this place was not answered about this epoch, nor as often as it may be about its maker's (ROO-7)."""
+    epoch, answers = context.log.records.get(epoch_id), context.log.by(persona.key, "unlock.1")
+    said = [one.body["epoch"] for one in answers if one.body["place"] == place]
+    if epoch is None or epoch_id in said or len(answers) >= ANSWERS_MAX:
+        return False
+    makers_of = [one.author for name in said if (one := context.log.records.get(name)) is not None]
+    return makers_of.count(epoch.author) < UNLOCKS_MAX
 
 
 def _waits(core: Core, context: Context, group: Group, persona: Persona, plea: Record) -> bool:

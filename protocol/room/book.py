@@ -31,7 +31,7 @@ class Book:
     closed: dict[bytes, dict[bytes, Record]] = field(default_factory=dict)
     waiting: dict[bytes, Record] = field(default_factory=dict)
     outer: dict[bytes, bytes] = field(default_factory=dict)  # inner id -> the envelope's
-    passed: dict[bytes, None] = field(default_factory=dict)  # what somebody else than its author said again
+    passed: dict[bytes, dict[bytes, None]] = field(default_factory=dict)  # inner id -> who but its author said it again
     used: dict[tuple[bytes, bytes], int] = field(default_factory=dict)  # (epoch, sender) -> next index
 
     def learn(self, epoch: bytes, secret: bytes) -> None:
@@ -55,7 +55,7 @@ class Book:
                     self.waiting[inner.id] = inner
                     self.outer[inner.id] = envelope.id
                     if envelope.author != inner.author:
-                        self.passed[inner.id] = None
+                        self.passed.setdefault(inner.id, {})[envelope.author] = None
         return bool(ready)
 
     def read(self, envelope: Record, network: bytes) -> Record | None:
