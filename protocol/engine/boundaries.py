@@ -6,7 +6,7 @@ a member should want. The limits stay at home. Spec: 04-intent, INT-6 and INT-10
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from protocol import commands as ask
@@ -20,6 +20,7 @@ from protocol.identity import Persona
 from protocol.params import EVIDENCE_MAX
 from protocol.record.record import Slot
 from protocol.record.shapes import FIELDS
+from protocol.trust.consent import halves
 
 if TYPE_CHECKING:
     from protocol.engine.core import Core
@@ -67,7 +68,7 @@ def boundaries(core: Core) -> dict[str, Any]:
 
 def check(core: Core, persona: Persona, kind: str, scope: str, body: Mapping[str, Any], slot: Slot | None) -> None:
     """Raises CommandError INT-6 or INT-10 when this record, signed now, would pass a limit."""
-    if kind not in (*_BINDING, "join.1", "rel.1") or not (limits := boundaries(core)):
+    if kind not in (*_BINDING, "join.1", "rel.1", "detail.1") or not (limits := boundaries(core)):
         return
     deal = core.contexts[scope].deal(core.settings) if scope.startswith("deal/") and scope in core.contexts else None
     coop_scope = scope if deal is None else "coop/" + deal.mandate.charter[:16].hex()
@@ -84,11 +85,18 @@ def check(core: Core, persona: Persona, kind: str, scope: str, body: Mapping[str
             _check_charter(limits, coop)
             _check_award(core, limits, deal, coop, persona.key, body)
         case "rel.1" if deal is not None and deal.agreement_of(persona.key) is not None and "disclose" in limits:
-            beyond = [name for name in body["fields"] if name not in limits["disclose"]]
-            if beyond:
-                raise CommandError("INT-10", f"boundary: you never disclose your {beyond[0]}; change it first")
+            _check_fields(limits, body["fields"])
+        case "detail.1" if deal is not None and body["sealed"] and "disclose" in limits:
+            said = halves(core.contexts[scope].log, persona.key, body["agreement"]).get(body["rel"])
+            _check_fields(limits, said.body["fields"] if said is not None else FIELDS)  # signed when limits were wider
         case "pledge.1" | "commitment.1" if body.get("answer") != "decline":
             raise CommandError("INT-6", "boundary: what this binds you to is not known here (yet)")
+
+
+def _check_fields(limits: Mapping[str, Any], named: Sequence[str]) -> None:
+    beyond = [name for name in named if name not in limits["disclose"]]
+    if beyond:
+        raise CommandError("INT-10", f"boundary: you never disclose your {beyond[0]}; change it first")
 
 
 def _check_numbers(core: Core, limits: Mapping[str, Any], coop: Coop, body: Mapping[str, Any]) -> None:
