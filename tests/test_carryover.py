@@ -24,6 +24,8 @@ from tests.stages import Desk, another
 OLD, NEW, VERIFIER, OTHER = (Persona.from_seed(bytes([number]) * 32) for number in range(11, 15))
 NONCE = bytes(range(16))
 NOW, ENDS = START_MS, START_MS + 1_000_000
+# A key by which IDN-4 takes signatures: a usual one, and a point of order eight added to it.
+MIXED_ORDER = bytes.fromhex("fbb3211d177bccefd763d01a88f6473e43e5cf0a0740e44ab5c64460eefd4675")
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "carryover.json"
 
 
@@ -70,6 +72,7 @@ def bad() -> dict[str, tuple[Proof, Persona, int]]:
         ),
         "about the verifier": (imitate(VERIFIER, OLD.key, VERIFIER.key, NETWORK, ENDS, NONCE), VERIFIER, NOW),
         "of one that is no key": (replace(one, old=bytes(32)), VERIFIER, NOW),
+        "of a key outside the group of prime order": (replace(one, old=MIXED_ORDER), VERIFIER, NOW),
     }
 
 

@@ -21,6 +21,7 @@ from protocol.trust.sealed import box_of, box_seed_of, close, open_with, padded,
 from protocol.trust.voice import under
 from tests.deals import NETWORK
 from tests.remedies import EVE, MEDIATORS, SECOND, VOICE_MS, Dispute
+from tests.test_carryover import MIXED_ORDER
 from tests.test_remedy import lived, subsets
 
 VECTORS = Path(__file__).resolve().parents[1] / "spec" / "vectors" / "remedy.json"
@@ -51,7 +52,13 @@ def _words() -> list[Case]:
     body = close({"text": "Nothing has come."}, author.key, (author.key,), lambda size: key[:size])
     cases = [
         _told(f"box of {name}", "RMD-4", {"key": one.hex()}, partial(box_of, one))
-        for name, one in (("a persona", author.key), ("another", EVE.key), ("no point", bytes(32)), ("two", b"\2" * 32))
+        for name, one in (
+            ("a persona", author.key),
+            ("another", EVE.key),
+            ("no point", bytes(32)),
+            ("two", b"\2" * 32),
+            ("a key outside the group of prime order", MIXED_ORDER),
+        )
     ]
     cases.append(_told("secret of a box", "RMD-4", {"seed": author.seed.hex()}, partial(box_seed_of, author)))
     for name, block in (
