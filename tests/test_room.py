@@ -424,7 +424,8 @@ def _plain(value: Any) -> Any:
 
 def vectors() -> dict[str, Any]:
     """spec/vectors/room.json: epochs and messages."""
-    return {"name": "room", "spec": "11-room", "cases": _plain([*_epoch_cases(), *_message_cases(), *_envelope_cases()])}
+    cases = [*_epoch_cases(), *_message_cases(), *_envelope_cases()]
+    return {"name": "room", "spec": "11-room", "cases": _plain(cases)}
 
 
 def test_vectors_are_the_committed_ones() -> None:
