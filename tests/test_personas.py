@@ -19,6 +19,7 @@ from protocol.identity import Persona
 from protocol.params import PERSONAS_MAX
 from protocol.record.record import Record, Slot
 from protocol.trust.accountability import trust_scope
+from protocol.trust.succession import Frozen
 from tests.deals import NETWORK, START_MS, TEMPLATE
 from tests.stages import Desk, another
 
@@ -117,6 +118,16 @@ def test_two_faces_do_not_wait_for_one_group() -> None:
     one.ask(wish("b", readiness="exploring"))
     one.ask(wish("c", "u10"))
     assert len(set(authors(one))) == 3
+
+
+def test_a_frozen_face_waits_for_no_group() -> None:
+    """IDN-22, IDN-33: another may take its place, and nobody is asked what shall become of its intent."""
+    one = desk(persona="per-deal")
+    one.ask(wish("a"))
+    assert "one waits" in refused(one, wish("b"), "IDN-22")
+    one.engine._core.frozen[WHO.key] = Frozen(START_MS, b"")
+    one.ask(wish("b"))
+    assert authors(one)[-1] != WHO.key
 
 
 @pytest.mark.parametrize(

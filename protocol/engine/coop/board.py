@@ -60,8 +60,8 @@ def _follow_deals(core: Core, context: Context) -> None:
 
 
 def own_intents(core: Core, context: Context) -> list[Record]:
-    """The live intents of own personas on a board, by id."""
-    own = [one for key in core.personas for one in context.log.by(key, "intent.1")]
+    """The live intents of own personas on a board, by id; a frozen one's wait for nothing any more (IDN-33)."""
+    own = [one for key in core.personas if key not in core.frozen for one in context.log.by(key, "intent.1")]
     return sorted(
         (one for one in own if one.body["readiness"] != "withdrawn" and one.header.expires > core.now),
         key=lambda one: one.id,
