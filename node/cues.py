@@ -33,8 +33,8 @@ _CUES: Mapping[str, str] = {
     "name": "wltm mediate list, then wltm case name {voice} DID…",
     "mediate": "wltm case show {voice}, then wltm mediate accept {voice}, or wltm mediate decline {voice}",
     "agree": "wltm case show {voice}, then wltm case agree {voice} {plan}",
-    "remedy": "wltm case done {voice}",
-    "confirm": "wltm case confirm {voice}, or wltm case contest {voice}",
+    "remedy": "wltm case done {voice} --remedy {index}",
+    "confirm": "wltm case confirm {voice} --remedy {index}, or wltm case contest with the same",
     "follow": "wltm case follow {voice} fine, or again",
     "vanish": "wltm vanish --cancel",
     "device": "wltm device, then wltm device go-on, or wltm device retire",
@@ -52,6 +52,7 @@ def cue(need: Mapping[str, Any]) -> str:
     """The line for a need as the API shows it; "" when nothing is to be typed."""
     fields = {name: value for name, value in need.items() if isinstance(value, str)}
     shown = {name: value if name in _WORDS else short(value) for name, value in fields.items()}
+    shown["index"] = str(need.get("index", 0))  # which of a plan's remedies
     shown["where"] = shown.get("coop") or shown.get("deal", "")
     found = _CUES.get(need["kind"], "")
     try:

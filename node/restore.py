@@ -18,7 +18,7 @@ from node import keystore
 from node.assembly import engine, secrets_of
 from node.backup import Contents, Secret, opened, store_place
 from node.config import Config, load
-from node.present import short, span
+from node.present import counted, short, span
 from node.store import Store
 from protocol.commands import AskCoops, AskDeals
 from protocol.deal.life import DEAL_TERMINAL
@@ -162,8 +162,8 @@ def in_words(found: Mapping[str, Any]) -> str:
     lines = [
         f"{found['file']}: whole, made {span(found['age_ms'])} ago, of {found['did']} in network {found['network']}.",
         f"It holds {found['records']} records of {found['scopes']} scopes, {found['own']} of them signed by"
-        f" {len(found['personas'])} persona(s) of this node, and {found['facts']} facts that never left home; every"
-        " signature was checked.",
+        f" {counted(len(found['personas']), 'persona')} of this node, and {found['facts']} facts that never left home;"
+        " every signature was checked.",
         *(f"  Co-op {short(one['coop'].hex())}, {one['state']}: {one['purpose']}" for one in found["coops"]),
         *(f"  Deal {short(one['deal'].hex())}: {one['state']}" for one in found["deals"]),
         "Restored, it signs nothing until two relays have told it what was said since; then it goes on, and abstains"

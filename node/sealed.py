@@ -174,9 +174,9 @@ def _chunks(path: Path, file: BinaryIO, key_of: Callable[[Lock], bytes]) -> Iter
                 raise RuntimeError
             content, tag = sodium.crypto_secretstream_xchacha20poly1305_pull(state, sealed, head)
         except RuntimeError:
-            secret = "passphrase does" if lock.by == "passphrase" else "words do"
+            secret = "this passphrase does" if lock.by == "passphrase" else "these words do"
             if first and len(sealed) > _SEALED_BYTES - CHUNK_BYTES - 1:
-                message = f"{path}: this {secret} not open it, or it was altered or cut short"
+                message = f"{path}: {secret} not open it, or it was altered or cut short"
             else:
                 message = f"{path}: is damaged, cut short or added to (from byte {at} on); use another backup"
             raise CommandError("KEP-4", message) from None

@@ -51,6 +51,7 @@ def test_from_voice_to_confirmation_by_hand(run: Any) -> None:
     assert "waits for an answer" in at(SUPPLIER, "voice list")
     (need,) = [one for one in at.table.of(SUPPLIER).ask(ask.AskNeeds()) if one["kind"] == "voice"]
     assert f"wltm voice say {row['voice'].hex()[:8]}" in cue({"kind": "voice", "voice": need["voice"].hex()})
+    assert cue({"kind": "remedy", "voice": "81d0", "index": 1}) == "wltm case done 81d0 --remedy 1"
     assert "[missing, would like: deliver]: Nothing came." in at(SUPPLIER, f"case show {name}")
     at.signs(SUPPLIER, f"voice say {name} 'We will see.'", "answers, sealed")
     at.signs(ANN, f"voice doubt {name} empty", "the answer is empty")
@@ -74,7 +75,7 @@ def test_from_voice_to_confirmation_by_hand(run: Any) -> None:
     at.signs(ANN, f"case confirm {name}", "confirms remedy 0")
     assert "was put right" in at(SUPPLIER, f"case show {name}")
     at.signs(ANN, f"case follow {name} fine", "it is fine")
-    assert "1 of 1 that came to an end were put right" in at(ANN, f"relationship {did(SUPPLIER.key)}")
+    assert "1 of 1 that came to an end was put right" in at(ANN, f"relationship {did(SUPPLIER.key)}")
     at.signs(ANN, f"voice end {name} settled", "your voice is settled")
 
 

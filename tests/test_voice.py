@@ -147,10 +147,10 @@ def test_a_dialogue_from_voice_to_amends() -> None:
     table.ask(ann, ask.TakeStep(voice, "fine"))
     assert "follow" not in needs(table.of(ann))
     says = table.ask(ann, ask.AskRelationship(shop.key))["says"]
-    assert says[0] == "1 deal together, the first 0 days ago."
+    assert says[0] == "1 deal together, the first today."
     assert "You said that they kept their word 0 times, broke it 0 times, and put it right 1 time." in says
     assert "You raised 1 voice; they answered 1 in time and 0 late." in says
-    assert any(one.startswith("1 of 1 that came to an end were put right") for one in says)
+    assert any(one.startswith("1 of 1 that came to an end was put right") for one in says)
     _attested(table, ann, mediator)
 
 

@@ -6,6 +6,7 @@ Decides nothing; asks the running node. Before each signature it says what that 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,11 @@ def persona(typed: str, names: list[str] | None = None) -> str:
             return key_of(typed).hex()
         except Reject as error:
             raise Stop(USAGE, error.message, error.code) from None
-    return one_of(typed, names, "persona") if names is not None else typed
+    if names is not None:
+        return one_of(typed, names, "persona")
+    if not re.fullmatch("[0-9a-f]{64}", typed):
+        raise Stop(USAGE, f"{typed[:40]!r} names nobody: give their did:key, as their `wltm id` shows it", "CLI-6")
+    return typed
 
 
 @coop.command("list", example="wltm coop list", help="Your co-ops and their states.")

@@ -17,7 +17,7 @@ from node.cli.client import Client, part
 from node.cli.shell import USAGE, Command, Group, Options, Stop, table
 from node.cli.views import board_text, needs_text
 from node.cues import KINDS
-from node.present import amount, counted, instant, line, now_ms, short
+from node.present import amount, instant, line, now_ms, short
 from protocol.params import BOARD_OTHERS_LEAST
 
 YES = click.option("--yes", is_flag=True, help="Sign without asking.")
@@ -41,7 +41,7 @@ def needs(options: Options, kind: str | None, patience: int) -> None:
     """The list that the page begins with."""
     client = Client.of(options)
     if kind:
-        options.say(f"Waiting until there is something to {kind} …")
+        options.say(f"Waiting until “{kind}” is among what waits for you …")
         client.wait(lambda: any(need["kind"] == kind for need in client.get("/needs")), kind, patience)
     found = client.get("/needs")
     mesh = client.get("/mesh")
@@ -99,10 +99,8 @@ def among(others: int, region: str) -> str:
     """What standing on a board with so few others says (CNS-33)."""
     if region == "any" or others >= BOARD_OTHERS_LEAST:
         return ""
-    return (
-        f" {counted(others, 'other')} stand there, as far as this node knows; in a wider region yours says less of"
-        " where you live."
-    )
+    stand = "1 other stands" if others == 1 else f"{others} others stand"
+    return f" {stand} there, as far as this node knows; in a wider region yours says less of where you live."
 
 
 @intent.command("list", example="wltm intent list", help="Your own intents.")

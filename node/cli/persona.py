@@ -160,8 +160,13 @@ def persona_find(options: Options, /, wait: bool, stop: bool, patience: int) -> 
 @click.pass_obj
 def persona_prove(options: Options, /, old: str, new: str, who: str, end: str) -> None:
     """Send it in a letter: whoever else reads it learns a claim and no proof."""
-    values = {"old": old, "new": new, "verifier": key_in(who), "expires": instant(end, now_ms())}
+    expires = instant(end, now_ms())
+    values = {"old": old, "new": new, "verifier": key_in(who), "expires": expires}
     found = Client.of(options).post("/personas/proofs", values)
+    options.say(
+        f"Send this line to {short(key_in(who))}, in a letter or as you like: `wltm persona check LINE` takes it there,"
+        f" until {moment(expires)}."
+    )
     options.out(found, found["proof"])
 
 

@@ -6,6 +6,7 @@ CLI-100 to CLI-102.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -236,10 +237,8 @@ def case_plan(
     """Whoever proposes one as one of the two agrees to it."""
     client = Client.of(options)
     row = _voice_of(client, voice_id)
-    own = client.get("/status")["persona"]
-    me = row["subject"] if own == row["subject"] else row["author"]
-    them = row["author"] if me == row["subject"] else row["subject"]
-    rows = [_remedy(one, me, them) for one in remedies]
+    them = row["author"] if row["me"] == row["subject"] else row["subject"]
+    rows = [_remedy(one, {"me": row["me"], "them": them} if row["mine"] else {}) for one in remedies]
     options.confirm(
         f"This proposes {counted(len(rows), 'remedy', 'remedies')} under the voice {short(row['voice'])}. What is owed"
         " by whom, and until when, is in the open in the deal; your words are not. It binds once both agree.",
@@ -250,12 +249,14 @@ def case_plan(
     options.out(answer, f"Plan {short(answer['plan'])} proposed.")
 
 
-def _remedy(typed: str, me: str, them: str) -> list[str | int]:
+def _remedy(typed: str, sides: Mapping[str, str]) -> list[str | int]:
     who, _, rest = typed.partition("=")
     what, _, when = rest.partition("=")
     if what not in WISHES or not when:
         raise Stop(USAGE, f"--remedy {typed[:40]}: write me|them|DID=WHAT=WHEN, such as them=deliver=+7d", "CLI-102")
-    return [{"me": me, "them": them}.get(who) or persona(who), what, instant(when, now_ms())]
+    if who in ("me", "them") and who not in sides:
+        raise Stop(USAGE, f"--remedy {typed[:40]}: you mediate; write the DID of whoever shall do it", "CLI-102")
+    return [sides.get(who) or persona(who), what, instant(when, now_ms())]
 
 
 @case.command("agree", example="wltm case agree 81d0 5c02 --yes", help="Agree to a plan; both who do are bound by it.")

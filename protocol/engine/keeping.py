@@ -218,7 +218,7 @@ def needs(core: Core, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return kept
     says, fix = _words(core, now, _told(core) if now.state == "restoring" else 0)
     silence = "Nothing is signed for you, and what closes meanwhile closes without you."
-    one = {"kind": "device", "id": b"", "until": now.since, "says": f"{says} {fix}".strip(), "silence": silence}
+    one = {"kind": "device", "id": b"", "until": 0, "says": f"{says} {fix}".strip(), "silence": silence}
     return [one, *kept]
 
 

@@ -82,9 +82,9 @@ def _of_all(faces: int, relays: int) -> list[str]:
     """What no persona can hide from whom it dials."""
     if faces < 2:
         return ["Only one of your personas has spoken: there is nothing to link."]
-    plural = "s" if relays != 1 else ""
+    dialled = "The relay" if relays == 1 else f"Each of the {relays} relays"
     return [
-        f"Each of the {relays} relay{plural} that this node dials sees all of them come over one connection, from one"
+        f"{dialled} that this node dials sees all of them come over one connection, from one"
         " address, with the scopes that they follow. A home of its own (--home) for a persona, over another relay and"
         " another network address, is the only way to part them there."
     ]

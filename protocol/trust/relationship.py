@@ -136,7 +136,8 @@ def told(of: Relationship, now: int) -> tuple[str, ...]:
     if not of.deals:
         return ("You have signed no deal with each other that this node holds.",)
     days = max(0, now - of.since) // DAY_MS
-    says = [f"{_number(of.deals, 'deal')} together, the first {_number(days, 'day')} ago."]
+    since = f"{_number(days, 'day')} ago" if days else "today"
+    says = [f"{_number(of.deals, 'deal')} together, the first {since}."]
     if of.fulfilled or of.unfulfilled:
         says.append(f"{_number(of.fulfilled, 'share')} delivered in full, {of.unfulfilled} not.")
     for who, whose, words in (
@@ -156,7 +157,8 @@ def told(of: Relationship, now: int) -> tuple[str, ...]:
                 says.append(f"The answer to {voices.doubted} says nothing, by whoever raised it.")
     if of.ended:
         within = f", half of them within {_number(-(-of.repair_ms // _HOUR_MS), 'hour')}" if of.repaired else ""
-        says.append(f"{of.repaired} of {of.ended} that came to an end were put right{within}.")
+        was = "was" if of.repaired == 1 else "were"
+        says.append(f"{of.repaired} of {of.ended} that came to an end {was} put right{within}.")
     for remedies, whom in ((of.owed_to_me, "They owe you"), (of.owed_by_me, "You owe them")):
         late = sum(one.due < now and not one.done for one in remedies)
         if remedies:

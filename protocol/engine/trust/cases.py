@@ -143,6 +143,7 @@ def summary(matter: Matter, now: int) -> dict[str, Any]:
         "state": stage.state,
         "until": stage.until,
         "mine": matter.sided,
+        "me": matter.me.key if matter.me is not None else b"",
         "says": told(matter, now),
     }
 

@@ -84,7 +84,7 @@ def public_words(public: related.Heard) -> tuple[str, ...]:
         return ()
     doubted = f", and {public.doubted} by an answer that says nothing" if public.doubted else ""
     return (
-        f"Of {public.raised} voices about them that this node knows they answered {public.in_time} in time and"
+        f"Of the voices about them that this node knows ({public.raised}) they answered {public.in_time} in time and"
         f" {public.late} late{doubted}; {public.unanswered} stand unanswered.",
     )
 

@@ -41,7 +41,8 @@ def _asked(core: Core, matter: Matter) -> Iterator[dict[str, Any]]:
         says = f"Each of you can name whom you would accept as a mediator between you and {other}."
         yield _need("name", _until(matter, "naming"), says, "Nobody is drawn whom you did not name.")
     for plan in _open_plans(matter):
-        says = f"A plan to put it right waits for your word: {len(plan.body['remedies'])} remedies."
+        owed = ", ".join(f"{one['by'].hex()[:8]} owes {one['what']}" for one in plan.body["remedies"])
+        says = f"A plan to put it right waits for your word: {owed}."
         yield _need("agree", ends, says, "It binds nobody until both agree.") | {"plan": plan.id}
     if voice.plan is None:
         return
