@@ -28,13 +28,31 @@ _TOLD = "frozen-told/"
 
 def attend(core: Core, context: Context) -> None:
     """Look at a trust scope again: who is frozen, and whether one of ours is."""
-    for key, found in frozen_in(context.log, core.settings.network).items():
-        if key not in core.frozen and len(core.frozen) >= FROZEN_MAX:
-            del core.frozen[next(iter(core.frozen))]
+    ended = frozen_in(context.log, core.settings.network)
+    full = len(core.frozen) + len(ended) > FROZEN_MAX
+    known = _known(core) if full else {}
+    for key, found in ended.items():
+        if key not in core.frozen and len(core.frozen) >= FROZEN_MAX and not _forget(core, known, key in known):
+            continue
         core.frozen[key] = found
         if key in core.personas and _TOLD + key.hex() not in core.facts:
             core.keep(_TOLD + key.hex(), b"1")
             core.notify("frozen", persona=key, name=name_of(core, key), heir=found.heir)
+
+
+def _known(core: Core) -> dict[bytes, None]:
+    """Own personas, and whoever is in a co-op that is held here, or its witness."""
+    coops = [one.coop(core.settings) for one in core.contexts.values() if one.family == "coop"]
+    others = [key for one in coops if one is not None for key in (*one.joined, *one.council.witnesses)]
+    return dict.fromkeys((*core.personas, *others))
+
+
+def _forget(core: Core, known: Mapping[bytes, None], anybody: bool) -> bool:
+    """Let go of a stranger, or `anybody`: who freezes many keys of their own wants another to be forgotten."""
+    gone = next((key for key in core.frozen if key not in known), next(iter(core.frozen)) if anybody else None)
+    if gone is not None:
+        del core.frozen[gone]
+    return gone is not None
 
 
 def check_record(core: Core, context: Context, record: Record) -> None:
