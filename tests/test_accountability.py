@@ -222,10 +222,11 @@ def vectors() -> dict[str, Any]:
     for one in (bytes(32), ANN.key):
         case = {"name": "where it stands", "clause": "ATT-4", "input": {"subject": one.hex()}}
         cases.append(case | {"output": {"scope": trust_scope(one)}})
-    for name, clause, record, about in claims():
+    unsigned_ones = [(name, "ATT-8", one, co_signed(one, NETWORK)) for name, one in _defaults()]
+    for name, clause, record, about in [*claims(), *unsigned_ones]:
         case = {"name": name, "clause": clause, "input": {"network": NETWORK.hex(), "record": record.raw.hex()}}
         cases.append(case | {"output": {"counts": about is not None, "request": about.hex() if about else ""}})
-    return {"name": "accountability", "spec": "09-accountability", "cases": cases}
+    return {"name": "accountability", "spec": "09-accountability", "cases": [*cases, *_weighed()]}
 
 
 def test_committed_vectors() -> None:
@@ -606,6 +607,42 @@ def test_a_remedy_that_is_confirmed() -> None:
     assert [one.remedied for one in evidence([bad], {}, NETWORK, remedied=[bad.id])] == [True]
 
 
+def _weighed() -> list[dict[str, Any]]:
+    """What of several records in trust scopes is evidence, as rows; which is what reputation counts."""
+    supplier, _, member = other_party()
+    bad, good = (word(member, supplier, "supplier", outcome, 0) for outcome in ("broken", "kept"))
+    soon, late, back = (word(supplier, member, "member", "broken", hours) for hours in (72, 73, -500))
+    friend, proof = persona("friend"), FaultProof.of(service(), service("vote.1", about=0))
+    fault, harmless = _fault(proof, fault_slot(proof)), FaultProof.of(service("query.1"), service("query.1", about=0))
+    tries: list[tuple[str, str, list[Record], dict[bytes, int]]] = [
+        ("bad for bad in three days", "ATT-18", [bad, soon], {}),
+        ("bad for bad later", "ATT-18", [bad, late], {}),
+        ("bad for good later", "ATT-18", [good, late], {}),
+        ("bad for bad, set back", "ATT-18", [bad, back], {back.id: START_MS + 73 * HOUR_MS}),
+        ("a vouch for whom it is broken", "ATT-20", [bad, _vouch(friend, supplier)], {}),
+        ("a vouch for whom it is kept", "ATT-20", [good, _vouch(friend, supplier)], {}),
+        ("a vouch a year before", "ATT-20", [bad, _vouch(friend, supplier, days=-361)], {}),
+        ("a vouch afterwards", "ATT-20", [bad, _vouch(friend, supplier, days=1)], {}),
+        ("a vouch by whom it was broken to", "ATT-20", [bad, _vouch(member, supplier)], {}),
+        ("a vouch in another slot", "ATT-20", [bad, _vouch(friend, supplier, slot="vouch/0")], {}),
+        ("a double signature", "ATT-20", [fault], {}),
+        ("a double signature, shown late", "ATT-20", [fault], {fault.id: START_MS + 99 * HOUR_MS}),
+        ("a double signature shown twice", "ATT-20", [fault, _fault(proof, fault_slot(proof), persona("eve"))], {}),
+        ("a double signature in another slot", "ATT-20", [_fault(proof, "fault/0")], {}),
+        ("a double signature that harms nobody", "ATT-20", [_fault(harmless, fault_slot(harmless))], {}),
+    ]
+    cases = []
+    for name, clause, records, seen in tries:
+        given = {"network": NETWORK.hex(), "observer": ANN.key.hex(), "records": [one.raw.hex() for one in records]}
+        rows = []
+        for one in evidence(records, seen, NETWORK, ANN.key):
+            who, about = (one.reporter.hex(), one.subject.hex()), one.agreement.hex()
+            rows.append([*who, one.role, one.kind, about, one.stamped_ms, one.seen_ms])
+        given |= {"seen": {one.hex(): when for one, when in seen.items()}}
+        cases.append({"name": name, "clause": clause, "input": given, "output": sorted(rows)})
+    return cases
+
+
 # A supplier that did not sign (ATT-8)
 
 
@@ -645,10 +682,9 @@ def _again(one: Record, **other: Any) -> Record:
     return Record.sign(who, NETWORK, one.kind, one.scope, body, created=times[0], expires=times[1], slot=head.slot)
 
 
-def test_who_leaves_an_award_unsigned_answers_for_it() -> None:
-    """ATT-8: by the member's commitment, their quotation, and the award that names them."""
-    assert unsigned().deal().state == "defaulted"
-    assert co_signed(_default(), NETWORK) == unsigned().rfq.id
+@cache
+def _defaults() -> list[tuple[str, Record]]:
+    """What shows that a supplier did not sign, and then what does not."""
     others = [one for one in unsigned().records if one.kind == "proposal.1"]
     elsewhere = next(one for one in others if one.body["question"].startswith("commitments/"))
     losing = next(
@@ -657,19 +693,27 @@ def test_who_leaves_an_award_unsigned_answers_for_it() -> None:
     declined = next(
         one for one in unsigned().records if one.kind == "commitment.1" and one.body["answer"] == "decline"
     )
-    for bad in (
-        _default(outcome="kept"),
-        _default(without="quotation.1"),
-        _default(without="proposal.1"),
-        _default(without="rfq.1"),
-        _default(without="vote.1"),
-        _default(twist=lambda all_: [*all_[:3], elsewhere, *all_[4:]]),
-        _default(twist=lambda all_: [all_[0], losing, *all_[2:]]),
-        _default(twist=_made_up),
-        _default(twist=lambda all_: [declined, *all_[1:]]),
-        _default(twist=lambda all_: [*all_, all_[0]]),
-    ):
-        assert co_signed(bad, NETWORK) is None
+    return [
+        ("an award unsigned", _default()),
+        ("an award unsigned, and yet kept", _default(outcome="kept")),
+        ("unsigned, without the quotation", _default(without="quotation.1")),
+        ("unsigned, without the award", _default(without="proposal.1")),
+        ("unsigned, without the request", _default(without="rfq.1")),
+        ("unsigned, without votes", _default(without="vote.1")),
+        ("unsigned, with another value", _default(twist=lambda all_: [*all_[:3], elsewhere, *all_[4:]])),
+        ("unsigned by who was not awarded", _default(twist=lambda all_: [all_[0], losing, *all_[2:]])),
+        ("unsigned, an award made up", _default(twist=_made_up)),
+        ("unsigned, by who declined", _default(twist=lambda all_: [declined, *all_[1:]])),
+        ("unsigned, one record twice", _default(twist=lambda all_: [*all_, all_[0]])),
+    ]
+
+
+def test_who_leaves_an_award_unsigned_answers_for_it() -> None:
+    """ATT-8: by the member's commitment, their quotation, and the award that names them."""
+    assert unsigned().deal().state == "defaulted"
+    (_, good), *bad = _defaults()
+    assert co_signed(good, NETWORK) == unsigned().rfq.id
+    assert [co_signed(one, NETWORK) for _, one in bad] == [None] * 10
 
 
 def test_a_member_attests_a_default_by_its_own_node() -> None:
