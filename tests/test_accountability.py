@@ -633,7 +633,8 @@ def _weighed() -> list[dict[str, Any]]:
     ]
     cases = []
     for name, clause, records, seen in tries:
-        given = {"network": NETWORK.hex(), "observer": ANN.key.hex(), "records": [one.raw.hex() for one in records]}
+        given: dict[str, Any] = {"network": NETWORK.hex(), "observer": ANN.key.hex()}
+        given |= {"records": [one.raw.hex() for one in records]}
         rows = []
         for one in evidence(records, seen, NETWORK, ANN.key):
             who, about = (one.reporter.hex(), one.subject.hex()), one.agreement.hex()
