@@ -66,7 +66,7 @@ class Dispute:
 
     def requested(self, **changed: Any) -> None:
         """As if the request had said something else; a field that is None is left out."""
-        body = {name: value for name, value in (self.deal.rfq.body | changed).items() if value is not None}
+        body = {name: value for name, value in (dict(self.deal.rfq.body) | changed).items() if value is not None}
         self.deal = replace(self.deal, rfq=self.deal.rfq._replace(body=body))
 
     def draw(self, size: int) -> bytes:
