@@ -478,9 +478,10 @@ class World:
             heapq.heappush(self._heap, (self.now + took, next(self._order), receiver, event))
 
     def _plan(self, node: Node) -> None:
-        if node.engine is None or node.engine.deadline is None:
+        deadline = node.engine.deadline if node.engine is not None else None
+        if deadline is None:
             return
-        at = max(self.now + 1, node.engine.deadline - node.skew_ms)
+        at = max(self.now + 1, deadline - node.skew_ms)
         if self._ticks.get(node.name, at + 1) > at:
             self._ticks[node.name] = at
             heapq.heappush(self._heap, (at, next(self._order), node.name, Tick()))

@@ -91,10 +91,11 @@ def _left_over(core: Core, context: Context) -> list[Record]:
     """Own intents that took part in the epoch at hand, came into no group, and are free."""
     found = []
     for intent in own_intents(core, context):
-        template = core.settings.templates.get(intent.body["template"])
+        hashed = intent.body["template"]
+        template = core.settings.templates.get(hashed)
         if template is None or core.now % template.epoch_ms < _turns_ms(template):
             continue
-        groups = context.formations.get((template.hash, core.now // template.epoch_ms))
+        groups = context.formations.get((hashed, core.now // template.epoch_ms))
         if groups and groups.get(intent.id, intent) is None and not engaged(core, context, intent):
             found.append(intent)
     return found
