@@ -196,6 +196,20 @@ def vectors() -> dict[str, Any]:
     agreed = consent(HEIR, NETWORK, OLD.key).hex()
     given = {"network": NETWORK.hex(), "persona": OLD.key.hex(), "successor_seed": HEIR.seed.hex()}
     cases.append({"name": "an heir agrees", "clause": "IDN-28", "input": given, "output": {"consent": agreed}})
+    for name, line, start in (
+        ("nobody's heir", {}, 1),
+        ("a line of eight", {number: number + 1 for number in range(1, 9)}, 1),
+        ("a line of nine", {number: number + 1 for number in range(1, 10)}, 1),
+        ("the second of a line of nine", {number: number + 1 for number in range(1, 10)}, 2),
+        ("a circle", {1: 2, 2: 3, 3: 1}, 1),
+        ("a line into a circle", {1: 2, 2: 3, 3: 2}, 1),
+    ):
+        heirs = {bytes([one]): bytes([other]) for one, other in line.items()}
+        told = {one.hex(): other.hex() for one, other in heirs.items()}
+        end = {"stands": heir_of(bytes([start]), heirs).hex()}
+        cases.append(
+            {"name": name, "clause": "IDN-32", "input": {"heirs": told, "of": f"{start:02x}"}, "output": end}
+        )
     for name, (record, code) in sorted(BAD.items()):
         given = {"network": NETWORK.hex(), "record": record.raw.hex()}
         cases.append({"name": name, "clause": code, "input": given, "reject": code})
