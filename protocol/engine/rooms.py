@@ -14,6 +14,7 @@ from protocol.encoding import encode
 from protocol.engine.context import Context, is_early
 from protocol.engine.groups import groups, patience, root_of, seed_of
 from protocol.engine.place import check_place
+from protocol.engine.silence import alone_from
 from protocol.errors import Ignore, NotNow
 from protocol.identity import KEY_BYTES, Persona
 from protocol.params import EPOCH_SLACK, UNLOCKS_MAX
@@ -176,6 +177,7 @@ def _fit(core: Core, context: Context, group: Group, key: bytes) -> Record | Non
     life, _ = patience(core, context)
     order = group.order()
     until = 0 if key == group.supplier else core.now - life - life * order.index(key) // (EPOCH_SLACK * len(order))
+    until = until if key == group.supplier else max(until, alone_from(core) - 1)  # KEP-13
     blamed = pleas(context)
     fit = [
         one

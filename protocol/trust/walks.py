@@ -45,8 +45,9 @@ def net(size: int, source: Array, target: Array, weight: Array, whole: bool = Fa
     from scipy.sparse import csr_matrix
 
     totals = np.bincount(source, weight, size)
-    share = (1 - RESTART) / (np.where(totals > 0, totals, 1.0) if whole else np.maximum(1.0, totals))
-    steps = csr_matrix((weight * share[source], (source, target)), shape=(size, size))
+    most = np.where(totals > 0, totals, 1.0) if whole else np.maximum(1.0, totals)
+    chance = (1 - RESTART) * (weight / most[source])  # in this order nothing overflows, however small it is
+    steps = csr_matrix((chance, (source, target)), shape=(size, size))
     steps.sort_indices()
     return Net(steps, steps.T.tocsr())
 

@@ -9,7 +9,7 @@ from protocol import commands as ask
 from protocol.engine import tending
 from protocol.engine.groups import groups
 from protocol.engine.rooms import pleas
-from protocol.engine.silence import keeping
+from protocol.engine.silence import FACT, Keeping, keeping
 from protocol.events import PeerConnected, RecordReceived
 from protocol.identity import Persona
 from protocol.params import UNLOCKS_MAX
@@ -160,6 +160,23 @@ def test_what_counts_reaches_who_was_shut_out() -> None:
     desk.tick()
     (passed,) = again(desk, listed)
     assert passed.body["epoch"] not in [one.id for one in said]
+
+
+def test_a_restored_device_speaks_in_no_epoch_of_before() -> None:
+    """KEP-13: whoever took its backup may hold that key; the control: a device that was never restored does."""
+    made, maker, _, said = shut_out(1, left_out=2)
+    coop = made.hash[:16]
+    for alone_from in (0, said[0].header.created + 1):
+        facts = {FACT: Keeping(alone_from=alone_from).to_bytes()}
+        desk = at(made, "gathering", made.members[0], facts=facts)
+        desk.do(PeerConnected("peer", False))
+        desk.do(RecordReceived(said[0], "peer"))
+        desk.now += 1_000
+        desk.ask(ask.Pledge(coop, 3, 0, 1, 300))
+        (sealed,) = [one for one in desk.said("sealed.1") if one.author == desk.who.key]
+        epoch = next(one for one in desk.said("epoch.1") if one.id == sealed.body["epoch"])
+        assert epoch.header.created > alone_from
+        assert (epoch.author == maker.key) is (not alone_from)
 
 
 def again(desk: Desk, record: Record) -> list[Record]:
