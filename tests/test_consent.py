@@ -360,9 +360,22 @@ def vectors() -> dict[str, Any]:
         made = {"id": parse_terms(content).id}
         cases.append({"name": f"terms: {name}", "clause": "CNS-2", "input": {"terms": content}, "output": made})
     bad = {"name": "Tea", "version": 0, "purposes": ["everything"], "keep_days": 3661, "more": 1}
+    bad |= {"title": "", "fields": ["name", "address"], "sharing": "everybody"}
     for field, wrong in bad.items():
         given = {"terms": TERMS | {field: wrong}}
         cases.append({"name": f"terms: {field}", "clause": "CNS-1", "input": given, "reject": "CNS-1"})
+    wide = {"purposes": ["delivery", "offers", "support"], "fields": ["address", "contact"], "keep_days": 400}
+    strict = {"sharing": "nobody", "keep_days": 0, "purposes": []}
+    for what, clause, several in (
+        ("none", "CNS-5", []),
+        ("one", "CNS-4", [TERMS]),
+        ("two that overlap", "CNS-4", [TERMS, TERMS | wide]),
+        ("the strictest of three", "CNS-4", [TERMS | wide, TERMS | strict, TERMS]),
+    ):
+        use = allowed([parse_terms(one) for one in several])
+        may: dict[str, Any] = {"purposes": list(use.purposes), "fields": list(use.fields)}
+        may |= {"keep_days": use.keep_days, "sharing": use.sharing}
+        cases.append({"name": f"together: {what}", "clause": clause, "input": {"together": several}, "output": may})
     for what, clause, records, now, expected in FLOWS:
         given = _given("state", records, now)
         found = [one for one in flows(held(*records), AGREED, SELLER.key, (MEMBER.key,)) if one.rel == rel_hash(HALF)]
