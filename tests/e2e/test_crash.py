@@ -14,17 +14,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from node.batch import plain
 from node.cli.client import Client
 from node.cli.shell import Stop
 from node.config import load
 from node.store import Store
+from node.store.log import Held
 from protocol.identity import Persona
 from protocol.record.record import Record, Slot
 
@@ -98,15 +100,26 @@ class Node:
         return asyncio.run(read())
 
 
+Version = tuple[str, str, str, int]  # author, scope, slot, number in it
+
+
+def version(row: Mapping[str, Any]) -> Version:
+    """Which version of what a row of the log is."""
+    slot, _, number = row["slot"].rpartition(" ")
+    author = row["author"] if isinstance(row["author"], str) else row["author"].hex()
+    return author, row["scope"], slot, int(number or 0)
+
+
 @dataclass
 class Person:
     """Clicks until the node is gone, and remembers every promise it made."""
 
     node: Node
     clicks: int = 0
-    promised: dict[str, None] = field(default_factory=dict)  # ids of records, scopes of co-ops, that the API answered
+    promised: dict[str, tuple[str, str, int]] = field(default_factory=dict)  # id answered → board, name, what it wants
+    founded: dict[str, None] = field(default_factory=dict)  # scopes of co-ops that the API answered
     end: Stop | None = None
-    shown: dict[int, str] = field(default_factory=dict)  # position → id that the log showed
+    shown: dict[int, tuple[str, Version]] = field(default_factory=dict)  # position → id in the log, its version
 
     def work(self) -> None:
         try:
@@ -121,12 +134,35 @@ class Person:
         region, name = f"b{self.clicks % BOARDS}", f"i{self.clicks % BOARDS}-{self.clicks // BOARDS % NAMES}"
         intent = {"name": name, "category": "electricity", "region": region, "want": 100 + self.clicks, "tolerate": 9}
         intent |= {"spend_minor": 5000, "readiness": "ready", "ready_by": (time.time_ns() // 10**6) + 10**8}
-        self.promised[client.post("/intents", intent)["id"]] = None
+        said = f"board/electricity/{region}", name, 100 + self.clicks
+        self.promised[client.post("/intents", intent)["id"]] = said
         if self.clicks % 5 == 0:
             asked = {"intent": name, "purpose": "power", "least": 2, "most": 5, "preset": "always-on"}
-            self.promised["coop/" + client.post("/coops", {**asked, "fee_max_minor": 0})["coop"]] = None
+            self.founded["coop/" + client.post("/coops", {**asked, "fee_max_minor": 0})["coop"]] = None
         page = client.get("/log", after=str(max(self.shown, default=0)), limit="200")
-        self.shown.update({row["position"]: row["id"] for row in page["records"]})
+        self.shown.update({row["position"]: (row["id"], version(row)) for row in page["records"]})
+
+    def check(self, held: dict[int, Record]) -> None:
+        """What was answered or shown is on disk, where it was; or a later version in its slot is (STO-29)."""
+        there = {record.id.hex() for record in held.values()}
+        wants: dict[tuple[str, str], int] = {}  # it grows with each version
+        newest: dict[tuple[str, str, str], int] = {}
+        for at, record in held.items():
+            author, scope, slot, number = version(plain(Held(at, record)))
+            newest[author, scope, slot] = max(number, newest.get((author, scope, slot), -1))
+            if record.kind == "intent.1":
+                assert record.header.slot
+                slotted = scope, record.header.slot.name
+                wants[slotted] = max(record.body["want"], wants.get(slotted, -1))
+        for one, (board, name, want) in self.promised.items():
+            assert one in there or wants.get((board, name), -1) > want, one
+        assert [one for one in self.founded if one not in {record.scope for record in held.values()}] == []
+        for at, (one, (author, scope, slot, number)) in self.shown.items():
+            if at in held:
+                assert held[at].id.hex() == one
+            else:
+                assert slot.startswith("latest ")
+                assert newest[author, scope, slot] > number
 
 
 @pytest.fixture
@@ -179,10 +215,7 @@ def test_killed_at_any_moment_a_node_keeps_its_word(nodes: tuple[Node, Node], ki
             assert person.end is not None
             assert person.end.exit_code == 3, person.end  # the node was gone; anything else would be a refusal
         home.kill()
-        held = home.records()
-        there = {one for record in held.values() for one in (record.id.hex(), record.scope)}
-        assert [one for one in person.promised if one not in there] == []
-        assert {at: held[at].id.hex() for at in person.shown} == person.shown
+        person.check(home.records())
     home.spawn()
     assert home.ready()
     wait_until_equal(relay, home)
