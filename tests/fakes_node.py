@@ -129,6 +129,7 @@ def deal() -> dict[str, Any]:
         "commitments": [{"member": ME, "answer": "decline", "reason": "price", "remark": "too dear"}],
         "region": "u10",
         "quantity": 300,
+        "request": bytes([7]) * 32,
         "quote_until": 10**13,
         "shares": [[ME, 30]],
         "says": ["Agreed: 30 units a period at GBP 2.20 each for 1 members from 00010203."],

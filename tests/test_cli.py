@@ -484,6 +484,7 @@ def test_standing_is_said_with_its_reasons(rig: Rig) -> None:
 def test_a_deal_after_its_award(rig: Rig) -> None:
     """CLI-60, CLI-61, CLI-62, CLI-63, CLI-64: the state in words, a line a member, and what each report is called."""
     said = rig("deal show ab")
+    assert "by request 07070707: " in said
     assert "Agreed: 30 units a period" in said
     assert "got 9 of 360, GBP 792.00 in all; 9 delivered; 8 received; ends" in said
     assert "takes green 24; differing on delivery" in said

@@ -168,11 +168,11 @@ def test_every_number_is_explained() -> None:
     assert explain(trust, ANN, CAT, "supplier", names) == (
         "Standing of Cat as supplier, seen from you: 0.003, of at most 1.",
         "You trust Ben → Cat: this way leads there with 0.03.",
-        "At its end: kept a day ago (deal 31).",
+        "At its end: kept a day ago (request 31).",
         "Four fifths or more rest on Ben alone, so it counts a tenth.",
         "What to expect of Cat as supplier, from -1 (broken) to 1 (kept): 1.00.",
         "Ben, whose word weighs 1.7, reports 1.00 kept and 0.00 broken, faded with age.",
-        "Behind it: kept a day ago (deal 31).",
+        "Behind it: kept a day ago (request 31).",
         "1 more report on Cat, but nothing that you trust leads to them: they count nothing.",
         "Of anybody as supplier you expect 1.00, by your own deals and those of whom you trust; that weighs 1.",
         "One more deal of your own with Cat, kept, would make it 0.21 and 1.00.",

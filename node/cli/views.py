@@ -252,7 +252,8 @@ def _speaker(one: dict[str, Any]) -> str:
 def ledger_text(deal: dict[str, Any]) -> str:
     """A deal after its award: the state in words, a line a member, what waits."""
     currency = deal["currency"]
-    lines = [f"deal {short(deal['id'])}: {deal['state']}", *(line(one) for one in deal["says"])]
+    head = f"deal {short(deal['id'])}, by request {short(deal['request'])}: {deal['state']}"
+    lines = [head, *(line(one) for one in deal["says"])]
     lines += [_account_text(row, currency) for row in deal["accounts"]]
     for one in deal["renewals"]:
         why = f"{one['reason']} {line(one['remark'])}".strip()

@@ -270,14 +270,14 @@ def deal_detail(core: Core, deal: Deal) -> dict[str, Any]:
         "pooled_minor": body["pooled_minor"],
         **specification(deal),
         "negotiator": deal.rfq.author,
+        "request": deal.rfq.id,  # what evidence names a deal by (ATT-2)
         "quote_until": deal.quote_until,
         "questions": [{"name": one.name, "closes": one.closes} for one in deal.open],
         "quotations": [one.author for one in deal.quotations],
         "mine": any(one.author in core.personas for one in deal.quotations),
         "refused": [list(one) for one in refusals(award, decided.value)] if decided is not None else [],
         "commitments": [
-            {"member": one.author, "answer": one.body["answer"], "reason": one.body["reason"]}
-            | {"remark": one.body["remark"]}
+            {"member": one.author} | {name: one.body[name] for name in ("answer", "reason", "remark")}
             for one in deal.commitments
         ],
         "agreement": _own(core, deal.agreements).hash if deal.agreements else b"",

@@ -102,7 +102,7 @@ def _event(item: Evidence, now_ms: int) -> str:
     days = max(0, now_ms - item.counts_from_ms) // DAY_MS
     when = "today" if not days else "a day ago" if days == 1 else f"{days} days ago"
     mended = f", put right since, so it counts {REMEDY_SHARE:g}" if item.remedied else ""
-    about = "" if item.kind in ("vouch", "sponsored") else f" (deal {item.agreement.hex()[:8]})"
+    about = "" if item.kind in ("vouch", "sponsored") else f" (request {item.agreement.hex()[:8]})"
     return f"{_WORDS.get(item.kind, item.kind)} {when}{about}{mended}"
 
 
@@ -114,7 +114,7 @@ def _changes(
         then = _after(trust, observer, subject, role, kind)
         stand, expect = standing(then, observer, subject, role), expectation(then, observer, subject, role)
         says = f"One more deal of your own with {name(subject)}, {kind}, would make it"
-        lines.append(f"{says} {stand.value:.2g} and {expect.value:.2f}.")
+        lines.append(f"{says} {stand.value:.2g} and {round(expect.value, 2) + 0.0:.2f}.")
     if found.bottlenecks:
         lines.append("Trust that leads there another way would lift it tenfold or more.")
     held = [item for key, items in trust.events.items() if key[1] == subject for item in items]
