@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from protocol.engine import keeping, rooms
+from protocol.engine import disclosures, keeping, rooms
 from protocol.engine.context import Context, is_early
 from protocol.engine.coop import room
 from protocol.engine.network import carry, departure, policy, post, reconcile, spread, steward
@@ -45,6 +45,8 @@ def receive(core: Core, record: Record, peer: str) -> None:
         raise
     if unheard_of:
         keeping.stop(core, record)
+    if moved and record.author in core.personas and record.kind in keeping.SAID_BY_OTHERS:
+        disclosures.note(core, record)  # CNS-22: signed and sealed long ago, and disclosed now
     if moved:
         admit_waiting(core, record.scope, (record.id,))
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BACKUP = "backup"  # the fact that says when the last one was made
 _PATIENCE_ROUNDS = 10  # (g) reconciliations after which a person is told what it waits for
-_SAID_BY_OTHERS = ("attestation.1",)  # signed here, sealed, and published by whoever opens it (ATT-9)
+SAID_BY_OTHERS = ("attestation.1",)  # signed here, sealed, and published by whoever opens it (ATT-9)
 # need -> the question that it answers
 _ASKED = {"pledge": "pledges", "stand": "candidates", "vote": "ballots", "rfq": "deal", "commit": "commitments"}
 _ASKED |= {"adopt": "adoptions", "renew": "renewals"}
@@ -92,7 +92,7 @@ def _told(core: Core) -> int:
 
 def is_twins(core: Core, record: Record, peer: str) -> bool:
     """Whether a record that comes from a peer shows that another device signs with a key of this one (KEP-15)."""
-    if record.author not in core.personas or not peer or record.kind in _SAID_BY_OTHERS:
+    if record.author not in core.personas or not peer or record.kind in SAID_BY_OTHERS:
         return False
     now, slot = keeping(core), record.header.slot
     quiet = now.state in ("restoring", "stopped", "retired")
