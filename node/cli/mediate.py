@@ -28,7 +28,7 @@ def mediate_list(options: Options) -> None:
     """Those first whom you have reason to trust."""
     found = Client.of(options).get("/mediators")
     rows = [f"{one['did']}  {one['standing']:.3f}  {' '.join(one['languages'])}  {line(one['words'])}" for one in found]
-    options.out(found, lambda: "\n".join(rows) or "Nobody offers that your node has heard of.")
+    options.out(found, lambda: "\n".join(rows) or "Nobody else offers, as far as your node has heard.")
 
 
 @mediate.command(
