@@ -16,7 +16,7 @@ from tests.sim.adversary import MEMBERS_DO, RELAYS_DO, SUPPLIERS_DO
 from tests.sim.seeds import Run, faults_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS, EACH, LONG = 30, 6, 1_000
+SEEDS, EACH, LONG = 30, 3, 1_000
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, EACH))
@@ -45,14 +45,15 @@ def test_the_seeds_cover_every_fault() -> None:
         assert sum(1 for faults, _ in runs if getattr(faults, name)) >= 4, name
 
 
-def test_same_seed_same_trace_whatever_the_hash_seed() -> None:
+@pytest.mark.parametrize("seed", ["3", "13", "25"])
+def test_same_seed_same_trace_whatever_the_hash_seed(seed: str) -> None:
     """Every record in every log at every node, in order and time: nothing depends on how Python orders a set."""
 
     def trace(hash_seed: str) -> str:
-        command = [sys.executable, "-m", "tests.sim.seeds", "3", "13", "25"]
+        command = [sys.executable, "-m", "tests.sim.seeds", seed]
         env = {**os.environ, "PYTHONHASHSEED": hash_seed}
         return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=True).stdout
 
     first = trace("1")
-    assert len(first.splitlines()) == 3
+    assert first.startswith(f"{seed} ")
     assert trace("2") == first
