@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from protocol.coop.risk import Stakes
 from protocol.deal.allocation import Besides, Ladder
 from protocol.deal.award import Award, Part, fallen
 from protocol.deal.contract import agree, as_pledged
@@ -87,6 +88,15 @@ WORDS: list[tuple[str, Award, dict[bytes, Record], Record, bool]] = [
 def test_what_belongs_into_the_round(award_: Award, before: dict[bytes, Record], record: Record, belongs: bool) -> None:
     """NEG-111, NEG-112"""
     assert good_repair(award_, RFQ, before, record) == belongs
+
+
+def test_who_steps_in_keeps_to_what_is_at_stake() -> None:
+    """RSK-5: to the minor unit, over the whole term; a decline has nothing at stake"""
+    stakes = Stakes(value_minor=4 * 1_000 * ONE.parts[0].besides.periods)
+    assert good_repair(ONE, RFQ, {}, word(DAN, (3, 1, 1, 1_000)), stakes)
+    assert not good_repair(ONE, RFQ, {}, word(DAN, (3, 1, 1, 1_001)), stakes)
+    assert not good_repair(ONE, RFQ, {}, word(DAN, (4, 1, 1, 1_000)), stakes)
+    assert good_repair(ONE, RFQ, {}, word(DAN, (4, 1, 1, 1_000), answer="decline"), stakes)
 
 
 def test_where_somebody_has_a_seat() -> None:

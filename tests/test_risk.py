@@ -119,7 +119,7 @@ def test_no_charter_asks_less_than_its_class(risk: str) -> None:
 def test_a_pledge_within_the_stakes(want: int, tolerate: int, price: int, worth: int, within: bool) -> None:
     """RSK-5"""
     pledge = {"want": want, "tolerate": tolerate, "price_max_minor": price}
-    assert keeps_to_stakes(pledge, Stakes(worth), YEAR) is within
+    assert keeps_to_stakes(pledge, Stakes(worth), YEAR.periods) is within
 
 
 def test_prepayment_that_the_members_do_not_pay_is_refused() -> None:

@@ -331,7 +331,7 @@ class _Reader:
 
     def _good_pledge(self, roster: bytes, record: Record) -> bool:
         right = record.body["roster"] == roster and record.body["least"] <= record.body["want"]
-        return right and keeps_to_stakes(record.body, stakes_of(self.coop.charter.body), self.template)
+        return right and keeps_to_stakes(record.body, stakes_of(self.coop.charter.body), self.template.periods)
 
     def _accepted(self, witness: bytes) -> bool:
         return any(one.body["charter"] == self.coop.hash for one in self.log.slot("accept.1", witness, "accept"))

@@ -30,6 +30,9 @@ class Stakes:
         return {"value_minor": self.value_minor, "prepaid_percent": self.prepaid_percent}
 
 
+ANY_STAKES = Stakes()
+
+
 @dataclass(frozen=True, slots=True)
 class Demands:
     """What a class of risk asks for at least, whatever else a charter says: co-signed outcomes and vouches of who is
@@ -82,7 +85,7 @@ def shortfall(body: Mapping[str, Any], template: Template) -> str:
     return ""
 
 
-def keeps_to_stakes(pledge: Mapping[str, Any], stakes: Stakes, template: Template) -> bool:
-    """Whether what a member pledges for cannot come to more than the charter says (RSK-5)."""
-    most = (pledge["want"] + pledge["tolerate"]) * pledge["price_max_minor"] * template.periods
+def keeps_to_stakes(numbers: Mapping[str, Any], stakes: Stakes, periods: int) -> bool:
+    """Whether what a member pledges for, or steps in with, cannot come to more than the charter says (RSK-5)."""
+    most = (numbers["want"] + numbers["tolerate"]) * numbers["price_max_minor"] * periods
     return bool(most <= stakes.value_minor)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from protocol.coop.box import Box
+from protocol.coop.risk import ANY_STAKES, Stakes, keeps_to_stakes, stakes_of
 from protocol.deal.award import Award, Part
 from protocol.deal.life import Reader
 from protocol.record.record import Record
@@ -21,7 +22,8 @@ def last_words(reader: Reader, award: Award) -> list[Record] | None:
     deal = reader.deal
     first = {one.author: one for one in deal.commitments}
     entitled = tuple(sorted((*award.members, *award.reserve)))
-    box = Box("commitment.1", "repair", entitled, (), partial(good_repair, award, deal.rfq.id, first))
+    good = partial(good_repair, award, deal.rfq.id, first, stakes=stakes_of(deal.rfq.body))
+    box = Box("commitment.1", "repair", entitled, (), good)
     second = reader.box("repairs", box, reader.decided[reader.name("commitments")].when, "repair_ms")
     if second is None:
         return None
@@ -29,11 +31,18 @@ def last_words(reader: Reader, award: Award) -> list[Record] | None:
     return [last[key] for key in sorted(last)]
 
 
-def good_repair(award: Award, rfq: bytes, first: Mapping[bytes, Record], record: Record) -> bool:
-    """Whether a record belongs into the box: it takes back nothing of what its author committed to (NEG-112)."""
+def good_repair(
+    award: Award, rfq: bytes, first: Mapping[bytes, Record], record: Record, stakes: Stakes = ANY_STAKES
+) -> bool:
+    """Whether a record belongs into the box: it takes back nothing of what its author committed to (NEG-112), and keeps
+    to what is at stake (RSK-5).
+    """
     body, before = record.body, first.get(record.author)
     about = (body["rfq"], body["award"]) == (rfq, award.hash)
-    if not about or body["least"] > body["want"] or seat_of(award, record) is None:
+    part = seat_of(award, record)
+    if not about or body["least"] > body["want"] or part is None:
+        return False
+    if body["answer"] == "commit" and not keeps_to_stakes(body, stakes, part.besides.periods):
         return False
     return before is None or before.body["answer"] != "commit" or grows(before.body, body)
 
