@@ -22,7 +22,8 @@ from node.present import counted, short, span
 from node.store import Store
 from protocol.commands import AskCoops, AskDeals
 from protocol.deal.life import DEAL_TERMINAL
-from protocol.engine.keeping import restoring
+from protocol.encoding import encode
+from protocol.engine.keeping import BACKUP, restoring
 from protocol.engine.silence import FACT
 from protocol.errors import CommandError
 from protocol.events import Reply, Submit
@@ -92,7 +93,7 @@ async def _fill(config: Config, keys: keystore.Keystore, found: Contents, now: i
     try:
         if await store.facts():
             raise CommandError("KEP-9", f"{store.name}: has this node's facts already; restore into an empty one")
-        kept = dict(found.facts) | {FACT: restoring(now, terms.relays, terms.nothing_since)}
+        kept = dict(found.facts) | {FACT: restoring(now, terms.relays, terms.nothing_since), BACKUP: encode(found.made)}
         count, batch = 0, list[tuple[Record, bool]]()
         for record in found.records:
             batch.append((record, False))

@@ -24,6 +24,7 @@ from node.store import Store
 from node.store.snapshot import snapshot
 from node.template import FOLDER
 from protocol.encoding import decode, encode
+from protocol.engine.keeping import BACKUP
 from protocol.engine.silence import FACT
 from protocol.errors import CommandError
 from tests.deals import NETWORK, Handmade
@@ -252,8 +253,9 @@ def test_a_home_comes_back_whole(tmp_path: Path, secret: Secret) -> None:
     assert new.stat().st_mode & 0o777 == 0o700
     ids, facts = _held(new)
     assert sorted(ids) == sorted(one.id for one in home.records)
-    assert {name: value for name, value in facts.items() if name != FACT} == home.facts
+    assert {name: value for name, value in facts.items() if name not in (FACT, BACKUP)} == home.facts
     assert decode(facts[FACT])["state"] == "restoring"
+    assert decode(facts[BACKUP]) == found["made"]  # KEP-8: it comes from one, so none is missing yet
 
 
 def test_what_a_backup_holds_is_said(tmp_path: Path) -> None:
