@@ -113,8 +113,8 @@ def _changes(
     for kind in ("kept", "broken"):
         then = _after(trust, observer, subject, role, kind)
         stand, expect = standing(then, observer, subject, role), expectation(then, observer, subject, role)
-        says = f"One more deal of your own with {name(subject)}, {kind}, would make it"
-        lines.append(f"{says} {stand.value:.2g} and {round(expect.value, 2) + 0.0:.2f}.")
+        says = f"One more deal of your own with {name(subject)}, {kind}, would make the"
+        lines.append(f"{says} standing {stand.value:.2g}, the expectation {round(expect.value, 2) + 0.0:.2f}.")
     if found.bottlenecks:
         lines.append("Trust that leads there another way would lift it tenfold or more.")
     held = [item for key, items in trust.events.items() if key[1] == subject for item in items]
