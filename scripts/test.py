@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STATIC = (("ruff", "check", "."), ("mypy",))
-REAL = "attack or e2e or browser"  # has processes of its own, and limits of time
+REAL = "real or attack or e2e or browser"  # has processes of its own, and limits of time
 WORKERS_MAX = 8
 
 
